@@ -1,0 +1,98 @@
+"""Every knob of the models: where it stands, its type, default and meaning. For --help and "did you mean"."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+
+class Knob(NamedTuple):
+    """One key of a config, or the choice of a branch."""
+
+    path: str
+    type: str
+    default: str
+    meaning: str
+
+
+def sections_in(annotation: Any) -> list[type[BaseModel]]:
+    """The models that an annotation may hold, in order."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) is Literal:
+        return []
+    return [model for inner in get_args(annotation) for model in sections_in(inner)]
+
+
+def branch_of(model: type[BaseModel]) -> tuple[str, str] | None:
+    """("name", "AdamW") of a model that is one branch of a union."""
+    for key in ("name", "kind"):
+        field = model.model_fields.get(key)
+        if field is not None and get_origin(field.annotation) is Literal:
+            return key, get_args(field.annotation)[0]
+    return None
+
+
+def models_at(root: type[BaseModel], location: Sequence[str | int]) -> list[type[BaseModel]]:
+    """The models whose key stands last in a location such as ("optimizer", "AdamW", "lrr")."""
+    models = [root]
+    for part in location[:-1]:
+        field = next((m.model_fields[part] for m in models if part in m.model_fields), None)
+        if field is not None:
+            models = sections_in(field.annotation)
+        else:  # a branch's tag; or a task's name or a place in a list, which narrow nothing
+            models = [m for m in models if (branch_of(m) or ("", None))[1] == part] or models
+    return models
+
+
+def type_name(annotation: Any) -> str:
+    """An annotation as a person would say it: "float | null", "[int, int]", "Adam | AdamW | SGD"."""
+    if annotation is type(None):
+        return "null"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return (branch_of(annotation) or ("", "section"))[1]
+    if get_origin(annotation) is Literal:
+        return " | ".join(f'"{value}"' for value in get_args(annotation))
+    arguments = get_args(annotation)
+    if get_origin(annotation) is tuple:
+        inner = ", ".join("..." if a is Ellipsis else type_name(a) for a in arguments)
+        return f"[{inner}]"
+    if get_origin(annotation) is dict:
+        return f"{{name: {type_name(arguments[1])}}}"
+    if hasattr(annotation, "__metadata__"):
+        return type_name(arguments[0])
+    if arguments:
+        return " | ".join(dict.fromkeys(type_name(a) for a in arguments))
+    return {"str": "text", "bool": "true | false"}.get(annotation.__name__, annotation.__name__)
+
+
+def default_of(field: FieldInfo) -> str:
+    """A default as it would stand in the file."""
+    if field.default is PydanticUndefined:
+        return "required"
+    if isinstance(field.default, BaseModel):
+        return (branch_of(type(field.default)) or ("", ""))[1]
+    return json.dumps(field.default)
+
+
+def walk(model: type[BaseModel], path: str = "") -> Iterator[Knob]:
+    """Every knob of a model and of all that it may hold, in the order of the file."""
+    for key, field in model.model_fields.items():
+        if key == "schema_" or (branch_of(model) or ("",))[0] == key:
+            continue
+        here = f"{path}{key}"
+        yield Knob(here, type_name(field.annotation), default_of(field), field.description or "")
+        inner = sections_in(field.annotation)
+        many = (
+            ".NAME" if get_origin(field.annotation) is dict else ".N" if get_origin(field.annotation) is tuple else ""
+        )
+        for section in inner:
+            branch = branch_of(section)
+            if branch and len(inner) + len(many) > 1:
+                yield Knob(f"{here}{many}", f'{{"{branch[0]}": "{branch[1]}"}}', "", section.__doc__ or "")
+            yield from walk(section, f"{here}{many}.")

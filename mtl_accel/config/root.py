@@ -1,0 +1,85 @@
+"""A whole config: one JSON file, one run."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from . import optimization, transforms
+from .base import Section
+from .optimization import Optimizer, Scheduler
+from .sections import (
+    DataConfig,
+    FixedBalancing,
+    ModelConfig,
+    TaskConfig,
+    TransformsConfig,
+    metric_names,
+    task_problems,
+)
+
+TaskName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+class Config(Section):
+    """Everything that decides what a run does. Two runs of one config end with the same weights."""
+
+    schema_: str | None = Field(None, alias="$schema", description="Path of schema.json, for editors.", repr=False)
+    description: str = Field("", description="What this recipe is for, its command, cost and expected score.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Start of every random number of the run.")
+    run_dir: str = Field("runs/run", min_length=1, description="Folder that the run writes.")
+    epochs: int = Field(20, gt=0, description="Passes over the training split.")
+    batch_size: int = Field(64, gt=0, description="Samples of one optimizer step, over all processes.")
+    micro_batch_size: int | None = Field(
+        None,
+        gt=0,
+        description="Samples of one forward pass; null: batch_size divided by the number of processes.",
+    )
+    mixed_precision: Literal["no", "fp16", "bf16"] | None = Field(
+        None, description="Type of the forward pass; null: what the launcher says."
+    )
+    data: DataConfig = Field(DataConfig(), description="Where images and labels come from.")
+    tasks: dict[TaskName, TaskConfig] = Field(min_length=1, description="What to predict, by name.")
+    model: ModelConfig = Field(ModelConfig(), description="The network.")
+    transforms: TransformsConfig = Field(description="Image transforms.")
+    optimizer: Optimizer = Field(description="Optimizer.")
+    scheduler: Scheduler | None = Field(None, description="Schedule of the learning rate; null: none.")
+    warmup_epochs: float = Field(0.0, ge=0, description="Epochs over which the learning rate rises linearly from 0.")
+    gradient_clip_norm: float | None = Field(None, gt=0, description="Largest norm of the gradient; null: no clipping.")
+    balancing: FixedBalancing = Field(FixedBalancing(name="fixed"), description="How the tasks' losses are weighed.")
+    sync_batchnorm: bool = Field(
+        False, description="On GPUs: BatchNorm's statistics over the processes' micro-batches."
+    )
+    select_by: str = Field("mean", description='What the best epoch is chosen by: "mean" or a metric\'s name.')
+    checkpoint_every_steps: int | None = Field(
+        None, gt=0, description="Also save every so many steps; null: each epoch."
+    )
+    checkpoint_every_minutes: float | None = Field(None, gt=0, description="Also save every so many minutes.")
+    keep_last: int = Field(2, gt=0, description="Checkpoints kept besides the best one.")
+    log_every_steps: int = Field(10, gt=0, description="Steps between two looks at the loss.")
+    trackers: tuple[str, ...] = Field((), description="Accelerate's trackers by name: tensorboard, wandb, mlflow, ...")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Config:
+        found = [p for name, task in self.tasks.items() for p in task_problems(name, task)]
+        for split in ("train", "eval"):
+            found += transforms.problems(getattr(self.transforms, split), f"transforms.{split}")
+        found += optimization.problems(self.optimizer, self.scheduler, self.epochs, self.warmup_epochs)
+        if sum(getattr(t, "columns", ()) is None and t.column is None for t in self.tasks.values()) > 1:  # type: ignore[union-attr]
+            found.append("tasks: only one task may leave its columns to be found; name the columns of the others")
+        names = metric_names(self.tasks)
+        if self.select_by != "mean" and self.select_by not in names:
+            found.append(f"select_by: {self.select_by!r} is neither 'mean' nor one of {', '.join(names)}")
+        if self.micro_batch_size is not None and self.batch_size % self.micro_batch_size:
+            fits = [n for n in range(1, self.batch_size + 1) if self.batch_size % n == 0]
+            near = sorted(sorted(fits, key=lambda n: abs(n - self.micro_batch_size))[:2])  # type: ignore[operator]
+            found.append(
+                f"micro_batch_size: {self.micro_batch_size} does not divide batch_size {self.batch_size}; "
+                f"the nearest that do are {' and '.join(map(str, near))}"
+            )
+        if found:
+            # One error that carries all of them: `problems` unpacks the list.
+            raise PydanticCustomError("whole_config", "{problems}", {"problems": found})
+        return self

@@ -1,0 +1,163 @@
+"""The sections of a config: data, tasks, model, transforms, balancing."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ..tasks import METRIC_NAMES, PRIMARY_METRIC
+from .base import Section
+from .transforms import Transform
+
+
+class WardrobeConfig(Section):
+    """Size of the embedded data set; used when data.source is "wardrobe"."""
+
+    num_train: int = Field(4000, gt=0, description="Training images.")
+    num_validation: int = Field(800, gt=0, description="Validation images.")
+    num_test: int = Field(800, gt=0, description="Test images.")
+    image_size: int = Field(256, ge=32, le=1024, description="Height and width of the drawn images in pixels.")
+    seed: int = Field(0, ge=0, description="Another seed draws other garments.")
+
+
+class DataConfig(Section):
+    """Where images and labels come from."""
+
+    source: str = Field(
+        "wardrobe",
+        description='"wardrobe" (the embedded data set), a folder (CSVs and images, imagefolder, Parquet, '
+        "save_to_disk), or a data set's id on the Hugging Face Hub.",
+    )
+    config_name: str | None = Field(None, description="Configuration of a data set on the Hub.")
+    revision: str | None = Field(None, description="Commit, tag or branch of a data set on the Hub.")
+    streaming: bool = Field(False, description="Read a data set on the Hub row by row, without downloading it whole.")
+    image_column: str | None = Field(None, description="Column of the images; null: found by the usual names.")
+    id_column: str | None = Field(None, description="Column of the ids; null: found by the usual names.")
+    validation_fraction: float = Field(
+        0.12,
+        gt=0,
+        lt=1,
+        description="Share of the training rows held out when the source has no validation split.",
+    )
+    max_images: int | None = Field(None, gt=0, description="Use only the first so many rows of each split.")
+    cache: Literal["disk", "device", "none"] = Field(
+        "disk",
+        description="Decoded pictures: a memory-mapped file, the accelerator's memory (RAM on CPU), or decoded anew "
+        "each epoch by loader workers.",
+    )
+    cache_dir: str | None = Field(None, description="Folder of the pixel caches; null: ~/.cache/mtl_accel.")
+    num_workers: int = Field(2, ge=0, description="Processes that decode pictures on this machine.")
+    wardrobe: WardrobeConfig = Field(WardrobeConfig(), description="Size of the embedded data set.")
+
+
+class CrossEntropy(Section):
+    """Softmax cross-entropy."""
+
+    name: Literal["cross_entropy"]
+
+
+class BCE(Section):
+    """Binary cross-entropy of each label's logit."""
+
+    name: Literal["bce"]
+
+
+class MSE(Section):
+    """Squared error."""
+
+    name: Literal["mse"]
+
+
+class _TaskConfig(Section):
+    weight: float = Field(1.0, ge=0, description="Weight of the task's loss in the sum.")
+    primary_metric: str | None = Field(None, description="Metric in the log and in the mean; null: the kind's own.")
+
+
+class MulticlassConfig(_TaskConfig):
+    """One class for each image."""
+
+    kind: Literal["multiclass"]
+    column: str = Field(description="Column of the class, as text or integer.")
+    classes: tuple[str, ...] | None = Field(
+        None, description="Class names in index order; null: sorted, from the data."
+    )
+    loss: CrossEntropy = Field(CrossEntropy(name="cross_entropy"), description="Loss.")
+
+
+class MultilabelConfig(_TaskConfig):
+    """Any number of labels for each image."""
+
+    kind: Literal["multilabel"]
+    columns: tuple[str, ...] | None = Field(
+        None,
+        description="0/1 columns, one a label; null: every column left over that holds only 0, 1 or blanks.",
+    )
+    column: str | None = Field(None, description="Instead: one column that holds a list, or names with a delimiter.")
+    delimiter: str = Field(" ", min_length=1, description="Between the names of `column`.")
+    classes: tuple[str, ...] | None = Field(None, description="Label names of `column`; null: sorted, from the data.")
+    loss: BCE = Field(BCE(name="bce"), description="Loss.")
+
+
+class RegressionConfig(_TaskConfig):
+    """One or more numbers for each image."""
+
+    kind: Literal["regression"]
+    columns: tuple[str, ...] = Field(min_length=1, description="Columns of the numbers.")
+    loss: MSE = Field(MSE(name="mse"), description="Loss.")
+
+
+TaskConfig = Annotated[MulticlassConfig | MultilabelConfig | RegressionConfig, Field(discriminator="kind")]
+
+
+class ModelConfig(Section):
+    """The network: a backbone and one head a task."""
+
+    name: str = Field(
+        "resnet18_relu_linear", description="A pair of mtl_accel.models.MODELS, such as vgg16_relu_linear."
+    )
+    weights: str | None = Field(
+        None,
+        description="Weights of the backbone: null (random), a torchvision name such as IMAGENET1K_V1, or the path "
+        "of a local .pth or .safetensors file.",
+    )
+
+
+class TransformsConfig(Section):
+    """Image transforms in order."""
+
+    train: tuple[Transform, ...] = Field(min_length=1, description="For training.")
+    eval: tuple[Transform, ...] = Field(min_length=1, description="For validation, test and prediction.")
+
+
+class FixedBalancing(Section):
+    """The weighted sum of the tasks' losses, with the weights of the tasks section."""
+
+    name: Literal["fixed"]
+
+
+def task_problems(name: str, task: MulticlassConfig | MultilabelConfig | RegressionConfig) -> list[str]:
+    """What the keys of one task get wrong together."""
+    found: list[str] = []
+    known = METRIC_NAMES[task.kind]
+    if task.primary_metric is not None and task.primary_metric not in known:
+        found.append(f"tasks.{name}.primary_metric: {task.primary_metric!r} is none of {', '.join(known)}")
+    if isinstance(task, MultilabelConfig):
+        if task.columns is not None and task.column is not None:
+            found.append(f"tasks.{name}: give either columns or column, not both")
+        if task.classes is not None and task.column is None:
+            found.append(f"tasks.{name}.classes: only with column; with columns the labels are the columns' names")
+    classes = getattr(task, "classes", None) or ()
+    if len(set(classes)) < len(classes):
+        found.append(f"tasks.{name}.classes: {sorted(c for c in set(classes) if classes.count(c) > 1)} stand twice")
+    return found
+
+
+def metric_names(tasks: dict[str, MulticlassConfig | MultilabelConfig | RegressionConfig]) -> list[str]:
+    """Every metric that a run of these tasks reports, such as "category/accuracy"."""
+    names = [f"{name}/{metric}" for name, task in tasks.items() for metric in (*METRIC_NAMES[task.kind], "loss")]
+    return [*names, "loss"]
+
+
+def primary_metric(task: MulticlassConfig | MultilabelConfig | RegressionConfig) -> str:
+    return task.primary_metric or PRIMARY_METRIC[task.kind]

@@ -1,0 +1,156 @@
+"""Image transforms, under torchvision.transforms.v2's names and arguments."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from .base import Section
+
+Size = Annotated[int, Field(gt=0)]
+Pair = tuple[Size, Size]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Interpolation = Literal["nearest", "bilinear", "bicubic"]
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Resize(Section):
+    """Resize the picture; stands in the part that is done once and cached."""
+
+    name: Literal["Resize"]
+    size: Pair = Field(description="[height, width] in pixels.")
+    interpolation: Interpolation = Field("bilinear", description="How pixels are resampled (antialiased).")
+
+
+class CenterCrop(Section):
+    """Cut the middle out of the picture."""
+
+    name: Literal["CenterCrop"]
+    size: Pair = Field(description="[height, width] in pixels.")
+
+
+class RandomHorizontalFlip(Section):
+    """Mirror left and right."""
+
+    name: Literal["RandomHorizontalFlip"]
+    p: Probability = Field(0.5, description="Probability of a flip.")
+
+
+class RandomVerticalFlip(Section):
+    """Mirror up and down."""
+
+    name: Literal["RandomVerticalFlip"]
+    p: Probability = Field(0.5, description="Probability of a flip.")
+
+
+class RandomRotation(Section):
+    """Rotate about the centre by an angle drawn uniformly."""
+
+    name: Literal["RandomRotation"]
+    degrees: tuple[float, float] = Field(description="[lowest, highest] angle in degrees, counter-clockwise.")
+    interpolation: Literal["nearest", "bilinear"] = Field("nearest", description="How pixels are resampled.")
+    fill: float = Field(0.0, ge=0, le=255, description="Value of the pixels that come from outside, 0 to 255.")
+
+
+class RandomResizedCrop(Section):
+    """Cut out a box of random area and aspect ratio and resize it."""
+
+    name: Literal["RandomResizedCrop"]
+    size: Pair = Field(description="[height, width] of the result in pixels.")
+    scale: tuple[Probability, Probability] = Field((0.08, 1.0), description="Share of the area, [least, most].")
+    ratio: tuple[float, float] = Field((3 / 4, 4 / 3), description="Aspect ratio of the box, [least, most].")
+
+
+class ColorJitter(Section):
+    """Change brightness, contrast, saturation and hue by random amounts in random order."""
+
+    name: Literal["ColorJitter"]
+    brightness: Annotated[float, Field(ge=0)] = Field(0.0, description="Factor drawn from [max(0, 1-b), 1+b].")
+    contrast: Annotated[float, Field(ge=0)] = Field(0.0, description="Factor drawn from [max(0, 1-c), 1+c].")
+    saturation: Annotated[float, Field(ge=0)] = Field(0.0, description="Factor drawn from [max(0, 1-s), 1+s].")
+    hue: Annotated[float, Field(ge=0, le=0.5)] = Field(0.0, description="Shift drawn from [-h, h] of the circle.")
+
+
+class RandomGrayscale(Section):
+    """Take the colour away."""
+
+    name: Literal["RandomGrayscale"]
+    p: Probability = Field(0.1, description="Probability.")
+
+
+class RandomErasing(Section):
+    """Overwrite a box (Zhong et al., 2017). Stands after Normalize, so that `value` 0 is the mean colour."""
+
+    name: Literal["RandomErasing"]
+    p: Probability = Field(0.5, description="Probability.")
+    scale: tuple[Probability, Probability] = Field((0.02, 0.33), description="Share of the area, [least, most].")
+    ratio: tuple[float, float] = Field((0.3, 3.3), description="Aspect ratio of the box, [least, most].")
+    value: float = Field(0.0, description="Value written into the box.")
+
+
+class Normalize(Section):
+    """Scale uint8 pixels to [0, 1], subtract the mean and divide by the standard deviation of each channel."""
+
+    name: Literal["Normalize"]
+    mean: tuple[float, float, float] = Field(IMAGENET_MEAN, description="Mean of each channel in [0, 1].")
+    std: tuple[float, float, float] = Field(IMAGENET_STD, description="Standard deviation of each channel.")
+
+    @model_validator(mode="after")
+    def _positive(self) -> Normalize:
+        if min(self.std) <= 0:
+            raise ValueError(f"std must be above 0 in every channel, got {list(self.std)}")
+        return self
+
+
+DETERMINISTIC = (Resize, CenterCrop)
+Transform = Annotated[
+    Resize
+    | CenterCrop
+    | RandomHorizontalFlip
+    | RandomVerticalFlip
+    | RandomRotation
+    | RandomResizedCrop
+    | ColorJitter
+    | RandomGrayscale
+    | RandomErasing
+    | Normalize,
+    Field(discriminator="name"),
+]
+
+
+def cached_prefix(transforms: tuple[Transform, ...]) -> tuple[Resize | CenterCrop, ...]:
+    """The leading transforms that are the same in every epoch, and so are done once."""
+    prefix: list[Resize | CenterCrop] = []
+    for transform in transforms:
+        if not isinstance(transform, DETERMINISTIC):
+            break
+        prefix.append(transform)
+    return tuple(prefix)
+
+
+def problems(transforms: tuple[Transform, ...], place: str) -> list[str]:
+    """What is wrong with a list of transforms as a whole; `place` is its dotted path."""
+    found: list[str] = []
+    prefix = cached_prefix(transforms)
+    if not prefix or not isinstance(prefix[0], Resize):
+        found.append(f"{place}: the first transform must be Resize, so that all pictures have one size")
+    height, width = 0, 0
+    for index, transform in enumerate(transforms):
+        where = f"{place}.{index}"
+        if isinstance(transform, DETERMINISTIC) and index >= len(prefix):
+            found.append(f"{where}: {transform.name} must stand before every random transform")
+        if isinstance(transform, CenterCrop) and height and (transform.size[0] > height or transform.size[1] > width):
+            found.append(
+                f"{where}.size: a crop of {list(transform.size)} is larger than the picture of "
+                f"[{height}, {width}] before it; make it smaller, or Resize larger"
+            )
+        if isinstance(transform, RandomErasing) and not any(t.name == "Normalize" for t in transforms[:index]):
+            found.append(f"{where}: RandomErasing must stand after Normalize")
+        if not isinstance(transform, RandomErasing) and any(t.name == "Normalize" for t in transforms[:index]):
+            found.append(f"{where}: {transform.name} must stand before Normalize")
+        height, width = getattr(transform, "size", (height, width))
+    if not any(t.name == "Normalize" for t in transforms):
+        found.append(f"{place}: Normalize is missing; without it the model would see pixels from 0 to 255")
+    return found
