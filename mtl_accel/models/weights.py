@@ -1,0 +1,200 @@
+"""Weights of a backbone: a file that torchvision publishes, or a local one. No pickle is ever run.
+
+Torchvision's own loader runs any pickle that lies in the cache and never checks its hash; hence this one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import logging
+import pickle
+import re
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from filelock import FileLock
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torchvision.models import WeightsEnum
+
+from ..errors import UserError
+
+logger = logging.getLogger(__name__)
+
+SUFFIXES = (".pth", ".pt", ".safetensors")
+TIMEOUT_SECONDS = 20.0  # for each wait on the network; a slow download that still moves goes on
+_HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.")
+# A damaged file meets torch's reader at any point, and it lets Python's own errors through.
+_UNREADABLE = (
+    pickle.UnpicklingError,
+    SafetensorError,
+    struct.error,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+def load_backbone_weights(backbone: nn.Module, weights: str | None, available: type[WeightsEnum]) -> None:
+    """Fill `backbone` from a name of `available` or a local file; with None it stays as it is.
+
+    A local file holds the state dict of the backbone or of one of our whole models, whose heads are left out. So
+    are the keys of a layer that the pair replaced by Identity: they belong to the ImageNet classifier.
+
+    Raises:
+        UserError: no such name or file, not to be fetched, not readable, or not of this backbone.
+    """
+    if weights is None:
+        return
+    path = fetch(available[weights].url) if weights in available.__members__ else _local_file(weights, available)
+    state = _backbone_part(_read(path))
+    replaced = tuple(f"{name}." for name, layer in backbone.named_modules() if isinstance(layer, nn.Identity))
+    dropped = [key for key in state if key.startswith(replaced)]
+    if dropped:
+        logger.info("%s: left out the classifier, which this pair does not use: %s", path, ", ".join(dropped))
+    _copy({key: tensor for key, tensor in state.items() if key not in dropped}, backbone, path)
+
+
+def fetch(url: str) -> Path:
+    """The file of `url` in torch.hub's cache, downloaded by one process when it is not there, its hash checked.
+
+    Raises:
+        UserError: it cannot be fetched, or another file lies in its place.
+    """
+    path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
+    match = _HASH_IN_NAME.search(path.name)
+    assert match is not None, f"{url} does not carry its hash"
+    try:
+        if not path.exists():
+            _download(url, path, match[1])
+        digest = _sha256(path)
+    except (OSError, HTTPException, RuntimeError) as error:
+        raise UserError(
+            f"model.weights: cannot fetch {url} ({_reason(error)}); lay the file at {path} by hand, or set "
+            f"model.weights to a local {', '.join(SUFFIXES)} file, or to null for random weights"
+        ) from error
+    if not digest.startswith(match[1]):
+        raise UserError(
+            f"model.weights: {path} is damaged or another file: its SHA-256 starts with {digest[: len(match[1])]} "
+            f"instead of {match[1]}; delete {path} and start again, or lay the right file there from {url}"
+        )
+    return path
+
+
+def _download(url: str, path: Path, hash_prefix: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The processes of one machine share the cache: the first downloads, the others wait and find the file.
+    with FileLock(f"{path}.lock"), _socket_timeout(TIMEOUT_SECONDS):
+        if not path.exists():
+            torch.hub.download_url_to_file(url, str(path), hash_prefix)
+
+
+@contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    """Torch opens its URL without a timeout; behind a firewall that drops packets it would wait for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _local_file(weights: str, available: type[WeightsEnum]) -> Path:
+    path = Path(weights).expanduser()
+    if path.is_file() and path.suffix in SUFFIXES:
+        return path
+    if path.is_file():
+        raise UserError(f"model.weights: {path} must end in one of {', '.join(SUFFIXES)}, which tells how to read it")
+    names = list(available.__members__)
+    close = difflib.get_close_matches(weights.upper(), names, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise UserError(
+        f"model.weights: {weights!r} is neither a name of {available.__name__} ({', '.join(names)}) nor the path "
+        f"of a file that exists, seen from {Path.cwd()}{hint}"
+    )
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            state = safetensors.torch.load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except _UNREADABLE as error:
+        raise UserError(
+            f"model.weights: {path} cannot be read ({_reason(error)}); it must hold a state dict of tensors and "
+            "nothing else, as written by torch.save(model.state_dict(), path) or safetensors"
+        ) from error
+    if isinstance(state, dict):
+        strangers = [
+            str(key) for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))
+        ]
+    else:
+        strangers = [type(state).__name__]
+    if strangers:
+        raise UserError(
+            f"model.weights: {path} must hold a state dict, names to tensors, but holds {', '.join(strangers)}; "
+            "write it by torch.save(model.state_dict(), path)"
+        )
+    return state
+
+
+def _backbone_part(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The backbone's own keys, when the state dict is that of a whole model."""
+    if not any(key.startswith("backbone.") for key in state):
+        return state
+    return {key.removeprefix("backbone."): state[key] for key in state if not key.startswith("heads.")}
+
+
+def _copy(state: dict[str, Tensor], backbone: nn.Module, path: Path) -> None:
+    own = backbone.state_dict()
+    misshapen = {
+        key: f"{key} is {list(tensor.shape)} and must be {list(own[key].shape)}"
+        for key, tensor in state.items()
+        if key in own and tensor.shape != own[key].shape
+    }
+    # Torch itself forgives a missing num_batches_tracked, which old files lack.
+    result = backbone.load_state_dict({key: state[key] for key in state if key not in misshapen}, strict=False)
+    problems = {
+        "missing": [key for key in result.missing_keys if key not in misshapen],
+        "unexpected": result.unexpected_keys,
+        "wrongly shaped": list(misshapen.values()),
+        # Torchvision publishes such a file: VGG16_Weights.IMAGENET1K_FEATURES has no values in its classifier.
+        "not finite": [key for key, tensor in state.items() if not torch.isfinite(tensor).all()],
+    }
+    found = "; ".join(f"{what}: {', '.join(keys)}" for what, keys in problems.items() if keys)
+    if found:
+        raise UserError(
+            f"model.weights: {path} does not fit the backbone {type(backbone).__name__}. {found}. Take a file of the "
+            "same network, or set model.weights to null for random weights"
+        )
+
+
+def _reason(error: BaseException) -> str:
+    """The kind of an error and its first sentence, on one line."""
+    # Torch wraps the unpickler's own words in advice to switch its safety off.
+    inner = error.__context__ if isinstance(error, pickle.UnpicklingError) and error.__context__ else error
+    sentence = " ".join(str(inner).split()).partition(". ")[0]
+    return f"{type(error).__name__}: {sentence}" if sentence else type(error).__name__
