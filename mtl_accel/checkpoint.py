@@ -1,0 +1,222 @@
+"""Checkpoints that survive a kill at any moment: written beside, flushed, named last, and verified when read.
+
+    checkpoints/step-00000123/    manifest.json (sizes and hashes), state.json, one .safetensors file a group
+    checkpoints/last, best        links to two of those folders
+
+Nothing here reads a pickle: files that the manifest does not name are never opened.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from mtl_accel import durable, manifest
+from mtl_accel.errors import UserError
+from mtl_accel.ownership import owner_of
+
+logger = logging.getLogger(__name__)
+
+LAST, BEST = "last", "best"
+_STATE, _SUFFIX = "state.json", ".safetensors"
+
+# A second save of one step gets the next number behind the dot, so that the first stays whole until it is replaced.
+_FOLDER = re.compile(r"step-(\d+)(?:\.(\d+))?")
+_GROUP = re.compile(r"[a-z][a-z0-9_]*")
+
+# For headers, manifest and the file system's own blocks.
+_SLACK_BYTES, _SLACK_BYTES_PER_TENSOR = 64 * 1024, 256
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A verified checkpoint; `tensors` by group and name, on the CPU."""
+
+    folder: Path
+    tensors: dict[str, dict[str, torch.Tensor]]
+    state: dict[str, Any]
+
+
+def step_name(step: int) -> str:
+    return f"step-{step:08d}"
+
+
+def save(
+    root: Path,
+    name: str,
+    tensors: Mapping[str, Mapping[str, torch.Tensor]],
+    state: Mapping[str, Any],
+    keep_last: int,
+    best: bool,
+    is_owner: Callable[[], bool] = lambda: True,
+) -> Path:
+    """Writes the checkpoint `name` (from `step_name`), then points `last`, and `best` when asked, at it.
+
+    `state` is JSON with string keys; floats come back exactly, NaN and infinities too, tuples as lists.
+
+    Raises:
+        UserError: no space, a disk that refuses, or a run folder that another process took over. The checkpoints
+            of before are whole.
+    """
+    assert keep_last >= 1
+    text = _encode_state(state)
+    sizes = [tensor.nbytes for group in tensors.values() for tensor in group.values()]
+    need_bytes = sum(sizes) + len(text) + _SLACK_BYTES + _SLACK_BYTES_PER_TENSOR * len(sizes)
+
+    def require_owner() -> None:
+        if not is_owner():
+            raise UserError(
+                f"{root}: this run folder now belongs to {owner_of(root.parent)}; checkpoint {name} was not saved. "
+                "Let that process go on, or stop it and resume"
+            )
+
+    with durable.storage_errors(root, need_bytes):
+        require_owner()
+        durable.make_folder(root)
+        durable.sweep(root)
+        durable.require_space(root, need_bytes)
+        final = root / _free_name(root, name)
+        with durable.replace_folder(final, before_publish=require_owner) as folder:
+            _fill(folder, tensors, text)
+        # `best` first: a kill in between then leaves a run that saves this step again. The other way round it would
+        # go on from a state that believes its best is saved.
+        if best:
+            durable.switch_link(root / BEST, final.name)
+        durable.switch_link(root / LAST, final.name)
+        _prune(root, final.name, keep_last)
+    return final
+
+
+def load(path: Path) -> Checkpoint | None:
+    """The checkpoint that `last` names in a folder of checkpoints, or `path` itself where that is one.
+
+    A damaged `last` falls back to the newest whole one before it, with a warning. None: none was ever completed.
+
+    Raises:
+        UserError: there are checkpoints, but none is whole.
+    """
+    damages: list[str] = []
+    with durable.storage_errors(path):
+        for folder in _candidates(path):
+            damage = manifest.damage(folder)
+            if damage is None:
+                if damages:
+                    logger.warning("damaged checkpoint: %s; falling back to %s", "; ".join(damages), folder)
+                return _read(folder)
+            damages.append(f"{folder} ({damage})")
+    if damages:
+        raise UserError(
+            f"{path}: no whole checkpoint: {'; '.join(damages)}. Restore one from a copy, or start again without resume"
+        )
+    return None
+
+
+def _encode_state(state: Mapping[str, Any]) -> bytes:
+    _require_text_keys(state, _STATE)
+    return json.dumps(dict(state), indent=1).encode()
+
+
+def _require_text_keys(value: Any, place: str) -> None:
+    """JSON would turn the key 0 into "0" without a word."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"{place}: key {key!r} is a {type(key).__name__}, JSON keys are text")
+            _require_text_keys(inner, f"{place}.{key}")
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            _require_text_keys(inner, f"{place}[{index}]")
+
+
+def _fill(folder: Path, tensors: Mapping[str, Mapping[str, torch.Tensor]], state: bytes) -> None:
+    (folder / _STATE).write_bytes(state)
+    # save_file makes its files private; the group of a cluster reads the others.
+    mode = (folder / _STATE).stat().st_mode
+    for group, members in tensors.items():
+        assert _GROUP.fullmatch(group), group
+        path = folder / (group + _SUFFIX)
+        _write_tensors(path, members)
+        path.chmod(stat.S_IMODE(mode))
+    manifest.seal(folder)
+
+
+def _write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    plain: dict[str, torch.Tensor] = {}
+    storages: set[int] = set()
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().cpu().contiguous()
+        # The format refuses tensors that share memory, such as tied weights.
+        pointer = tensor.untyped_storage().data_ptr()
+        plain[name] = tensor.clone() if pointer in storages else tensor
+        storages.add(pointer)
+    try:
+        save_file(plain, path)
+    except SafetensorError as error:
+        code = re.search(r"os error (\d+)", str(error))
+        if code is None:
+            raise
+        raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) from error
+
+
+def _read(folder: Path) -> Checkpoint:
+    # Only what the manifest names. Cloned, because load_file maps the file, and a pruned file of a network disk
+    # would take its memory along.
+    tensors = {
+        name.removesuffix(_SUFFIX): {key: tensor.clone() for key, tensor in load_file(folder / name).items()}
+        for name in manifest.names(folder)
+        if name.endswith(_SUFFIX)
+    }
+    return Checkpoint(folder, tensors, durable.read_json(folder / _STATE))
+
+
+def _age(name: str) -> tuple[float, int]:
+    """Sorts folder names from old to new."""
+    match = _FOLDER.fullmatch(name)
+    return (int(match[1]), int(match[2] or 0)) if match else (float("inf"), 0)
+
+
+def _names(root: Path) -> list[str]:
+    """The checkpoints of a folder, whole or not, newest first."""
+    if not root.is_dir():
+        return []
+    return sorted((p.name for p in root.iterdir() if _FOLDER.fullmatch(p.name)), key=_age, reverse=True)
+
+
+def _candidates(path: Path) -> list[Path]:
+    """Where to look, in this order: `last`, then what is older, then what is newer, each newest first."""
+    if _FOLDER.fullmatch(path.resolve().name) or any((path / name).exists() for name in (manifest.NAME, _STATE)):
+        return [path.resolve()]
+    names, last = _names(path), path / LAST
+    if last.is_symlink() or last.is_dir():
+        first = last.resolve()
+        others = [name for name in names if name != first.name]
+        others.sort(key=lambda name: _age(name) > _age(first.name))
+        return [first, *(path / name for name in others)]
+    return [path / name for name in names]
+
+
+def _free_name(root: Path, name: str) -> str:
+    assert _FOLDER.fullmatch(name) and "." not in name, name
+    attempts = [_age(other)[1] for other in _names(root) if _age(other)[0] == _age(name)[0]]
+    return f"{name}.{max(attempts) + 1}" if attempts else name
+
+
+def _prune(root: Path, saved: str, keep_last: int) -> None:
+    """Keeps the newest of the last `keep_last` steps and the best. What is newer than `saved` was never `last`, or
+    belongs to a run that has gone back; what was saved before of the same step is replaced."""
+    newest = {_age(name)[0]: name for name in sorted(_names(root), key=_age) if _age(name) <= _age(saved)}
+    keep = {newest[step] for step in sorted(newest)[-keep_last:]} | {(root / BEST).resolve().name}
+    for name in _names(root):
+        if name not in keep:
+            durable.discard(root / name)

@@ -1,0 +1,176 @@
+"""Files and folders that are whole or absent, whatever moment the process or the machine dies at.
+
+Everything is written under a temporary name beside its place, flushed to the disk, and renamed. A killed process
+leaves at most temporaries, which `sweep` removes.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mtl_accel.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+_TEMPORARY = ".tmp-"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def _nothing() -> None: ...
+
+
+def _temporary(path: Path, purpose: str = "new") -> Path:
+    return path.with_name(f"{_TEMPORARY}{path.name}-{os.getpid()}-{purpose}")
+
+
+def fsync(path: Path) -> None:
+    """Returns when a file's bytes, or a folder's list of names, would survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems cannot flush a folder; they write its names at once.
+        if not (path.is_dir() and error.errno in (errno.EINVAL, errno.ENOTSUP)):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Creates a folder and its missing parents, each flushed."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        fsync(folder.parent)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Readers see the old content or the new, never a part.
+
+    Raises:
+        UserError: the disk is full or refuses.
+    """
+    temporary = _temporary(path)
+    with storage_errors(path, len(content)):
+        make_folder(path.parent)
+        try:
+            with temporary.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        fsync(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """As `write_bytes`. NaN and infinities are refused with a ValueError: other programs cannot read them."""
+    write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Raises: UserError for a file that cannot be read or holds no JSON."""
+    with storage_errors(path):
+        content = path.read_bytes()
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not JSON ({error}): restore the file, or delete it and start again") from error
+
+
+@contextmanager
+def replace_folder(final: Path, before_publish: Callable[[], None] = _nothing) -> Iterator[Path]:
+    """A temporary folder to fill, which becomes `final` when the block ends and vanishes when it raises.
+
+    An older `final` is moved away just before. A kill between those two renames leaves no `final`, so what must exist
+    at every moment takes a new name each time and a link to it (`switch_link`). `before_publish` may still refuse.
+    """
+    temporary = _temporary(final)
+    make_folder(final.parent)
+    try:
+        temporary.mkdir()
+        yield temporary
+        for path in sorted(temporary.rglob("*")):
+            fsync(path)
+        fsync(temporary)
+        before_publish()
+        if final.exists():
+            discard(final)
+        temporary.rename(final)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    fsync(final.parent)
+
+
+def switch_link(link: Path, target: str) -> None:
+    """Points a relative symbolic link at its sibling `target`; readers find the old one or the new one."""
+    if link.is_dir() and not link.is_symlink():
+        discard(link)  # A copy of the run that followed its links left a folder here.
+    temporary = _temporary(link)
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target, target_is_directory=True)
+    temporary.replace(link)
+    fsync(link.parent)
+
+
+def discard(path: Path) -> None:
+    """Removes a folder in one step for its readers: renamed first, deleted then. Its failure is only a warning."""
+    try:
+        gone = path.rename(_temporary(path, "old"))
+        shutil.rmtree(gone)
+    except OSError as error:
+        logger.warning("%s could not be removed and still takes space: %s", path, error)
+
+
+def sweep(folder: Path) -> None:
+    """Removes the temporaries of killed processes. Only for the one process that writes into `folder`."""
+    for path in sorted(folder.glob(f"{_TEMPORARY}*")):
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        except OSError as error:  # noqa: PERF203 (one that stays must not keep the others)
+            logger.warning("%s, left by a killed process, could not be removed: %s", path, error)
+
+
+def require_space(folder: Path, need_bytes: int) -> None:
+    """Raises: UserError when the disk of `folder` has less room for us than `need_bytes`."""
+    disk = os.statvfs(folder)
+    # f_bavail leaves out the blocks reserved for root. A file system that counts no blocks tells nothing.
+    if disk.f_blocks and disk.f_bavail * disk.f_frsize < need_bytes:
+        raise UserError(_full(folder, need_bytes))
+
+
+@contextmanager
+def storage_errors(path: Path, need_bytes: int = 0) -> Iterator[None]:
+    """Turns what the operating system refuses into a UserError. `need_bytes`: what is to be written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise UserError(_full(path, need_bytes)) from error
+        place = error.filename or path
+        raise UserError(
+            f"{place}: {error.strerror or error} ({errno.errorcode.get(error.errno or 0, 'no code')}): "
+            "check the permissions, the disk and its mount, then start again"
+        ) from error
+
+
+def _full(path: Path, need_bytes: int) -> str:
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    disk = os.statvfs(there)
+    have = disk.f_bavail * disk.f_frsize
+    return (
+        f"{path}: the disk is full: {need_bytes:,} bytes are needed and {have:,} are free (a quota may allow less). "
+        "What was saved before is whole. Free space there or choose a run_dir on a larger disk, then resume"
+    )

@@ -1,0 +1,171 @@
+"""One run, one owner: while a process trains into a run folder, a second one is refused."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import socket
+import uuid
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mtl_accel.durable import make_folder, storage_errors, sweep
+from mtl_accel.errors import UserError
+
+LOCK = ".lock"
+
+# What file systems without locks answer: NFS without its lock daemon, Lustre without -o flock, some FUSE mounts.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
+
+
+@dataclass(eq=False)
+class RunLock:
+    """The lock of one run folder, made by `own`.
+
+    flock, not POSIX record locks: those vanish when anything in the process closes any descriptor of the file, such as
+    a tracker that uploads the run folder. The kernel drops a flock when its owner dies, so no stale lock is left.
+    But a forked child shares it: an orphaned loader worker would keep it. So every child closes its copy at birth.
+    """
+
+    path: Path
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+    _descriptor: int | None = None
+
+    def still_owned(self) -> bool:
+        """Whether the lock file is still the one we locked and names us.
+
+        False after somebody deleted the file, or after a network file system gave our lock to another host.
+        """
+        if self._descriptor is None:
+            return False
+        return self._is_current(self._descriptor) and _read(self.path).get("token") == self.token
+
+    def acquire(self) -> None:
+        """Raises: UserError when another process owns the run folder or its file system refuses."""
+        with storage_errors(self.path):
+            make_folder(self.path.parent)
+            while self._descriptor is None:
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+                try:
+                    self._lock(descriptor)
+                    # The file may have been deleted between our opening and our locking it: then we hold nothing.
+                    if self._is_current(descriptor):
+                        self._descriptor = descriptor
+                finally:
+                    if self._descriptor is None:
+                        os.close(descriptor)
+            _held.add(self)
+            started = datetime.now().astimezone().isoformat(timespec="seconds")
+            owner = {"host": socket.gethostname(), "pid": os.getpid(), "started": started, "token": self.token}
+            self._write(json.dumps(owner) + "\n")
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            # The file stays: deleting it would let two newcomers lock two different files.
+            if self.still_owned():
+                self._write("")
+            self.close()
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+            _held.discard(self)
+
+    def _lock(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(_refusal(self.path)) from error
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            # Without locks the file itself must tell. Two that start at once may both pass here; the token, checked
+            # before every checkpoint, then stops the one that wrote first.
+            if _may_live(_read(self.path)):
+                raise UserError(_refusal(self.path)) from error
+
+    def _is_current(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), self.path.stat())
+        except FileNotFoundError:
+            return False
+
+    def _write(self, text: str) -> None:
+        assert self._descriptor is not None
+        # In place: a renamed file would be another file than the one we locked.
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, text.encode(), 0)
+        os.fsync(self._descriptor)
+
+
+_held: weakref.WeakSet[RunLock] = weakref.WeakSet()
+_hooked: list[int] = []
+
+
+def _close_in_child() -> None:
+    for lock in list(_held):
+        lock.close()
+
+
+@contextmanager
+def own(run_dir: Path) -> Iterator[RunLock]:
+    """Holds the run folder for the length of the block and first removes what a killed owner left half written.
+
+    Raises:
+        UserError: another process owns it; named with its host, its process and since when.
+    """
+    if not _hooked:
+        os.register_at_fork(after_in_child=_close_in_child)
+        _hooked.append(os.getpid())
+    lock = RunLock(run_dir / LOCK)
+    lock.acquire()
+    try:
+        sweep(run_dir)
+        yield lock
+    finally:
+        lock.release()
+
+
+def owner_of(run_dir: Path) -> str:
+    """The owner in words, as `host:pid since time`."""
+    owner = _read(run_dir / LOCK)
+    if not owner:
+        return "an unknown process"
+    return f"{owner.get('host')}:{owner.get('pid')} since {owner.get('started')}"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The owner that the file names; empty when it names none."""
+    try:
+        owner = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return owner if isinstance(owner, dict) else {}
+
+
+def _may_live(owner: dict[str, Any]) -> bool:
+    """Whether a named owner may be running: of another host we cannot know."""
+    if not isinstance(owner.get("pid"), int) or owner.get("host") != socket.gethostname():
+        return bool(owner)
+    try:
+        os.kill(owner["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _refusal(path: Path) -> str:
+    return (
+        f"{path.parent}: this run folder is owned by {owner_of(path.parent)}. Wait for that process or stop it, or "
+        f"choose another run_dir. If it is surely gone (possible only on a disk without locks), delete {path}"
+    )
