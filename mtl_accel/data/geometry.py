@@ -1,0 +1,184 @@
+"""Operations that move or cover pixels: flips, rotation, resized crop, erasing."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..config import transforms
+from .operation import Operation, Parameters, as_float, between, send
+
+_NUM_TRIES = 10  # torchvision's, for a box that fits
+
+
+class HorizontalFlip(Operation[transforms.RandomHorizontalFlip]):
+    """Mirror left and right."""
+
+    num_uniforms = 1
+
+    def parameters(self, uniforms: np.ndarray) -> dict[str, np.ndarray]:
+        return {"flip": uniforms[:, 0] < self.config.p}
+
+    def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
+        return _flip(images, parameters["flip"], dim=3)
+
+
+class VerticalFlip(Operation[transforms.RandomVerticalFlip]):
+    """Mirror up and down."""
+
+    num_uniforms = 1
+
+    def parameters(self, uniforms: np.ndarray) -> dict[str, np.ndarray]:
+        return {"flip": uniforms[:, 0] < self.config.p}
+
+    def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
+        return _flip(images, parameters["flip"], dim=2)
+
+
+def _flip(images: torch.Tensor, chosen: np.ndarray, dim: int) -> torch.Tensor:
+    return torch.where(send(chosen, images.device)[:, None, None, None], images.flip(dim), images)
+
+
+class Rotation(Operation[transforms.RandomRotation]):
+    """Rotate about the centre, counter-clockwise for positive angles; the frame stays."""
+
+    num_uniforms = 1
+
+    def parameters(self, uniforms: np.ndarray) -> dict[str, np.ndarray]:
+        return {"angle": between(uniforms[:, 0], *self.config.degrees)}
+
+    def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
+        x, y = self._source(parameters["angle"], images)
+        fill = self.config.fill / 255
+        if self.config.interpolation == "bilinear":
+            return _sample_bilinear(as_float(images), x, y, fill)
+        if images.dtype == torch.uint8 and self.config.fill.is_integer():
+            return _take_nearest(images, x, y, self.config.fill)
+        return _take_nearest(as_float(images), x, y, fill)
+
+    @staticmethod
+    def _source(angle: np.ndarray, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Column and row in the source of each pixel of the result, as float32 [B, H, W] each."""
+        height, width = images.shape[2:]
+        radians = np.radians(angle)
+        turn = send(np.stack([np.cos(radians), np.sin(radians)]).astype(np.float32), images.device)
+        cos, sin = turn[..., None, None]  # [B, 1, 1] each
+        column = torch.arange(width, dtype=torch.float32, device=images.device) - (width - 1) / 2
+        row = (torch.arange(height, dtype=torch.float32, device=images.device) - (height - 1) / 2)[:, None]
+        x = (column * cos + (width - 1) / 2) - row * sin
+        y = (column * sin + (height - 1) / 2) + row * cos
+        return x, y
+
+
+def _take_nearest(images: torch.Tensor, x: torch.Tensor, y: torch.Tensor, fill: float) -> torch.Tensor:
+    """Pixels at the rounded columns x and rows y [B, H, W]; `fill` where these lie outside."""
+    height, width = images.shape[2:]
+    x.round_()
+    y.round_()
+    inner_x, inner_y = x.clamp(0, width - 1), y.clamp(0, height - 1)
+    outside = (x != inner_x).logical_or_(y != inner_y)
+    index = inner_y.to(torch.int64).mul_(width).add_(inner_x.to(torch.int64))
+    flat = index.flatten(1)[:, None].expand(-1, 3, -1)
+    taken = images.flatten(2).gather(2, flat).view_as(images)
+    return taken.masked_fill_(outside[:, None], fill)
+
+
+def _sample_bilinear(images: torch.Tensor, x: torch.Tensor, y: torch.Tensor, fill: float) -> torch.Tensor:
+    """As torchvision does it: a channel of ones, sampled along, tells how much of a pixel lies inside."""
+    height, width = images.shape[2:]
+    grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=3)
+    inside = torch.ones_like(images[:, :1])
+    sampled = F.grid_sample(torch.cat([images, inside], dim=1), grid, padding_mode="zeros", align_corners=False)
+    colour, inside = sampled[:, :3], sampled[:, 3:]
+    return colour.sub_(fill).mul_(inside).add_(fill)
+
+
+class ResizedCrop(Operation[transforms.RandomResizedCrop]):
+    """Cut out a box of random area and aspect ratio and resize it (bilinear, antialiased)."""
+
+    num_uniforms = 2 * _NUM_TRIES + 2
+
+    @property
+    def output_size(self) -> tuple[int, int]:
+        return self.config.size
+
+    def parameters(self, uniforms: np.ndarray) -> dict[str, np.ndarray]:
+        height, width = self.size
+        area, ratio = _boxes(uniforms, self.size, self.config.scale, self.config.ratio)
+        w, h = np.rint(np.sqrt(area * ratio)), np.rint(np.sqrt(area / ratio))
+        fits = (w > 0) & (w <= width) & (h > 0) & (h <= height)
+        h, w, found = _first(h, w, fits)
+        top, left = _corner(uniforms, height - h, width - w)
+        # No box fitted: the middle, with the aspect ratio that is nearest to the allowed ones.
+        least, most = min(self.config.ratio), max(self.config.ratio)
+        middle_h = round(width / least) if width / height < least else height
+        middle_w = round(height * most) if width / height > most else width
+        return {
+            "top": np.where(found, top, (height - middle_h) // 2),
+            "left": np.where(found, left, (width - middle_w) // 2),
+            "height": np.where(found, h, middle_h),
+            "width": np.where(found, w, middle_w),
+        }
+
+    def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
+        # One sample after another: the boxes differ in size, and this is torchvision's own resize.
+        resized = torch.empty((len(images), 3, *self.config.size), dtype=torch.float32, device=images.device)
+        box = np.stack([parameters[name] for name in ("top", "left", "height", "width")], axis=1).tolist()
+        for sample, (top, left, height, width) in enumerate(box):
+            crop = as_float(images[sample : sample + 1, :, top : top + height, left : left + width])
+            resized[sample] = F.interpolate(
+                crop, self.config.size, mode="bilinear", antialias=True, align_corners=False
+            )[0]
+        return resized
+
+
+class Erasing(Operation[transforms.RandomErasing]):
+    """Overwrite a box."""
+
+    num_uniforms = 2 * _NUM_TRIES + 3
+
+    def parameters(self, uniforms: np.ndarray) -> dict[str, np.ndarray]:
+        height, width = self.size
+        area, ratio = _boxes(uniforms, self.size, self.config.scale, self.config.ratio)
+        h, w = np.rint(np.sqrt(area * ratio)), np.rint(np.sqrt(area / ratio))
+        h, w, found = _first(h, w, (h < height) & (w < width))
+        top, left = _corner(uniforms, height - h, width - w)
+        chosen = found & (uniforms[:, -1] < self.config.p)
+        return {"top": top, "left": left, "height": np.where(chosen, h, 0), "width": np.where(chosen, w, 0)}
+
+    def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
+        images = as_float(images)
+        box = np.stack([parameters[name] for name in ("top", "left", "height", "width")])
+        top, left, height, width = send(box, images.device)[..., None]  # [B, 1] each
+        row = torch.arange(images.shape[2], device=images.device)
+        column = torch.arange(images.shape[3], device=images.device)
+        rows = (row >= top) & (row < top + height)
+        columns = (column >= left) & (column < left + width)
+        return images.masked_fill_((rows[:, :, None] & columns[:, None, :])[:, None], self.config.value)
+
+
+def _boxes(
+    uniforms: np.ndarray, size: tuple[int, int], scale: tuple[float, float], ratio: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Area in pixels and aspect ratio of every try: [B, tries] each."""
+    area = size[0] * size[1] * between(uniforms[:, :_NUM_TRIES], *scale)
+    log_ratio = between(uniforms[:, _NUM_TRIES : 2 * _NUM_TRIES], math.log(ratio[0]), math.log(ratio[1]))
+    return area, np.exp(log_ratio)
+
+
+def _first(h: np.ndarray, w: np.ndarray, fits: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Height and width of the first try that fits, and whether there is one: [B] each."""
+    first = fits.argmax(axis=1)[:, None]
+    found = np.asarray(fits.any(axis=1))
+    pick = (np.take_along_axis(side, first, axis=1)[:, 0] for side in (h, w))
+    h, w = (np.where(found, side, 0).astype(np.int64) for side in pick)
+    return h, w, found
+
+
+def _corner(uniforms: np.ndarray, spare_rows: np.ndarray, spare_columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    top = uniforms[:, 2 * _NUM_TRIES] * (spare_rows + 1)
+    left = uniforms[:, 2 * _NUM_TRIES + 1] * (spare_columns + 1)
+    return top.astype(np.int64), left.astype(np.int64)
