@@ -1,0 +1,200 @@
+"""What is sewn on: each attribute that is a thing of its own, drawn on the finished cloth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from .figure import NECK, WAIST, Figure, mirrored
+from .pen import Colour, Pen, any_colour, contrasting, faded, hsv, shaded
+
+
+@dataclass(frozen=True)
+class Sewing:
+    """What every detail is drawn with. `inside` is what shows through the neck: skin, or the cloth's back."""
+
+    pen: Pen
+    figure: Figure
+    base: Colour
+    inside: Colour
+    rng: Random
+
+    @property
+    def trim(self) -> Colour:
+        """Of the cloth's colour, or of another that is seen on it."""
+        own = contrasting(self.base, self.rng.uniform(0.35, 0.8))
+        return any_colour(self.rng) if self.rng.random() < 0.25 else own
+
+    @property
+    def seam(self) -> Colour:
+        return faded(shaded(self.base, -0.8) if sum(self.base) > 150 else shaded(self.base, 0.5), 0.75)
+
+
+def neckline(sewing: Sewing, attributes: frozenset[str]) -> None:
+    neck, low = sewing.figure.neck, sewing.figure.neckline
+    sharp = [(neck, NECK - 0.01), (0.0, low)]
+    opening = sharp if "v_neck" in attributes else [(neck, NECK - 0.01), (neck * 0.65, low - 0.015), (0.0, low)]
+    sewing.pen.polygon(mirrored(opening), sewing.inside)
+    edge = mirrored(opening)
+    sewing.pen.line(edge[: len(edge) // 2], 0.016, sewing.seam)
+    sewing.pen.line(edge[len(edge) // 2 :], 0.016, sewing.seam)
+
+
+def hood(sewing: Sewing) -> None:
+    pen, rng = sewing.pen, sewing.rng
+    shadow = shaded(sewing.base, -0.45)
+    if rng.random() < 0.5:  # up, around the face
+        pen.oval((0, -0.73), 0.21, 0.25, shaded(sewing.base, -0.12))
+        pen.oval((0, -0.71), 0.13, 0.17, shadow)
+        pen.oval((0, -0.70), 0.11, 0.14, sewing.inside)
+    else:
+        pen.oval((0, NECK - 0.02), rng.uniform(0.22, 0.28), rng.uniform(0.10, 0.15), shaded(sewing.base, -0.15))
+        pen.oval((0, NECK + 0.01), 0.14, 0.07, shadow)
+    if rng.random() < 0.6:
+        for side in (-1, 1):
+            pen.line([(side * 0.06, NECK + 0.1), (side * 0.07, NECK + rng.uniform(0.25, 0.35))], 0.015, (235, 235, 230))
+
+
+def collar(sewing: Sewing) -> None:
+    figure, rng = sewing.figure, sewing.rng
+    long = 0.24 if figure.category in ("coat", "jacket") else 0.15
+    tip, broad = NECK + rng.uniform(0.6, 1.2) * long + 0.03, figure.neck + rng.uniform(0.05, 0.11)
+    own = shaded(sewing.base, rng.choice((-0.2, 0.25)))
+    colour = hsv(0.1, 0.02, 0.95) if rng.random() < 0.15 else own
+    for side in (-1, 1):
+        wing = [(side * 0.05, NECK - 0.06), (side * (figure.neck + 0.02), NECK - 0.04), (side * broad, tip)]
+        wing.append((0.0, figure.neckline + 0.02))
+        sewing.pen.polygon(wing, colour)
+        sewing.pen.line([*wing, wing[0]], 0.016, sewing.seam)
+
+
+def _opening(figure: Figure) -> tuple[float, float]:
+    """Top and bottom of the row of buttons or of the zip."""
+    if figure.is_top:
+        return figure.neckline + 0.03, figure.hem - 0.02
+    return WAIST + 0.04, figure.hem - 0.03 if figure.category == "skirt" else WAIST + 0.22
+
+
+def buttons(sewing: Sewing) -> None:
+    pen, rng = sewing.pen, sewing.rng
+    top, bottom = _opening(sewing.figure)
+    count, radius, colour = rng.randint(4, 8), rng.uniform(0.017, 0.032), sewing.trim
+    if sewing.figure.category not in ("dress", "skirt") and bottom > top:
+        pen.line([(-0.035, top), (-0.035, bottom)], 0.01, sewing.seam)
+    columns = (-0.08, 0.08) if sewing.figure.category in ("coat", "jacket") and rng.random() < 0.35 else (0.0,)
+    for column in columns:
+        for number in range(count):
+            centre = (column, top + (bottom - top) * (number + 0.3) / count)
+            pen.dot(centre, radius * 1.25, shaded(sewing.base, -0.5))
+            pen.dot(centre, radius, colour)
+
+
+def zip_(sewing: Sewing) -> None:
+    pen, rng = sewing.pen, sewing.rng
+    top, bottom = _opening(sewing.figure)
+    metal = hsv(0.12, rng.choice((0.05, 0.5)), rng.uniform(0.6, 0.95))
+    pen.line([(0.0, top), (0.0, bottom)], rng.uniform(0.04, 0.055), shaded(sewing.base, -0.6))
+    pen.line([(0.0, top), (0.0, bottom)], rng.uniform(0.012, 0.024), metal)
+    pen.dot((0.0, top + rng.uniform(0.0, 0.6) * (bottom - top)), 0.03, metal)
+
+
+def pockets(sewing: Sewing) -> None:
+    pen, figure, rng = sewing.pen, sewing.figure, sewing.rng
+    fill = shaded(sewing.base, rng.choice((-0.25, -0.12, 0.15)))
+    if figure.category == "hoodie":
+        low = figure.hem - 0.05
+        pouch = mirrored([(0.12, low - 0.2), (0.24, low - 0.06), (0.24, low)])
+        pen.polygon(pouch, fill)
+        pen.line([*pouch, pouch[0]], 0.016, sewing.seam)
+        return
+    chest = figure.is_top and rng.random() < 0.35
+    y = NECK + 0.26 if chest else (figure.hem * 0.45 if figure.category in ("coat", "dress") else figure.hem - 0.24)
+    x, width, height = (0.17 if chest else 0.19), rng.uniform(0.12, 0.16), rng.uniform(0.12, 0.16)
+    if not figure.is_top:
+        x, y = 0.16, 0.1
+    for side in (-1, 1) if rng.random() < 0.8 else (1,):
+        left, right = side * x - width / 2, side * x + width / 2
+        patch = [(left, y), (right, y), (right, y + height), (left, y + height)]
+        pen.polygon(patch, fill)
+        pen.line([*patch, patch[0]], 0.016, sewing.seam)
+        if rng.random() < 0.5:
+            pen.line([(left, y + 0.03), (right, y + 0.03)], 0.03, sewing.seam)
+
+
+def belt(sewing: Sewing) -> None:
+    figure, rng = sewing.figure, sewing.rng
+    y, half = (WAIST if figure.is_top else WAIST + 0.01), rng.uniform(0.024, 0.042)
+    wide = figure.waist * 1.04
+    leather = hsv(rng.uniform(0.03, 0.1), rng.uniform(0.3, 0.8), rng.uniform(0.1, 0.6))
+    colour = leather if rng.random() < 0.5 else sewing.trim
+    sewing.pen.polygon([(-wide, y - half), (wide, y - half), (wide, y + half), (-wide, y + half)], colour)
+    if rng.random() < 0.75:
+        buckle = [(-0.045, y - half), (0.045, y - half), (0.045, y + half), (-0.045, y + half)]
+        sewing.pen.polygon(buckle, hsv(0.13, 0.45, 0.9))
+    else:  # tied
+        sewing.pen.line([(0.0, y), (rng.uniform(-0.1, 0.1), y + 0.22)], 0.035, colour)
+
+
+def print_(sewing: Sewing) -> None:
+    pen, rng = sewing.pen, sewing.rng
+    x, y, size = rng.gauss(0, 0.02), rng.uniform(-0.2, -0.08), rng.uniform(0.09, 0.17)
+    colour = any_colour(rng) if rng.random() < 0.5 else contrasting(sewing.base, 0.8)
+    shape = rng.randrange(4)
+    if shape == 0:
+        pen.oval((x, y), size, size, colour)
+        pen.oval((x, y), size * 0.5, size * 0.5, sewing.trim)
+    elif shape == 1:
+        pen.polygon([(x, y - size), (x + size, y + 0.7 * size), (x - size, y + 0.7 * size)], colour)
+    elif shape == 2:
+        pen.polygon(
+            [(x - size, y - size * 0.7), (x + size, y - size * 0.7), (x + size, y + size), (x - size, y + size)], colour
+        )
+    else:  # a line of writing
+        for letter in range(5):
+            left = x + size * (0.6 * letter - 1.4)
+            pen.line(
+                [(left, y + rng.uniform(0.0, 0.06)), (left + 0.2 * size, y - rng.uniform(0.02, 0.08))], 0.03, colour
+            )
+
+
+def pleats(sewing: Sewing) -> None:
+    figure, rng = sewing.figure, sewing.rng
+    count, alpha = rng.randint(5, 9), rng.uniform(0.4, 0.75)
+    for number in range(-count, count + 1):
+        x = number / (count + 0.5)
+        start, end = (x * figure.waist * 0.95, WAIST + 0.03), (x * figure.hem_width * 0.97, figure.hem)
+        sewing.pen.line([start, end], 0.016, faded((0, 0, 0), alpha))
+        sewing.pen.line(
+            [(start[0] + 0.015, start[1]), (end[0] + 0.02, end[1])], 0.012, faded((255, 255, 255), alpha / 2)
+        )
+
+
+def ruffles(sewing: Sewing) -> None:
+    figure, rng = sewing.figure, sewing.rng
+    light, edge = shaded(sewing.base, 0.3), shaded(sewing.base, -0.4)
+    rows = [(figure.hem, figure.hem_width)]
+    if figure.category == "blouse":
+        rows.append((NECK + 0.2, figure.chest * 0.7))
+    else:
+        rows.append((figure.hem - rng.uniform(0.12, 0.2), figure.hem_width * 0.9))
+    for y, wide in rows:
+        count = rng.randint(5, 8)
+        for number in range(-count, count + 1):
+            centre, radius = (wide * number / count, y), 0.62 * wide / count
+            sewing.pen.dot(centre, radius * 1.25, edge)
+            sewing.pen.dot((centre[0], y - 0.008), radius, light)
+
+
+# In the order of drawing: a belt lies over pockets, a collar over buttons.
+DETAILS: dict[str, Callable[[Sewing], None]] = {
+    "pleats": pleats,
+    "ruffles": ruffles,
+    "print": print_,
+    "pockets": pockets,
+    "zip": zip_,
+    "buttons": buttons,
+    "collar": collar,
+    "hood": hood,
+    "belt": belt,
+}

@@ -1,0 +1,108 @@
+"""Cloth: colours, patterns and folds, drawn over the whole picture and then cut out by the garment's mask."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from random import Random
+
+from PIL import Image
+
+from .pen import Colour, Pen, Point, Pose, any_colour, contrasting, faded, hsv, shaded
+
+_REACH = 1.3  # patterns cover garment coordinates from -_REACH to _REACH
+
+
+def cloth_colour(category: str, rng: Random) -> Colour:
+    """Any colour, with a weak habit of some categories: denim trousers, dark coats, light shirts."""
+    habit = rng.random()
+    if category in ("trousers", "shorts", "skirt", "jacket") and habit < 0.25:
+        return hsv(rng.uniform(0.56, 0.64), rng.uniform(0.3, 0.7), rng.uniform(0.2, 0.75))
+    if category in ("coat", "jacket", "trousers") and habit < 0.5:
+        return hsv(rng.random(), rng.uniform(0.0, 0.3), rng.uniform(0.1, 0.4))
+    if category in ("shirt", "blouse", "t-shirt") and habit < 0.2:
+        return hsv(rng.random(), rng.uniform(0.0, 0.12), rng.uniform(0.8, 0.98))
+    return any_colour(rng)
+
+
+def _turned(points: list[Point], angle: float) -> list[Point]:
+    cos, sin = math.cos(angle), math.sin(angle)
+    return [(cos * x - sin * y, sin * x + cos * y) for x, y in points]
+
+
+def _bands(pen: Pen, colour: Colour, step: float, share: float, angle: float) -> None:
+    """Parallel bands, `step` apart, each `share` of a step wide; an angle of 0 lays them flat."""
+    for number in range(round(-_REACH / step), round(_REACH / step) + 1):
+        low, high = number * step, (number + share) * step
+        corners = [(-_REACH, low), (_REACH, low), (_REACH, high), (-_REACH, high)]
+        pen.polygon(_turned(corners, angle), colour)
+
+
+def stripes(pen: Pen, base: Colour, rng: Random) -> None:
+    ink = any_colour(rng) if rng.random() < 0.4 else contrasting(base, rng.uniform(0.35, 0.9))
+    angle = rng.choice((0.0, 0.0, 0.5 * math.pi, 0.5 * math.pi, 0.25 * math.pi)) + rng.gauss(0, 0.03)
+    _bands(pen, ink, rng.uniform(0.07, 0.18), rng.uniform(0.3, 0.55), angle)
+
+
+def checks(pen: Pen, base: Colour, rng: Random) -> None:
+    ink = any_colour(rng) if rng.random() < 0.4 else contrasting(base, rng.uniform(0.4, 0.95))
+    step, angle = rng.uniform(0.09, 0.22), rng.choice((0.0, 0.0, 0.25 * math.pi)) + rng.gauss(0, 0.03)
+    for turn in (0.0, 0.5 * math.pi):
+        _bands(pen, faded(ink, 0.55), step, rng.uniform(0.3, 0.5), angle + turn)
+        if rng.random() < 0.4:
+            _bands(pen, faded(contrasting(base, 0.9), 0.7), step, 0.08, angle + turn)
+
+
+def dots(pen: Pen, base: Colour, rng: Random) -> None:
+    ink = any_colour(rng) if rng.random() < 0.3 else contrasting(base, rng.uniform(0.5, 0.95))
+    step = rng.uniform(0.09, 0.18)
+    radius, count = step * rng.uniform(0.2, 0.34), round(_REACH / step)
+    for row in range(-count, count + 1):
+        for column in range(-count // 2 - 1, count // 2 + 2):
+            pen.dot((step * (column + 0.5 * (row % 2)), step * row * 0.87), radius, ink)
+
+
+def flowers(pen: Pen, base: Colour, rng: Random) -> None:
+    """Scattered blossoms: no attribute, but easily taken for dots."""
+    inks = [any_colour(rng) for _ in range(3)]
+    for _ in range(rng.randint(25, 60)):
+        centre = (rng.uniform(-0.7, 0.7), rng.uniform(-0.7, 1.0))
+        pen.oval(centre, rng.uniform(0.02, 0.06), rng.uniform(0.02, 0.06), rng.choice(inks))
+
+
+def blocks(pen: Pen, base: Colour, rng: Random) -> None:
+    """One broad band: no attribute, but easily taken for stripes."""
+    low = rng.uniform(-0.4, 0.4)
+    high = low + rng.uniform(0.1, 0.5)
+    pen.polygon([(-_REACH, low), (_REACH, low), (_REACH, high), (-_REACH, high)], any_colour(rng))
+
+
+def _folds(pen: Pen, rng: Random) -> None:
+    for _ in range(rng.randint(2, 7)):
+        x, y = rng.uniform(-0.4, 0.4), rng.uniform(-0.5, 0.8)
+        u, v = x + rng.gauss(0, 0.12), y + rng.uniform(0.15, 0.5)
+        width, tone = rng.uniform(0.02, 0.07), (0 if rng.random() < 0.65 else 255,) * 3
+        pen.polygon([(x, y), (x + width, y), (u, v)], faded(tone, rng.uniform(0.08, 0.28)))
+
+
+_PATTERNS: dict[str, Callable[[Pen, Colour, Random], None]] = {"stripes": stripes, "checks": checks, "dots": dots}
+
+
+def weave(
+    base: Colour, attributes: frozenset[str], outlines: list[list[Point]], side: int, pose: Pose, rng: Random
+) -> Image.Image:
+    """A picture of side x side pixels, all cloth: base colour, pattern, folds and the shadows between the pieces."""
+    cloth = Image.new("RGB", (side, side), base)
+    pen = Pen(cloth, pose)
+    present = [name for name in _PATTERNS if name in attributes]
+    for name in present:
+        _PATTERNS[name](pen, base, rng)
+    if not present and rng.random() < 0.16:
+        rng.choice((flowers, blocks))(pen, base, rng)
+    for outline in outlines[:-1]:
+        pen.polygon(outline, faded((0, 0, 0), rng.uniform(0.05, 0.22)))
+    _folds(pen, rng)
+    seam = faded(shaded(base, -0.75), rng.uniform(0.25, 0.8))
+    for outline in outlines:
+        pen.line([*outline, outline[0]], 0.014, seam)
+    return cloth
