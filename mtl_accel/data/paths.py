@@ -39,6 +39,10 @@ class ImageFinder:
     roots: tuple[Path, ...]
     _listings: dict[str, _Listing | None] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, *folders: str | Path) -> ImageFinder:
+        return cls(tuple(Path(os.path.realpath(folder)) for folder in folders))
+
     def find(self, name: str, bases: Sequence[Path]) -> Path:
         """The real path of file `name`, relative to the first of `bases` that has it; its suffix may be left out.
 
@@ -106,11 +110,12 @@ def is_image(name: str) -> bool:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Every file of a folder and its subfolders, sorted, but for hidden ones and linked folders."""
+    """Every file of a folder and its subfolders, sorted, but for hidden ones. A linked folder is one entry."""
     found: list[Path] = []
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(parent, name) for name in files if not name.startswith(".")]
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        found += [Path(parent, name) for name in (*files, *links) if not name.startswith(".")]
     return sorted(found)
 
 

@@ -10,15 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets import DatasetDict
+from datasets import Dataset, DatasetDict
 
 from ..errors import UserError
-from . import kaggle
-from .paths import ImageFinder, stamps
-from .splits import choose_columns, normalise
+from . import arrow, folders, hub, kaggle
+from .paths import ImageFinder, files_below, is_image, stamps
+from .splits import Columns, RawSplit, choose_columns, normalise
+from .tables import MAX_LISTED
 
 logger = logging.getLogger(__name__)
 
@@ -49,20 +52,92 @@ def load(
     id_column: str | None = None,
     max_images: int | None = None,
 ) -> Sources:
-    folder = Path(source).expanduser().resolve()
-    raw = kaggle.read(folder)
-    finder = ImageFinder((folder,))
-    columns = choose_columns(raw[0], image_column, id_column)
-    tables, files, problems = {}, {}, []
+    """Reads a folder (CSVs and images, imagefolder, Parquet, save_to_disk) or a data set of the Hub.
+
+    Every row's image is found here, before training; images that no row names are logged as a warning.
+    `max_images` keeps the first so many rows of each split. `streaming` concerns the Hub only, see `hub.read`.
+
+    Raises:
+        UserError: every problem with the rows of all splits at once, or why the source cannot be read.
+    """
+    folder = Path(source).expanduser()
+    if folder.exists():
+        root: Path | None = Path(os.path.realpath(folder))
+        finder = ImageFinder.of(folder)
+        raw = _read_folder(finder.roots[0], image_column)
+    elif hub.is_hub_id(source):
+        root, finder = None, hub.finder()
+        raw = hub.read(source, config_name, revision, streaming=streaming, max_images=max_images)
+    else:
+        raise UserError(
+            f"data.source: {source!r} is neither a folder that exists (looked at {folder.absolute()}) nor the id of a "
+            "Hub data set, which reads owner/name. Correct the path"
+        )
+    columns = choose_columns(raw, image_column, id_column)
+    tables, files = _normalise(raw, columns, finder)
+    if root is not None:
+        warn_of_unused(root, [file for paths in files.values() for file in paths])
+    if max_images is not None:
+        tables = {name: table.select(range(min(max_images, len(table)))) for name, table in tables.items()}
+    fingerprint = _fingerprint(raw, files, columns, root, max_images)
+    return Sources(DatasetDict(tables), columns.image, columns.id, fingerprint, root)
+
+
+def _read_folder(folder: Path, image_column: str | None) -> list[RawSplit]:
+    if not folder.is_dir():
+        raise UserError(f"data.source: {folder} is a file. Give the folder that it lies in")
+    if arrow.is_saved(folder):
+        return arrow.read_saved(folder)
+    if kaggle.csv_files(folder):
+        return kaggle.read(folder)
+    if arrow.parquet_files(folder):
+        return arrow.read_parquet(folder)
+    if folders.is_imagefolder(folder):
+        return folders.read(folder, image_column)
+    there = ", ".join(sorted(path.name for path in folder.iterdir())[:MAX_LISTED]) or "nothing"
+    raise UserError(
+        f"data.source: {folder} holds no data set. Expected train.csv with images, train/metadata.csv (or .jsonl, "
+        f".parquet), class folders with images, train*.parquet, or a folder of save_to_disk. It holds: {there}"
+    )
+
+
+def _normalise(
+    raw: list[RawSplit], columns: Columns, finder: ImageFinder
+) -> tuple[dict[str, Dataset], dict[str, list[Path]]]:
+    tables: dict[str, Dataset] = {}
+    files: dict[str, list[Path]] = {}
+    problems: list[str] = []
     for split in raw:
         try:
             tables[split.name], files[split.name] = normalise(split, columns, finder)
-        except UserError as error:
+        except UserError as error:  # noqa: PERF203 - the problems of every split, at once
             problems += error.problems
     if problems:
         raise UserError(problems)
-    state = [{split.name: [split.key, stamps(files[split.name], folder)] for split in raw}, columns.image, columns.id]
-    if max_images is not None:
-        tables = {name: table.select(range(min(max_images, len(table)))) for name, table in tables.items()}
-    fingerprint = hashlib.blake2b(json.dumps([state, max_images]).encode(), digest_size=16).hexdigest()
-    return Sources(DatasetDict(tables), columns.image, columns.id, fingerprint, folder)
+    return tables, files
+
+
+def warn_of_unused(folder: Path, used: Collection[Path]) -> None:
+    """Logs the images of a data folder that no row names. A subset of rows is legitimate, so it is no error."""
+    if not used:
+        return
+    images = [file for file in files_below(folder) if is_image(file.name)]
+    known = set(used)
+    unused = [file for file in images if file not in known and Path(os.path.realpath(file)) not in known]
+    if not unused:
+        return
+    names = ", ".join(str(file.relative_to(folder)) for file in unused[:MAX_LISTED])
+    hint = ", more than half: is this the right table?" if 2 * len(unused) > len(images) else ""
+    logger.warning("%s: %d of %d images have no row%s: %s", folder, len(unused), len(images), hint, names)
+
+
+def _fingerprint(
+    raw: list[RawSplit], files: dict[str, list[Path]], columns: Columns, root: Path | None, max_images: int | None
+) -> str:
+    """Of the tables, and of path, size and time of change of the image files of a folder.
+
+    The files of a Hub data set are known by its commit, which is in the tables' own fingerprints.
+    """
+    parts = [[split.name, split.key, stamps(files[split.name], root) if root else None] for split in raw]
+    state = json.dumps([parts, columns.image, columns.id, max_images])
+    return hashlib.blake2b(state.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()

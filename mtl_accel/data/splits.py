@@ -69,27 +69,45 @@ def text_split(name: str, table: TextTable, key: str, bases: tuple[Path, ...]) -
     return RawSplit(name, dataset, str(table.path), key, bases, table.lines)
 
 
-def choose_columns(split: RawSplit, image_column: str | None, id_column: str | None) -> Columns:
-    """The configured columns, else those with the usual names, else the first; a `datasets.Image` wins.
+def choose_columns(splits: Sequence[RawSplit], image_column: str | None, id_column: str | None) -> Columns:
+    """The configured columns, else those with the usual names, else the first; a column of pictures wins.
 
     Raises:
         UserError: a configured column is not there.
     """
-    names = split.table.column_names
+    table, origin = splits[0].table, splits[0].origin
+    names = table.column_names
     problems = [
-        f"data.{key}: {split.origin} has no column {name!r}. It has: {', '.join(names)}"
+        f"data.{key}: {origin} has no column {name!r}. It has: {', '.join(names)}"
         for key, name in (("image_column", image_column), ("id_column", id_column))
         if name is not None and name not in names
     ]
     if problems:
         raise UserError(problems)
-    typed = [name for name in names if isinstance(split.table.features[name], Image)]
-    image = image_column or _named(IMAGE_NAMES, typed) or (typed or [_named(IMAGE_NAMES, names) or names[0]])[0]
-    usable = [name for name in names if _is_identifier(split.table, name)]
-    found = id_column or _named(ID_NAMES, usable)
-    if found is None and image in usable:
-        found = names[0]
-    return Columns(image, found)
+    pictures = [name for name in names if _holds_pictures(table.features[name])]
+    found = _named(IMAGE_NAMES, pictures) or (pictures or [_named(IMAGE_NAMES, names) or names[0]])[0]
+    image = image_column or found
+    if id_column is not None:
+        return Columns(image, id_column)
+    identifiers = [name for name in names if _is_identifier(table, name)]
+    if image in identifiers:
+        return Columns(image, _named(ID_NAMES, identifiers) or names[0])
+    # Pictures that lie in the table itself need no id of their own: the row number serves.
+    usable = [name for name in identifiers if all(_is_unique(split.table, name) for split in splits)]
+    return Columns(image, _named(ID_NAMES, usable))
+
+
+def _holds_pictures(feature: Any) -> bool:
+    if isinstance(feature, Value):
+        return feature.dtype in ("binary", "large_binary")
+    return isinstance(feature, Image) or (isinstance(feature, dict) and "bytes" in feature)
+
+
+def _is_unique(table: Dataset, name: str) -> bool:
+    if name not in table.column_names:
+        return False
+    values = _column(table, name)
+    return values.null_count == 0 and len(pc.unique(values)) == len(values)
 
 
 def _named(wanted: Sequence[str], names: Sequence[str]) -> str | None:

@@ -1,0 +1,98 @@
+"""Data sets of the Hugging Face Hub. No code of theirs is run: `datasets` has read data only since version 4."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+from datasets import Dataset, Image, IterableDataset, concatenate_datasets, load_dataset
+from datasets import config as datasets_config
+from datasets.exceptions import DatasetsError
+from huggingface_hub import constants
+
+from ..errors import UserError
+from .arrow import named_splits
+from .paths import ImageFinder
+from .splits import RawSplit
+
+_BATCH = 256  # rows of a stream at a time
+
+
+def is_hub_id(source: str) -> bool:
+    """Whether this reads as owner/name. Bare names such as `csv` would make `datasets` read the working folder."""
+    return re.fullmatch(r"[\w][\w.-]*/[\w][\w.-]*", source) is not None
+
+
+def finder() -> ImageFinder:
+    """Images of downloaded data sets lie in the caches of the Hub and of `datasets`, and are read nowhere else."""
+    caches = (constants.HF_HUB_CACHE, datasets_config.HF_DATASETS_CACHE, datasets_config.DOWNLOADED_DATASETS_PATH)
+    return ImageFinder.of(*caches)
+
+
+def read(
+    source: str, config_name: str | None, revision: str | None, *, streaming: bool, max_images: int | None
+) -> list[RawSplit]:
+    """The splits of a data set; streamed, the first `max_images` rows of each are read in one pass into memory.
+
+    The elastic order addresses rows by number, so a stream cannot stay one. What streaming saves is the download of
+    the rest: without `max_images` the whole data set must fit into memory.
+
+    Raises:
+        UserError: there is no such data set, or the Hub was not reached.
+    """
+    try:
+        # The prefix keeps `datasets` from looking for a folder of this name.
+        path = f"hf://datasets/{source}"
+        tables = load_dataset(path, name=config_name, revision=revision, streaming=streaming)
+        if streaming:
+            tables = {name: read_stream(rows, source, path, max_images) for name, rows in tables.items()}
+    except UserError:
+        raise
+    except (OSError, ValueError, RuntimeError, TypeError, pa.ArrowException, DatasetsError) as error:
+        reason = str(error).strip() or type(error).__name__
+        raise UserError(
+            f"data.source: {source!r} is neither a folder that exists nor a Hub data set that could be reached "
+            f"(config_name {config_name!r}, revision {revision!r}): {reason}. Correct the folder, or the id, or "
+            "connect to the network; a private data set needs `hf auth login`"
+        ) from error
+    keys = {name: table._fingerprint for name, table in tables.items()}
+    return named_splits(tables, source, keys, (datasets_config.HF_DATASETS_CACHE,))
+
+
+def read_stream(rows: IterableDataset, source: str, prefix: str, limit: int | None) -> Dataset:
+    """The first `limit` rows as a table in memory, the bytes of its images in it.
+
+    An image that is only named must lie under `prefix`, the data set's own address.
+    """
+    images = [name for name, feature in (rows.features or {}).items() if isinstance(feature, Image)]
+    for name in images:
+        rows = rows.cast_column(name, Image(decode=False))
+    if limit is not None:
+        rows = rows.take(limit)
+    digest = hashlib.blake2b(digest_size=16)
+    parts = []
+    for batch in rows.iter(_BATCH):
+        for name in images:
+            batch[name] = [_with_bytes(value, source, prefix) for value in batch[name]]
+        part = Dataset.from_dict(batch, features=rows.features)
+        digest.update(part._fingerprint.encode())
+        parts.append(part)
+    if not parts:
+        raise UserError(f"data.source: a split of {source} has no rows")
+    table = concatenate_datasets(parts)
+    table._fingerprint = digest.hexdigest()
+    return table
+
+
+def _with_bytes(value: dict[str, Any] | None, source: str, prefix: str) -> dict[str, Any] | None:
+    if value is None or value["bytes"] is not None or value["path"] is None:
+        return value
+    # An address such as zip://a.jpg::hf://datasets/owner/name/a.zip ends with the file that is fetched.
+    address = value["path"].split("::")[-1]
+    if not re.match(re.escape(prefix) + "[@/]", address) or "/../" in address:
+        raise UserError(f"data.source: {source} names an image outside of itself: {value['path']!r}. Do not use it")
+    with fsspec.open(value["path"], "rb") as file:
+        return {"path": value["path"], "bytes": file.read()}
