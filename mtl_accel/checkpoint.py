@@ -170,13 +170,15 @@ def _write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
 
 
 def _read(folder: Path) -> Checkpoint:
-    # Only what the manifest names. Cloned, because load_file maps the file, and a pruned file of a network disk
-    # would take its memory along.
-    tensors = {
-        name.removesuffix(_SUFFIX): {key: tensor.clone() for key, tensor in load_file(folder / name).items()}
-        for name in manifest.names(folder)
-        if name.endswith(_SUFFIX)
-    }
+    tensors: dict[str, dict[str, torch.Tensor]] = {}
+    for name in manifest.names(folder):
+        if name.endswith(_SUFFIX):
+            try:
+                group = load_file(folder / name)
+            except SafetensorError as error:
+                raise UserError(f"{folder / name}: not a safetensors file ({error}): restore it from a copy") from error
+            # Cloned, because load_file maps the file: a pruned file of a network disk would take its memory along.
+            tensors[name.removesuffix(_SUFFIX)] = {key: tensor.clone() for key, tensor in group.items()}
     return Checkpoint(folder, tensors, durable.read_json(folder / _STATE))
 
 
