@@ -1,0 +1,21 @@
+"""Train one image network for several labels at once, on Hugging Face Accelerate."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .config import Config
+    from .errors import UserError
+    from .experiment import Result, train
+
+_HOMES = {"Config": "config", "UserError": "errors", "Result": "experiment", "train": "experiment"}
+__all__ = ["Config", "Result", "UserError", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: torch and its kin take seconds, and --help needs none of them."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

@@ -27,8 +27,9 @@ def words(*key: int | np.ndarray) -> np.ndarray:
     """64 random bits for a key. Integer arrays in the key broadcast: one number for each of their elements."""
     parts = np.broadcast_arrays(*(np.asarray(part, dtype=np.int64).astype(np.uint64) for part in key))
     word = np.full(parts[0].shape, _GOLDEN, dtype=np.uint64)
-    for part in parts:
-        word = _scramble((word ^ _scramble(part + _GOLDEN)) + _GOLDEN)
+    with np.errstate(over="ignore"):  # the arithmetic is modulo 2**64, of which numpy warns for single numbers
+        for part in parts:
+            word = _scramble((word ^ _scramble(part + _GOLDEN)) + _GOLDEN)
     return word
 
 

@@ -15,9 +15,7 @@ from .reading import read_json, validate
 from .root import Config
 
 
-def parse(
-    arguments: Sequence[str], switches: Mapping[str, str], required: str = "config"
-) -> tuple[Config | None, dict[str, Any]]:
+def parse(arguments: Sequence[str], switches: Mapping[str, str]) -> tuple[Config, dict[str, Any]]:
     """Read a command line into a Config and the values of the script's own switches.
 
     Args:
@@ -30,9 +28,9 @@ def parse(
     """
     given = dict(_pairs(arguments))
     own = {name: given.pop(name) for name in switches if name in given}
-    if required not in own:
-        raise UserError(f"--{required} is missing; give the path of a JSON config, such as configs/quickstart.json")
-    path = Path(str(own.pop(required)))
+    if "config" not in own:
+        raise UserError("--config is missing; give the path of a JSON config, such as configs/quickstart.json")
+    path = Path(str(own.pop("config")))
     raw = read_json(path)
     if "data.source" in given and not isinstance(given["data.source"], str):
         given["data.source"] = str(given["data.source"])

@@ -1,0 +1,30 @@
+"""Train a config: accelerate launch launch/train.py --config configs/v5.json [--KEY VALUE ...]"""
+
+import sys
+
+from mtl_accel import Config, train
+from mtl_accel.console import run_script
+
+SWITCHES = {
+    "config": "JSON file of the run.",
+    "resume": '"auto" (default): go on where an unfinished run stopped; "none"; or the folder of a run to go on from.',
+    "resume.allow_changes": "Resume although config or data have changed.",
+    "overwrite": "Empty the run folder first.",
+    "debug": 'Two batches of everything, in a run folder of its own; "--debug overfit" learns one batch by heart.',
+}
+
+
+def main(config: Config, options: dict) -> int:
+    debug = options.get("debug")
+    result = train(
+        config,
+        resume=str(options.get("resume", "auto")),
+        overwrite=bool(options.get("overwrite", False)),
+        allow_changes=bool(options.get("resume.allow_changes", False)),
+        debugging="batches" if debug is True else debug or None,
+    )
+    return result.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(run_script("train.py", __doc__ or "", SWITCHES, main))

@@ -1,0 +1,35 @@
+"""What the launch scripts share: --help, errors without a traceback, and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .config import Config, help_text, parse
+from .errors import EXIT_CODE, UserError
+
+_SECONDS_FOR_THE_FIRST = 5.0
+
+
+def run_script(
+    name: str, summary: str, switches: Mapping[str, str], main: Callable[[Config, dict[str, Any]], int]
+) -> int:
+    """Parse the command line, call `main`, and turn what the user got wrong into messages and exit code 2."""
+    arguments = sys.argv[1:]
+    if "--help" in arguments or "-h" in arguments:
+        print(help_text(f"launch/{name}", summary.strip(), switches))
+        return 0
+    try:
+        config, options = parse(arguments, switches)
+        return main(config, options)
+    except UserError as error:
+        if int(os.environ.get("RANK", 0)) > 0:
+            # Most errors are met by every process alike, and the first one prints them. When only this one met
+            # it, the others are still alive after a while, and it must speak for itself.
+            time.sleep(_SECONDS_FOR_THE_FIRST)
+        for problem in error.problems:
+            print(f"error: {problem}", file=sys.stderr, flush=True)
+        return EXIT_CODE

@@ -1,0 +1,123 @@
+"""A source, read and checked: splits, tasks, targets, and a hold-out where there is no validation split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import datasets
+import numpy as np
+
+from ..config import Config
+from ..config.sections import DataConfig
+from ..errors import UserError
+from ..tasks import Task
+from . import holdout, sources, wardrobe
+from .labels import LabelReader, Targets
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Splits with the columns `id` and `image`, and each task's targets, rows in the same order."""
+
+    splits: dict[str, datasets.Dataset]
+    tasks: dict[str, Task]
+    targets: dict[str, dict[str, Targets]]
+    fingerprint: str
+    held_out: tuple[str, ...] = ()  # ids taken from the training split for validation
+
+    def ids(self, split: str) -> list[str]:
+        return list(self.splits[split]["id"])
+
+    def select(self, split: str, rows: np.ndarray) -> Labelled:
+        """The same with only some rows of one split."""
+        targets = {name: Targets(t.target[rows], t.mask[rows]) for name, t in self.targets[split].items()}
+        return replace(
+            self,
+            splits={**self.splits, split: self.splits[split].select(rows)},
+            targets={**self.targets, split: targets},
+        )
+
+
+def source_of(config: DataConfig) -> str:
+    """The source's folder or Hub id; draws the wardrobe when it is asked for and not there yet."""
+    if config.source != "wardrobe":
+        return config.source
+    sizes = config.wardrobe
+    folder = wardrobe.write(
+        sizes.num_train,
+        sizes.num_validation,
+        sizes.num_test,
+        sizes.image_size,
+        seed=sizes.seed,
+        cache_dir=None if config.cache_dir is None else Path(config.cache_dir) / "wardrobe",
+        num_workers=max(config.num_workers, 1),
+    )
+    return str(folder)
+
+
+def read(config: Config) -> Labelled:
+    """Read the source of a config.
+
+    Raises:
+        UserError: everything that is wrong with its files, columns and cells.
+    """
+    data = config.data
+    found = sources.load(
+        source_of(data),
+        config_name=data.config_name,
+        revision=data.revision,
+        streaming=data.streaming,
+        image_column=data.image_column,
+        id_column=data.id_column,
+        max_images=data.max_images,
+    )
+    splits = {name: found.splits[name] for name in ("train", "validation", "test") if name in found.splits}
+    if not len(splits.get("train", ())):
+        raise UserError(f"data.source: {data.source} has no training rows; it has the splits {sorted(splits)}")
+    reserved = {"id", "image", found.image_column} | ({found.id_column} if found.id_column else set())
+    reader = LabelReader(splits, reserved)
+    tasks = reader.tasks(config.tasks)
+    targets = {split: {name: reader.targets(task, split) for name, task in tasks.items()} for split in splits}
+    problems = reader.problems + [
+        f"tasks.{name}: no row of the training split has a label for it; check its columns"
+        for name in tasks
+        if not targets["train"][name].mask.any()
+    ]
+    if problems:
+        raise UserError(problems)
+    labelled = Labelled(splits, tasks, targets, found.fingerprint)
+    if len(splits.get("validation", ())):
+        return labelled
+    return hold_out(labelled, data.validation_fraction, config.seed)
+
+
+def hold_out(labelled: Labelled, fraction: float, seed: int) -> Labelled:
+    """Take part of the training rows for validation, each class and set of labels in proportion."""
+    ids = labelled.ids("train")
+    rows = [np.where(t.mask, t.target, -1).reshape(len(ids), -1) for t in strata_of(labelled)]
+    strata = [tuple(row) for row in np.concatenate(rows, axis=1).tolist()]
+    chosen = holdout.split(ids, strata, fraction, seed)
+    kept, taken = np.flatnonzero(~chosen), np.flatnonzero(chosen)
+    if not len(kept) or not len(taken):
+        raise UserError(
+            f"data.validation_fraction: {fraction} of {len(ids)} training rows leaves {len(kept)} for training and "
+            f"{len(taken)} for validation; each needs at least one"
+        )
+    train = labelled.select("train", kept)
+    validation = labelled.select("train", taken)
+    return replace(
+        train,
+        splits={**train.splits, "validation": validation.splits["train"]},
+        targets={**train.targets, "validation": validation.targets["train"]},
+        held_out=tuple(validation.ids("train")),
+    )
+
+
+def strata_of(labelled: Labelled) -> list[Targets]:
+    """The targets that a hold-out keeps in proportion: classes first, then labels; numbers have no strata."""
+    order = ["multiclass", "multilabel"]
+    tasks = sorted((t for t in labelled.tasks.values() if t.kind in order), key=lambda t: order.index(t.kind))
+    train = labelled.targets["train"]
+    size = len(labelled.splits["train"])
+    return [train[t.name] for t in tasks] or [Targets(np.zeros(size, np.int64), np.ones(size, bool))]

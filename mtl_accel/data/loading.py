@@ -1,0 +1,219 @@
+"""Elastic batches: what a step sees is a pure function of (seed, epoch, step), whoever runs which part of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from .. import keyed
+from ..errors import UserError
+from .labels import Targets
+from .pixels import Pixels
+
+PADDING = -1
+
+
+class Key(NamedTuple):
+    """One micro-batch. The epoch travels with it, so that a long-lived worker cannot hold a stale one."""
+
+    epoch: int
+    step: int
+    micro_batch: int
+    rows: np.ndarray  # int64 [B], rows of the table whose pictures are read
+    ids: np.ndarray  # int64 [B], the same, or PADDING for a sample that counts nowhere
+
+
+@dataclass
+class Batch:
+    """One micro-batch. Padded samples have id -1, and no label of theirs is set in a mask."""
+
+    key: Key
+    images: Tensor  # uint8 [B, 3, H, W]
+    ids: Tensor  # int64 [B]
+    targets: dict[str, Tensor]  # [B] or [B, C]
+    masks: dict[str, Tensor]  # bool [B] or [B, C]
+
+    def to(self, device: torch.device) -> Batch:
+        def move(tensor: Tensor) -> Tensor:
+            return tensor.to(device, non_blocking=True)
+
+        targets = {name: move(tensor) for name, tensor in self.targets.items()}
+        masks = {name: move(tensor) for name, tensor in self.masks.items()}
+        return Batch(self.key, move(self.images), move(self.ids), targets, masks)
+
+    def pin_memory(self) -> Batch:
+        targets = {name: tensor.pin_memory() for name, tensor in self.targets.items()}
+        masks = {name: tensor.pin_memory() for name, tensor in self.masks.items()}
+        images = self.images.pin_memory() if self.images.device.type == "cpu" else self.images
+        return Batch(self.key, images, self.ids.pin_memory(), targets, masks)
+
+
+def check_sizes(batch_size: int, micro_batch_size: int | None, num_processes: int) -> int:
+    """The micro-batch size of a run. Raises UserError, naming the nearest sizes, where the cut leaves a rest."""
+    if micro_batch_size is None:
+        if batch_size % num_processes == 0:
+            return batch_size // num_processes
+        lower = batch_size // num_processes * num_processes
+        near = " or ".join(str(size) for size in (lower, lower + num_processes) if size)
+        raise UserError(f"batch_size: {batch_size} cannot be dealt to {num_processes} processes; set it to {near}")
+    num_micro_batches = batch_size // micro_batch_size
+    if num_micro_batches * micro_batch_size == batch_size and num_micro_batches % num_processes == 0:
+        return micro_batch_size
+    fits = [n for n in range(1, batch_size + 1) if batch_size % (n * num_processes) == 0]
+    near = " or ".join(str(n) for n in sorted(sorted(fits, key=lambda n: abs(n - micro_batch_size))[:2]))
+    unit = micro_batch_size * num_processes
+    other = f"set batch_size to a multiple of {unit}, such as {max(round(batch_size / unit), 1) * unit}"
+    raise UserError(
+        f"micro_batch_size: batch_size {batch_size} in micro-batches of {micro_batch_size} cannot be dealt to "
+        f"{num_processes} processes; " + (f"set micro_batch_size to {near}, or {other}" if near else other)
+    )
+
+
+class TrainingOrder:
+    """Which rows each step of each epoch sees: a seeded permutation, cut into batches and micro-batches.
+
+    The last batch is filled up with the first rows of the permutation, as padding: they pass through
+    BatchNorm like any others, but carry no labels and are counted nowhere.
+    """
+
+    def __init__(self, num_samples: int, batch_size: int, micro_batch_size: int, seed: int) -> None:
+        assert batch_size % micro_batch_size == 0
+        self.num_samples, self.batch_size, self.micro_batch_size, self.seed = (
+            num_samples,
+            batch_size,
+            micro_batch_size,
+            seed,
+        )
+        self.num_steps = math.ceil(num_samples / batch_size)
+        self.num_micro_batches = batch_size // micro_batch_size
+        self._permutation: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
+
+    def permutation(self, epoch: int) -> np.ndarray:
+        if self._permutation[0] != epoch:
+            drawn = keyed.words(self.seed, keyed.ORDER, epoch, np.arange(self.num_samples))
+            self._permutation = epoch, np.argsort(drawn, kind="stable")
+        return self._permutation[1]
+
+    def step(self, epoch: int, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and ids of one optimizer step over all processes, int64 [batch_size] each."""
+        places = step * self.batch_size + np.arange(self.batch_size)
+        rows = self.permutation(epoch)[places % self.num_samples]
+        return rows, np.where(places < self.num_samples, rows, PADDING)
+
+    def micro_batch(self, epoch: int, step: int, index: int) -> Key:
+        rows, ids = self.step(epoch, step)
+        part = slice(index * self.micro_batch_size, (index + 1) * self.micro_batch_size)
+        return Key(epoch, step, index, rows[part], ids[part])
+
+
+class _Keys(Sampler[Key]):
+    """The keys that one process runs, in order. The training loop sets `epoch` and `first_step`."""
+
+    epoch, first_step = 0, 0
+
+    def __init__(self, order: TrainingOrder, rank: int, num_processes: int) -> None:
+        assert order.num_micro_batches % num_processes == 0
+        self.order, self.rank = order, rank
+        self.per_step = order.num_micro_batches // num_processes
+
+    def __iter__(self) -> Iterator[Key]:
+        for step in range(self.first_step, self.order.num_steps):
+            for index in range(self.rank * self.per_step, (self.rank + 1) * self.per_step):
+                yield self.order.micro_batch(self.epoch, step, index)
+
+    def __len__(self) -> int:
+        return (self.order.num_steps - self.first_step) * self.per_step
+
+
+class _EvaluationKeys(Sampler[Key]):
+    """Every row once, in order, in batches that are dealt to the processes in turn and are all full."""
+
+    def __init__(self, num_samples: int, batch_size: int, rank: int, num_processes: int) -> None:
+        self.num_samples, self.batch_size = num_samples, batch_size
+        self.rank, self.num_processes = rank, num_processes
+        self.rounds = math.ceil(num_samples / (batch_size * num_processes))
+
+    def __iter__(self) -> Iterator[Key]:
+        for step in range(self.rounds):
+            places = (step * self.num_processes + self.rank) * self.batch_size + np.arange(self.batch_size)
+            ids = np.where(places < self.num_samples, places, PADDING)
+            yield Key(0, step, self.rank, places % self.num_samples, ids)
+
+    def __len__(self) -> int:
+        return self.rounds
+
+
+class MicroBatches(Dataset[Batch]):
+    """Pictures and targets by key."""
+
+    def __init__(self, pixels: Pixels, targets: Mapping[str, Targets]) -> None:
+        self.pixels, self.targets = pixels, targets
+
+    def __getitem__(self, key: Key) -> Batch:
+        real = key.ids != PADDING
+        targets, masks = {}, {}
+        for name, (target, mask) in self.targets.items():
+            targets[name] = torch.from_numpy(target[key.rows])
+            masks[name] = torch.from_numpy(mask[key.rows] & real.reshape(-1, *(1,) * (mask.ndim - 1)))
+        return Batch(key, self.pixels.read(key.rows), torch.from_numpy(key.ids), targets, masks)
+
+    def count(self, ids: np.ndarray) -> dict[str, int]:
+        """Labelled elements of each task among some rows; PADDING among them counts nothing."""
+        rows = ids[ids != PADDING]
+        return {name: int(mask[rows].sum()) for name, (_, mask) in self.targets.items()}
+
+
+def _loader(data: MicroBatches, keys: Sampler[Key], num_workers: int, pin: bool) -> DataLoader:
+    # Pictures that lie in memory are read faster here than they can be moved from a worker.
+    workers = num_workers if data.pixels.decodes else 0
+    return DataLoader(
+        data,
+        sampler=keys,
+        batch_size=None,  # a key is a whole micro-batch already
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=pin,
+    )
+
+
+class TrainingLoader:
+    """The training split, step by step, from any step of any epoch."""
+
+    def __init__(
+        self, data: MicroBatches, order: TrainingOrder, rank: int, num_processes: int, num_workers: int, pin: bool
+    ) -> None:
+        self.data, self.order = data, order
+        self.keys = _Keys(order, rank, num_processes)
+        self._loader = _loader(data, self.keys, num_workers, pin)
+
+    def steps(self, epoch: int, first_step: int = 0) -> Iterator[tuple[int, list[Batch], dict[str, int]]]:
+        """(step, this process's micro-batches, labelled elements of each task over all processes)."""
+        self.keys.epoch, self.keys.first_step = epoch, first_step
+        batches = iter(self._loader)
+        for step in range(first_step, self.order.num_steps):
+            _, ids = self.order.step(epoch, step)
+            yield step, [next(batches) for _ in range(self.keys.per_step)], self.data.count(ids)
+
+
+class EvaluationLoader:
+    """A split for evaluation: this process's share of its batches."""
+
+    def __init__(
+        self, data: MicroBatches, batch_size: int, rank: int, num_processes: int, num_workers: int, pin: bool
+    ) -> None:
+        self.data, self.num_samples = data, len(data.pixels)
+        self.keys = _EvaluationKeys(self.num_samples, batch_size, rank, num_processes)
+        self._loader = _loader(data, self.keys, num_workers, pin)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self._loader)
+
+    def __len__(self) -> int:
+        return len(self.keys)

@@ -1,0 +1,97 @@
+"""Debug runs: two batches of everything, or one batch learnt by heart."""
+
+from __future__ import annotations
+
+import resource
+import sys
+
+import numpy as np
+import torch
+
+from . import keyed
+from .config import Config
+from .data.labelled import Labelled
+from .engine import Run
+from .errors import UserError
+
+MODES = ("batches", "overfit")
+_NUM_BATCHES = 2
+_OVERFIT_EPOCHS = 100
+_LEARNT = 0.1  # share of the first loss below which a batch counts as learnt
+
+
+def config_for(config: Config, mode: str) -> Config:
+    """The config of a debug run: all as configured but for its length and its run folder.
+
+    Raises:
+        UserError: there is no such mode.
+    """
+    if mode not in MODES:
+        raise UserError(f"--debug: {mode!r} is none of {', '.join(MODES)}")
+    changes: dict[str, object] = {"run_dir": f"{config.run_dir}-debug", "epochs": 1}
+    if mode == "overfit":
+        # One epoch is one step here. Without random transforms, so that the batch stays what it is.
+        transforms = config.transforms.model_copy(update={"train": config.transforms.eval})
+        changes |= {"epochs": _OVERFIT_EPOCHS, "transforms": transforms, "scheduler": None, "warmup_epochs": 0.0}
+    # model_copy checks nothing anew: milestones may lie beyond the one epoch.
+    return config.model_copy(update=changes)
+
+
+def shrink(labelled: Labelled, config: Config, mode: str) -> Labelled:
+    """Keep the rows of two batches of each split; of one, the same for both, when it is to be learnt."""
+    size = config.batch_size * (_NUM_BATCHES if mode == "batches" else 1)
+    for split in ("train", "validation"):
+        drawn = keyed.words(config.seed, keyed.HOLDOUT, np.arange(len(labelled.splits[split])))
+        labelled = labelled.select(split, np.sort(np.argsort(drawn)[:size]))
+    if mode == "overfit":
+        labelled.splits["validation"] = labelled.splits["train"]
+        labelled.targets["validation"] = labelled.targets["train"]
+    return labelled
+
+
+def summary(run: Run, labelled: Labelled) -> str:
+    """Shapes, label counts and parameter counts, for the console."""
+    model = run.bare.model
+    batch = next(iter(run.validation_loader))
+    images = run.eval_transforms(batch.images, batch.key.rows)
+    lines = [f"images: {tuple(batch.images.shape)} {batch.images.dtype} -> {tuple(images.shape)} {images.dtype}"]
+    for name, task in labelled.tasks.items():
+        target, mask = labelled.targets["train"][name]
+        shape = tuple(batch.targets[name].shape)
+        lines.append(f"{name}: {task.kind}, targets {shape}, {task.num_outputs} outputs, {int(mask.sum())} labelled")
+        if task.kind != "regression":
+            counts = (
+                np.bincount(target[mask], minlength=task.num_outputs) if target.ndim == 1 else (target * mask).sum(0)
+            )
+            lines.append("  " + ", ".join(f"{c}: {int(n)}" for c, n in zip(task.classes, counts, strict=True)))
+    for part, module in model.named_children():
+        lines.append(f"{part}: {sum(p.numel() for p in module.parameters()):,} parameters")
+    return "\n".join(lines)
+
+
+def memory(device: torch.device) -> str:
+    """The peak memory of this process and of its accelerator."""
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes there, kibibytes elsewhere
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    text = f"peak memory: {peak / 1e9:.2f} GB on the host"
+    if device.type == "cuda":
+        text += f", {torch.cuda.max_memory_allocated(device) / 1e9:.2f} GB on {torch.cuda.get_device_name(device)}"
+    return text
+
+
+def check(run: Run, mode: str) -> None:
+    """Say how much memory the run took; an overfit run must have learnt its batch.
+
+    Raises:
+        UserError: the batch was not learnt.
+    """
+    run.log.say(memory(run.accelerator.device))
+    if mode != "overfit" or not run.accelerator.is_main_process:
+        return
+    losses = [row["train"]["loss"] for row in run.log.rows() if row["event"] == "epoch"]
+    if losses[-1] > _LEARNT * losses[0]:
+        raise UserError(
+            f"--debug overfit: after {len(losses)} steps on one batch the loss is {losses[-1]:.4f}, and it began at "
+            f"{losses[0]:.4f}: it should fall below a tenth. Look at optimizer.lr, the labels and the transforms"
+        )
+    run.log.say(f"learnt: the loss fell from {losses[0]:.4f} to {losses[-1]:.4f}")

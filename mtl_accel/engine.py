@@ -1,0 +1,229 @@
+"""Train and evaluate: the loop, read top to bottom."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from tqdm import tqdm
+
+from . import keyed
+from .batchnorm import RunningStatistics
+from .config import Config
+from .data.augment import Augmentation
+from .data.labels import Targets
+from .data.loading import Batch, EvaluationLoader, TrainingLoader
+from .gradients import HalfwaySum
+from .interrupts import Interrupts
+from .losses import ElementLoss
+from .objective import Objective, Output
+from .optim import Schedule
+from .predictions import Predictions
+from .runlog import RunLog, log_block
+from .scoring import score
+from .state import Progress
+from .tasks import Task, composite, lower_is_better
+from .votes import Mailbox, any_process
+from .watch import LossWatch
+
+
+@dataclass
+class Run:
+    """All that the loop works on. `experiment.build` makes it."""
+
+    config: Config
+    accelerator: Accelerator
+    tasks: dict[str, Task]
+    losses: dict[str, ElementLoss]
+    objective: torch.nn.Module  # the Objective, as Accelerate wrapped it
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule
+    statistics: RunningStatistics
+    gradients: HalfwaySum
+    train_loader: TrainingLoader
+    validation_loader: EvaluationLoader
+    train_targets: dict[str, Targets]
+    validation_targets: dict[str, Targets]
+    train_transforms: Augmentation
+    eval_transforms: Augmentation
+    log: RunLog
+    watch: LossWatch
+    save: Callable[[Run, bool], None]  # a checkpoint; true: the best so far. Called on every process
+    after_epoch: Callable[[Run], None]  # on the main process, once the epoch is in the log
+    progress: Progress = field(default_factory=Progress)
+    predictions: Predictions = field(default_factory=Predictions)  # of the training samples of this epoch
+    last_save: float = field(default_factory=time.monotonic)
+
+    @property
+    def bare(self) -> Objective:
+        """The Objective without Accelerate's wrapping."""
+        return self.accelerator.unwrap_model(self.objective)
+
+
+def train(run: Run, interrupts: Interrupts) -> str:
+    """Train from `run.progress` to the last epoch. Returns "finished", or "stopped" when asked to stop.
+
+    Raises:
+        UserError: a loss is no longer finite, or a checkpoint cannot be written.
+    """
+    while run.progress.epoch < run.config.epochs:
+        if any_process(run.accelerator, interrupts.asked) or not train_epoch(run, interrupts):
+            run.save(run, False)
+            return "stopped"
+        ids, logits = run.predictions.gather(run.accelerator)
+        run.predictions = Predictions()
+        validation_logits = predict(run, run.validation_loader)
+        better = False
+        if run.accelerator.is_main_process:
+            assert torch.equal(ids, torch.arange(run.train_loader.order.num_samples)), "a sample was lost or doubled"
+            train_values = score(logits, run.tasks, run.losses, run.train_targets)
+            validation = score(validation_logits, run.tasks, run.losses, run.validation_targets)
+            better = finish_epoch(run, train_values, validation)
+        run.progress.epoch, run.progress.step, run.progress.seconds = run.progress.epoch + 1, 0, 0.0
+        run.schedule.after_epoch()
+        run.save(run, better)
+    return "finished"
+
+
+def train_epoch(run: Run, interrupts: Interrupts) -> bool:
+    """The steps of an epoch that are still to do. False when asked to stop before its end."""
+    config, progress, epoch = run.config, run.progress, run.progress.epoch
+    num_steps = run.train_loader.order.num_steps
+    mailbox, begin, before = Mailbox(), time.perf_counter(), progress.seconds
+    run.objective.train()
+    with _bar(run, f"epoch {epoch + 1}/{config.epochs}", num_steps, progress.step) as bar:
+        for step, batches, counts in run.train_loader.steps(epoch, progress.step):
+            looks = (step + 1) % config.log_every_steps == 0 or step + 1 == num_steps
+            # ---- one optimizer step -----------------------------------------------------------------------
+            losses = forward_backward(run, epoch, step, batches, counts)
+            norm = gradient_norm(run, looks)
+            run.optimizer.step()
+            run.optimizer.zero_grad(set_to_none=True)
+            run.schedule.after_step()
+            losses, votes = share(run, losses, len(batches), interrupts.asked)
+            # -----------------------------------------------------------------------------------------------
+            progress.step, progress.seconds = step + 1, before + time.perf_counter() - begin
+            run.watch.add(step, losses)
+            stop, clock = mailbox.exchange(votes) or (0.0, 0.0)
+            every = config.checkpoint_every_steps
+            saves = not stop and step + 1 < num_steps and (bool(clock) or bool(every and (step + 1) % every == 0))
+            if looks or stop or saves:
+                loss = run.watch.read(epoch, run.schedule.lr, norm)
+                bar.set_postfix(loss=f"{loss:.4f}")
+            bar.update()
+            if stop:
+                return False
+            if saves:
+                run.save(run, False)
+    return True
+
+
+def forward_backward(run: Run, epoch: int, step: int, batches: list[Batch], counts: dict[str, int]) -> Tensor:
+    """Gradients of one step, summed over this process's micro-batches. Returns its share of the losses: [T]."""
+    accelerator = run.accelerator
+    # A step without a label of a task divides a sum of 0, so 1 serves as well.
+    divisors = torch.tensor([max(counts[name], 1) for name in run.tasks], dtype=torch.float32)
+    divisors = divisors.to(accelerator.device, non_blocking=True)
+    losses = torch.zeros_like(divisors)
+    run.statistics.begin_step()
+    for index, batch in enumerate(batches):
+        run.statistics.begin_micro_batch()
+        run.gradients.before(index)
+        batch = batch.to(accelerator.device)
+        images = run.train_transforms(batch.images, batch.key.rows, epoch)
+        # Dropout and the like: their numbers depend on where in the run this micro-batch is, and on nothing else.
+        torch.manual_seed(keyed.seed_of(run.config.seed, keyed.MODULE, epoch, step, batch.key.micro_batch))
+        last = index == len(batches) - 1
+        with contextlib.nullcontext() if last else accelerator.no_sync(run.objective):
+            output: Output = run.objective(images, batch.targets, batch.masks, divisors)
+            # DDP averages over the processes, and a sum is wanted.
+            accelerator.backward(output.total * accelerator.num_processes)
+        run.statistics.end_micro_batch()
+        run.predictions.add(batch.ids, output.logits)
+        losses += output.losses
+    run.gradients.finish()
+    return losses
+
+
+def gradient_norm(run: Run, looks: bool) -> Tensor | None:
+    """The norm before clipping; computed where it is needed: for clipping, and when the interval ends."""
+    parameters = run.objective.parameters()
+    if run.config.gradient_clip_norm is not None:
+        norm = run.accelerator.clip_grad_norm_(parameters, run.config.gradient_clip_norm)
+    elif looks:
+        norm = torch.nn.utils.get_total_norm(p.grad for p in parameters if p.grad is not None)
+    else:
+        return None
+    # With loss scaling an infinite norm is an everyday event: the scaler skips that step.
+    return norm if run.accelerator.scaler is None else None
+
+
+def share(run: Run, losses: Tensor, num_here: int, asked: bool) -> tuple[Tensor, Tensor]:
+    """One small sum over the processes: losses [T], votes [2] (stop; time to save), running statistics."""
+    minutes = run.config.checkpoint_every_minutes
+    clock = time.monotonic() - run.last_save > 60 * (minutes or math.inf)
+    if clock:  # the vote is counted a step later, and must not be cast twice
+        run.last_save = time.monotonic()
+    votes = torch.tensor([float(asked), float(clock and run.accelerator.is_main_process)])
+    parts = [losses, votes.to(losses.device, non_blocking=True), run.statistics.sum()]
+    sizes = [part.numel() for part in parts]
+    summed = run.accelerator.reduce(torch.cat([p.to(losses.device) for p in parts]), reduction="sum")
+    losses, votes, statistics = summed.split(sizes)
+    run.statistics.end_step(statistics, num_here)
+    return losses, votes
+
+
+@torch.no_grad()
+def predict(run: Run, loader: EvaluationLoader) -> Tensor:
+    """Logits of a whole split: float32 [N, outputs] on the main process, rows in the table's order."""
+    predictions = Predictions()
+    run.objective.eval()
+    model = run.bare.model
+    with _bar(run, "evaluating", len(loader), 0) as bar:
+        for batch in loader:
+            batch = batch.to(run.accelerator.device)
+            with run.accelerator.autocast():
+                logits = model(run.eval_transforms(batch.images, batch.key.rows, 0))
+            predictions.add(batch.ids, torch.cat([logits[name].float() for name in run.tasks], dim=1))
+            bar.update()
+    ids, flat = predictions.gather(run.accelerator)
+    if run.accelerator.is_main_process:
+        assert torch.equal(ids, torch.arange(loader.num_samples)), "a sample was lost or doubled"
+    return flat
+
+
+def finish_epoch(run: Run, train_values: dict[str, float], validation: dict[str, float]) -> bool:
+    """Log an epoch and see whether it is the best so far; the earlier of two equal ones stays the best."""
+    config, progress, epoch = run.config, run.progress, run.progress.epoch + 1
+    rate = run.train_loader.order.num_samples / max(progress.seconds, 1e-9)
+    chosen = composite(validation, run.tasks) if config.select_by == "mean" else validation[config.select_by]
+    signed = -chosen if lower_is_better(config.select_by) else chosen
+    better = math.isfinite(signed) and (progress.best_score is None or signed > progress.best_score)
+    if better:
+        progress.best_epoch, progress.best_score, progress.best = epoch, signed, validation
+    run.log.say(log_block(epoch, run.tasks, train_values, validation))
+    run.log.say(f"{progress.seconds:.1f} seconds, {rate:.1f} images/s" + (", best so far" if better else ""))
+    run.log.event(
+        "epoch",
+        epoch=epoch,
+        train=train_values,
+        validation=validation,
+        lr=run.schedule.lr,
+        seconds=progress.seconds,
+        images_per_second=rate,
+        skipped_steps=progress.skipped_steps,
+    )
+    run.log.status("running", epoch=epoch, epochs=config.epochs)
+    run.after_epoch(run)
+    return better
+
+
+def _bar(run: Run, description: str, total: int, initial: int) -> tqdm:
+    hidden = None if run.accelerator.is_main_process else True  # None: hidden where there is no terminal
+    return tqdm(total=total, initial=initial, desc=description, disable=hidden, leave=False)

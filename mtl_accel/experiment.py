@@ -1,0 +1,213 @@
+"""From a Config to every object of a run, and the run itself: the only place where the parts meet."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+
+from . import checkpoint, curves, debug, engine, keyed, launching, models, ownership, persistence, run_folder
+from .balancing import BALANCERS
+from .batchnorm import RunningStatistics
+from .config import Config
+from .config.transforms import cached_prefix
+from .data.augment import Augmentation
+from .data.labelled import Labelled, read
+from .data.loading import EvaluationLoader, MicroBatches, TrainingLoader, TrainingOrder
+from .data.pixels import open_pixels
+from .engine import Run
+from .export import write_model
+from .gradients import HalfwaySum
+from .interrupts import EXIT_CODE as STOPPED
+from .interrupts import Interrupts
+from .losses import LOSSES
+from .objective import Objective
+from .optim import Schedule, build_optimizer
+from .runlog import RunLog
+from .watch import LossWatch
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended. `status` is "finished" or "stopped"; `best` holds the best epoch's validation metrics."""
+
+    run_dir: Path
+    status: str
+    best_epoch: int | None
+    best: dict[str, float]
+
+    @property
+    def exit_code(self) -> int:
+        return 0 if self.status == "finished" else STOPPED
+
+
+def train(
+    config: Config,
+    *,
+    resume: str = "auto",
+    overwrite: bool = False,
+    allow_changes: bool = False,
+    debugging: str | None = None,
+) -> Result:
+    """Run a config, on every process that the launcher started.
+
+    Args:
+        resume: "auto" goes on where an unfinished run in the run folder stopped; "none" never does; a run
+            folder's path goes on from that run's last checkpoint.
+        overwrite: empty the run folder first.
+        allow_changes: resume although config or data have changed.
+        debugging: "batches" for two batches of each split, "overfit" to learn one batch by heart.
+
+    Raises:
+        UserError: everything that a user can put right.
+    """
+    if debugging:
+        config, overwrite = debug.config_for(config, debugging), True
+    accelerator, micro_batch_size = launching.start(config)
+    run_dir = Path(config.run_dir)
+    with Interrupts() as interrupts, _owned(accelerator, run_dir) as is_owner:
+        log = RunLog(run_dir, accelerator)
+        if accelerator.is_main_process:
+            run_folder.prepare(run_dir, resume, overwrite)
+        accelerator.wait_for_everyone()
+        saved = run_folder.find_checkpoint(run_dir, resume)
+        with log.recording():
+            labelled = read(config)
+            if debugging:
+                labelled = debug.shrink(labelled, config, debugging)
+            run = build(config, accelerator, labelled, micro_batch_size, log, is_owner)
+            if saved is not None:
+                persistence.restore(run, saved, labelled.fingerprint, allow_changes)
+            return _run(run, labelled, interrupts, debugging, resumed=saved is not None)
+
+
+def _run(run: Run, labelled: Labelled, interrupts: Interrupts, debugging: str | None, resumed: bool) -> Result:
+    log, progress, config = run.log, run.progress, run.config
+    log.start(config, progress.epoch if resumed else None)
+    log.held_out(labelled.held_out)
+    log.say(_banner(run, labelled, resumed))
+    if debugging:
+        log.say(debug.summary(run, labelled))
+    status = engine.train(run, interrupts)
+    result = Result(Path(config.run_dir), status, progress.best_epoch, progress.best)
+    if status == "finished" and run.accelerator.is_main_process:
+        best = checkpoint.load(result.run_dir / "checkpoints" / checkpoint.BEST)
+        assert best is not None
+        folder = write_model(result.run_dir, best.tensors["model"], config, run.tasks)
+        log.say(f"best epoch {progress.best_epoch}; curves: {result.run_dir / 'curves.png'}, model: {folder}")
+    if debugging:
+        debug.check(run, debugging)
+    log.event("end", status=status, best_epoch=progress.best_epoch, best=progress.best)
+    where = {"epoch": progress.epoch, "step": progress.step, "best_epoch": progress.best_epoch}
+    log.status(status, exit_code=result.exit_code, message=interrupts.reason, **where)
+    run.accelerator.end_training()
+    return result
+
+
+def build(
+    config: Config,
+    accelerator: Accelerator,
+    labelled: Labelled,
+    micro_batch_size: int,
+    log: RunLog,
+    is_owner: Callable[[], bool],
+) -> Run:
+    """Every object that the loop works on."""
+    tasks = labelled.tasks
+    losses = {name: LOSSES[config.tasks[name].loss.name] for name in tasks}
+    rank, num_processes = accelerator.process_index, accelerator.num_processes
+    pin = accelerator.device.type == "cuda"
+    data = {split: _micro_batches(split, config, labelled, accelerator) for split in ("train", "validation")}
+    num_samples = len(data["train"].pixels)
+    order = TrainingOrder(num_samples, config.batch_size, micro_batch_size, config.seed)
+    workers = config.data.num_workers
+    ids = labelled.ids("train")
+    model = _model(config, labelled, accelerator)
+    objective = Objective(model, tasks, losses, BALANCERS[config.balancing.name])
+    optimizer = build_optimizer(config.optimizer, objective.parameters())
+    schedule = Schedule(optimizer, config.scheduler, config.epochs, order.num_steps, config.warmup_epochs)
+    wrapped, prepared = accelerator.prepare(objective, optimizer)
+    return Run(
+        config=config,
+        accelerator=accelerator,
+        tasks=tasks,
+        losses=losses,
+        objective=wrapped,
+        optimizer=prepared,
+        schedule=schedule,
+        statistics=RunningStatistics(objective, order.num_micro_batches),
+        gradients=HalfwaySum(objective.parameters(), order.num_micro_batches, num_processes),
+        train_loader=TrainingLoader(data["train"], order, rank, num_processes, workers, pin),
+        validation_loader=EvaluationLoader(data["validation"], micro_batch_size, rank, num_processes, workers, pin),
+        train_targets=labelled.targets["train"],
+        validation_targets=labelled.targets["validation"],
+        train_transforms=Augmentation(config.transforms.train, config.seed),
+        eval_transforms=Augmentation(config.transforms.eval, config.seed),
+        log=log,
+        watch=LossWatch(list(tasks), lambda epoch, step: [ids[row] for row in order.step(epoch, step)[1] if row >= 0]),
+        save=functools.partial(
+            persistence.save,
+            root=Path(config.run_dir) / "checkpoints",
+            fingerprint=labelled.fingerprint,
+            is_owner=is_owner,
+        ),
+        after_epoch=_draw_curves,
+    )
+
+
+def _model(config: Config, labelled: Labelled, accelerator: Accelerator) -> torch.nn.Module:
+    torch.manual_seed(keyed.seed_of(config.seed, keyed.INITIAL))
+    outputs = {name: task.num_outputs for name, task in labelled.tasks.items()}
+    model: torch.nn.Module = models.build(config.model.name, outputs, config.model.weights)
+    if config.sync_batchnorm:
+        model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    # Convolutions read all channels of a pixel together; the values are the same.
+    return model.to(accelerator.device).to(memory_format=torch.channels_last)
+
+
+def _micro_batches(split: str, config: Config, labelled: Labelled, accelerator: Accelerator) -> MicroBatches:
+    transforms = config.transforms.train if split == "train" else config.transforms.eval
+    pixels = open_pixels(
+        labelled.splits[split],
+        cached_prefix(transforms),
+        name=split,
+        cache=config.data.cache,
+        fingerprint=labelled.fingerprint,
+        folder=run_folder.cache_dir(config.data.cache_dir) / "pixels",
+        num_workers=config.data.num_workers,
+        device=accelerator.device,
+    )
+    return MicroBatches(pixels, labelled.targets[split])
+
+
+def _draw_curves(run: Run) -> None:
+    rows = [row for row in run.log.rows() if row["event"] == "epoch"]
+    names = ["loss", *(task.metric for task in run.tasks.values())]
+    curves.draw(rows, names, Path(run.config.run_dir) / "curves.png")
+
+
+@contextmanager
+def _owned(accelerator: Accelerator, run_dir: Path) -> Iterator[Callable[[], bool]]:
+    """The run folder's lock, held by the main process, which alone writes."""
+    with ExitStack() as stack:
+        if accelerator.is_main_process:
+            yield stack.enter_context(ownership.own(run_dir)).still_owned
+        else:
+            yield lambda: False
+
+
+def _banner(run: Run, labelled: Labelled, resumed: bool) -> str:
+    config, accelerator, order = run.config, run.accelerator, run.train_loader.order
+    sizes = ", ".join(f"{len(split)} {name}" for name, split in labelled.splits.items())
+    start = f"resuming at epoch {run.progress.epoch + 1}, step {run.progress.step + 1}" if resumed else "starting"
+    return (
+        f"{start}: {config.run_dir}, {config.model.name}, {sizes} images, {accelerator.num_processes} "
+        f"process{'es' if accelerator.num_processes > 1 else ''} on {accelerator.device.type}, "
+        f"batch {order.batch_size} in micro-batches of {order.micro_batch_size}, "
+        f"precision {accelerator.mixed_precision}, {order.num_steps} steps an epoch"
+    )

@@ -1,0 +1,46 @@
+"""Signals and a lost launcher, turned into one flag that the loop looks at between two steps."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any
+
+EXIT_CODE = 85  # of a run that was asked to stop, has saved, and can be resumed
+_ASKS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+
+class Interrupts:
+    """Whether this process was asked to stop. SIGTERM, SIGINT and SIGUSR1 ask; a second SIGINT ends at once.
+
+    A process that a launcher started also counts as asked once that launcher is gone: nobody would end it, and
+    it must not go on writing into a run that somebody may have started anew.
+    """
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        self.reason: str | None = None
+        self._launcher = (
+            os.getppid() if "LOCAL_RANK" in environment or "ACCELERATE_MIXED_PRECISION" in environment else None
+        )
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> Interrupts:
+        self._previous = {number: signal.signal(number, self._asked) for number in _ASKS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _asked(self, number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGINT and self.reason is not None:
+            raise KeyboardInterrupt
+        self.reason = signal.Signals(number).name
+
+    @property
+    def asked(self) -> bool:
+        if self.reason is None and self._launcher is not None and os.getppid() != self._launcher:
+            self.reason = "the launcher is gone"
+        return self.reason is not None

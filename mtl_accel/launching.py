@@ -1,0 +1,72 @@
+"""The Accelerator of a run, and the checks that it is the one that was asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.utils import DistributedType
+
+from .config import Config
+from .data.loading import check_sizes
+from .errors import UserError
+from .runlog import check_trackers
+
+_SUPPORTED = (
+    DistributedType.NO,
+    DistributedType.MULTI_CPU,
+    DistributedType.MULTI_GPU,
+    DistributedType.MULTI_XPU,
+    DistributedType.MULTI_NPU,
+)
+
+
+def start(config: Config, environment: Mapping[str, str] = os.environ) -> tuple[Accelerator, int]:
+    """The Accelerator and the micro-batch size of a run.
+
+    Raises:
+        UserError: the processes found one another not, or the config does not fit the machine.
+    """
+    check_trackers(config.trackers)
+    # Buffers are averaged by RunningStatistics, exactly; DDP would copy those of the first process.
+    ddp = DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True)
+    accelerator = Accelerator(
+        mixed_precision=config.mixed_precision,
+        step_scheduler_with_optimizer=False,
+        log_with=list(config.trackers) or None,
+        project_dir=str(Path(config.run_dir)),
+        kwargs_handlers=[ddp],
+    )
+    return accelerator, check(accelerator, config, environment)
+
+
+def check(accelerator: Accelerator, config: Config, environment: Mapping[str, str]) -> int:
+    """Compare what was started with what was asked for; returns the micro-batch size."""
+    wanted = int(environment.get("WORLD_SIZE", 1))
+    if accelerator.num_processes != wanted:
+        raise UserError(
+            f"WORLD_SIZE is {wanted}, but this process found {accelerator.num_processes}: the processes would train "
+            f"apart and overwrite one another's files. On CPUs start them with: ACCELERATE_USE_CPU=true "
+            f"accelerate launch --multi_gpu --num_processes {wanted} launch/train.py ..."
+        )
+    problems: list[str] = []
+    if accelerator.distributed_type not in _SUPPORTED:
+        problems.append(
+            f"{accelerator.distributed_type.value} is not supported: the models here fit one device, and data-parallel "
+            "training is exact; start with launch/accelerate/many_gpus.yaml"
+        )
+    on_cpu = accelerator.device.type == "cpu"
+    if on_cpu and accelerator.mixed_precision == "fp16":
+        problems.append('mixed_precision: "fp16" does nothing on a CPU; use "bf16" or "no"')
+    if on_cpu and config.sync_batchnorm:
+        problems.append("sync_batchnorm: PyTorch has it only on GPUs; set it to false")
+    micro_batch_size = 0
+    try:
+        micro_batch_size = check_sizes(config.batch_size, config.micro_batch_size, accelerator.num_processes)
+    except UserError as error:
+        problems += error.problems
+    if problems:
+        raise UserError(problems)
+    return micro_batch_size

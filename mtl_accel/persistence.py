@@ -1,0 +1,112 @@
+"""From a run to a checkpoint and back: what is saved, and what must agree before a run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from . import checkpoint
+from .checkpoint import Checkpoint
+from .config import Config
+from .engine import Run
+from .errors import UserError
+from .predictions import Predictions
+from .state import Progress, load_optimizer_state, optimizer_state
+
+# What may change between two starts of one run without changing what it computes.
+_FREE = frozenset(
+    {
+        "$schema",
+        "description",
+        "run_dir",
+        "keep_last",
+        "log_every_steps",
+        "checkpoint_every_steps",
+        "checkpoint_every_minutes",
+        "trackers",
+        "data.cache",
+        "data.cache_dir",
+        "data.num_workers",
+    }
+)
+
+
+def save(run: Run, best: bool, root: Path, fingerprint: str, is_owner: Callable[[], bool]) -> None:
+    """Write a checkpoint of the run as it stands between two steps. Every process calls it, the main one writes.
+
+    Raises:
+        UserError: the disk is full or the run folder belongs to another process now.
+    """
+    progress = run.progress
+    seen = run.predictions.gather(run.accelerator) if progress.step else None
+    run.last_save = time.monotonic()
+    if not run.accelerator.is_main_process:
+        return
+    tensors, plain = optimizer_state(run.optimizer)
+    groups = {"model": run.bare.model.state_dict(), "optimizer": tensors}
+    if seen is not None:
+        groups["seen"] = {"ids": seen[0], "logits": seen[1]}
+    config = run.config.model_dump(mode="json", by_alias=True)
+    scaler = run.accelerator.scaler
+    state: dict[str, Any] = {
+        "progress": asdict(progress),
+        "optimizer": plain,
+        "schedule": run.schedule.state_dict(),
+        "scaler": None if scaler is None else scaler.state_dict(),
+        "config": config,
+        "config_hash": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest(),
+        "data_fingerprint": fingerprint,
+        "num_processes": run.accelerator.num_processes,
+    }
+    num_steps = progress.epoch * run.train_loader.order.num_steps + progress.step
+    checkpoint.save(root, checkpoint.step_name(num_steps), groups, state, run.config.keep_last, best, is_owner)
+
+
+def restore(run: Run, saved: Checkpoint, fingerprint: str, allow_changes: bool) -> None:
+    """Put a run where a checkpoint left it. No random state is restored, since none is kept.
+
+    Raises:
+        UserError: config or data are not those of the checkpoint, and `allow_changes` is false.
+    """
+    problems = differences(saved, run.config, fingerprint)
+    if problems and not allow_changes:
+        raise UserError(
+            [*problems, "start with --resume.allow_changes to go on all the same, or --overwrite to begin anew"]
+        )
+    state = saved.state
+    run.bare.model.load_state_dict(saved.tensors["model"])
+    load_optimizer_state(run.optimizer, saved.tensors["optimizer"], state["optimizer"])
+    run.schedule.load_state_dict(state["schedule"])
+    if run.accelerator.scaler is not None and state["scaler"]:
+        run.accelerator.scaler.load_state_dict(state["scaler"])
+    run.progress = Progress(**state["progress"])
+    seen = saved.tensors.get("seen")
+    # Only on the main process: a sample that each process had brought along would be counted once for each.
+    mine = seen is not None and run.accelerator.is_main_process
+    run.predictions = Predictions((seen["ids"], seen["logits"]) if mine and seen else None)
+
+
+def differences(saved: Checkpoint, config: Config, fingerprint: str) -> list[str]:
+    """What is not as it was when the checkpoint was written, key by key."""
+    before = _flat(saved.state["config"])
+    now = _flat(config.model_dump(mode="json", by_alias=True))
+    changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+    problems = [
+        f"{key}: is {json.dumps(now.get(key))}, and was {json.dumps(before.get(key))} in {saved.folder}"
+        for key in changed
+        if key not in _FREE
+    ]
+    if saved.state["data_fingerprint"] != fingerprint:
+        problems.append(f"data.source: images or labels are not those that {saved.folder} was trained on")
+    return problems
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    if isinstance(value, dict) and value:
+        return {k: v for key, inner in value.items() for k, v in _flat(inner, f"{path}.{key}" if path else key).items()}
+    return {path: value}

@@ -1,0 +1,40 @@
+"""What the model said of the samples of one pass, gathered once at its end."""
+
+from __future__ import annotations
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from .data.loading import PADDING
+
+
+class Predictions:
+    """Ids and logits of a pass over a split, on the device until they are gathered."""
+
+    def __init__(self, earlier: tuple[Tensor, Tensor] | None = None) -> None:
+        """`earlier`: on the main process, what an interrupted run had gathered of this pass."""
+        self.earlier = earlier
+        self._ids: list[Tensor] = []
+        self._logits: list[Tensor] = []
+
+    def add(self, ids: Tensor, logits: Tensor) -> None:
+        """ids int64 [B], logits [B, outputs]."""
+        self._ids.append(ids)
+        self._logits.append(logits)
+
+    def gather(self, accelerator: Accelerator) -> tuple[Tensor, Tensor]:
+        """Ids int64 [N], rising, and logits float32 [N, outputs], of every real sample; whole on the main process."""
+        parts = [self.earlier] if self.earlier is not None else []
+        if self._ids:
+            # Every process holds equally many, since batches are padded: a plain gather loses and doubles nothing.
+            ids = accelerator.gather(torch.cat(self._ids)).cpu()
+            logits = accelerator.gather(torch.cat(self._logits).float()).cpu()
+            parts.append((ids, logits))
+        if not parts:
+            return torch.empty(0, dtype=torch.int64), torch.empty(0, 0)
+        ids = torch.cat([part[0] for part in parts])
+        logits = torch.cat([part[1] for part in parts])
+        order = torch.argsort(ids, stable=True)
+        order = order[ids[order] != PADDING]
+        return ids[order], logits[order]

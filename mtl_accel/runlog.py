@@ -1,0 +1,163 @@
+"""The run folder's records: config.json, environment.json, status.json, log.txt, log.jsonl, and trackers."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+from tqdm import tqdm
+
+from . import durable
+from .config import Config
+from .errors import EXIT_CODE, UserError
+from .tasks import SHORT_NAMES, Task
+
+_PACKAGES = ("mtl_accel", "torch", "torchvision", "accelerate", "datasets", "evaluate", "numpy", "pillow")
+
+
+def check_trackers(names: Sequence[str]) -> None:
+    """Raises UserError for a tracker that does not exist or is not installed; Accelerate would only warn."""
+    installed = {str(name) for name in get_available_trackers()}
+    known = sorted(LOGGER_TYPE_TO_CLASS)
+    problems = [f"trackers: {name!r} is none of {', '.join(known)}" for name in names if name not in known]
+    missing = [name for name in names if name in known and name not in installed]
+    problems += [f"trackers: {name!r} is not installed; pip install {name}, or leave it out" for name in missing]
+    if problems:
+        raise UserError(problems)
+
+
+def environment(accelerator: Accelerator) -> dict[str, Any]:
+    """What a run ran on."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    device = accelerator.device
+    return {
+        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "threads": torch.get_num_threads(),
+        "processes": accelerator.num_processes,
+        "mixed_precision": accelerator.mixed_precision,
+        "git_commit": commit or None,
+        "command": sys.argv,
+        "host": socket.gethostname(),
+    }
+
+
+def log_block(epoch: int, tasks: Mapping[str, Task], train: Mapping[str, float], val: Mapping[str, float]) -> str:
+    """One epoch in the source's format, six decimals: the tasks' primary metrics and the loss."""
+    lines = [f"===== Epoch {epoch} ====="]
+    for split, values in (("Train", train), ("Val", val)):
+        parts = [
+            f"{split} {SHORT_NAMES[task.primary_metric]} ({task.title}): {values[task.metric]:.6f}"
+            for task in tasks.values()
+        ]
+        lines.append(" ".join([*parts, f"{split} Loss: {values['loss']:.6f}"]))
+    return "\n".join(lines)
+
+
+class RunLog:
+    """Writes the records of a run; on any but the main process it does nothing."""
+
+    def __init__(self, run_dir: Path, accelerator: Accelerator) -> None:
+        self.run_dir, self.accelerator = run_dir, accelerator
+        self.active = accelerator.is_main_process
+
+    def start(self, config: Config, resumed_at: int | None) -> None:
+        """Write what is known before the first step. `resumed_at` drops rows of epochs that will be run again."""
+        if self.active:
+            durable.write_json(self.run_dir / "config.json", config.model_dump(mode="json", by_alias=True))
+            durable.write_json(self.run_dir / "environment.json", environment(self.accelerator))
+            kept = [row for row in self.rows() if row["event"] == "epoch" and row["epoch"] <= (resumed_at or 0)]
+            text = "".join(json.dumps(row) + "\n" for row in kept)
+            durable.write_bytes(self.run_dir / "log.jsonl", text.encode())
+            if resumed_at is None:
+                durable.write_bytes(self.run_dir / "log.txt", b"")
+        if config.trackers:
+            self.accelerator.init_trackers(self.run_dir.name, config=flat(config.model_dump(mode="json")))
+
+    def say(self, text: str) -> None:
+        """To the console, above any bar, and to log.txt."""
+        if self.active:
+            tqdm.write(text)
+            with (self.run_dir / "log.txt").open("a") as file:
+                file.write(text + "\n")
+
+    def event(self, event: str, **values: Any) -> None:
+        """One row of log.jsonl; NaN becomes null, since JSON has no NaN."""
+        if self.active:
+            row = {"event": event, **values}
+            with (self.run_dir / "log.jsonl").open("a") as file:
+                file.write(json.dumps(without_nan(row), allow_nan=False) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+
+    def held_out(self, ids: Sequence[str]) -> None:
+        """Which training rows were held out for validation, so that anybody can make the same split."""
+        if self.active and ids:
+            durable.write_json(self.run_dir / "validation_ids.json", list(ids))
+
+    def track(self, values: Mapping[str, float], step: int) -> None:
+        """To the trackers, when there are any. On every process: Accelerate picks the main one."""
+        if self.accelerator.trackers:
+            self.accelerator.log(dict(values), step=step)
+
+    def status(self, status: str, **values: Any) -> None:
+        """What the run is doing: running, finished, stopped or failed."""
+        if self.active:
+            row = {"status": status, **values, "host": socket.gethostname(), "pid": os.getpid(), "time": time.time()}
+            durable.write_json(self.run_dir / "status.json", without_nan(row))
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """status.json says "running" in the block, and "failed" with the reason when an error leaves it."""
+        self.status("running")
+        try:
+            yield
+        except BaseException as error:
+            code = EXIT_CODE if isinstance(error, UserError) else 1
+            message = str(error) or type(error).__name__
+            self.event("end", status="failed", message=message)
+            self.status("failed", exit_code=code, message=message)
+            raise
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of log.jsonl so far. A last line cut short by a kill is left out."""
+        path = self.run_dir / "log.jsonl"
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str | int | float | bool]:
+    """A config as one level of dotted keys: several trackers take nothing else."""
+    result: dict[str, str | int | float | bool] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            result |= flat(value, f"{prefix}{key}.")
+        else:
+            result[f"{prefix}{key}"] = value if isinstance(value, (str, int, float, bool)) else json.dumps(value)
+    return result

@@ -1,0 +1,61 @@
+"""Everything that a resumed run needs, as named tensors and JSON: no object of ours is ever pickled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass
+class Progress:
+    """How far a run has come."""
+
+    epoch: int = 0  # epochs that are done
+    step: int = 0  # steps of the epoch under way that are done
+    seconds: float = 0.0  # spent in the epoch under way
+    skipped_steps: int = 0  # by fp16's loss scaling, in the whole run
+    best_epoch: int | None = None
+    best_score: float | None = None
+    best: dict[str, float] = field(default_factory=dict)
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[Tensors, dict[str, Any]]:
+    """An optimizer's tensors by "parameter index.name", and all the rest as JSON."""
+    state = optimizer.state_dict()
+    tensors: Tensors = {}
+    plain: dict[str, Any] = {}
+    for index, values in state["state"].items():
+        for name, value in values.items():
+            place: dict[str, Any] = tensors if isinstance(value, Tensor) else plain
+            place[f"{index}.{name}"] = value
+    groups = [{key: value for key, value in group.items() if key != "params"} for group in state["param_groups"]]
+    return tensors, {"state": plain, "param_groups": groups}
+
+
+def load_optimizer_state(optimizer: torch.optim.Optimizer, tensors: Tensors, plain: Mapping[str, Any]) -> None:
+    """The inverse of `optimizer_state`, for an optimizer of the same parameters."""
+    current = optimizer.state_dict()
+    state: dict[int, dict[str, Any]] = {}
+    for key, value in (*tensors.items(), *plain["state"].items()):
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = value
+    groups = [
+        {**old, **{key: tuple(v) if isinstance(v, list) else v for key, v in new.items()}}
+        for old, new in zip(current["param_groups"], plain["param_groups"], strict=True)
+    ]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+    for parameter, values in optimizer.state.items():
+        for name, value in values.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                # The file holds plain strides; fused kernels want those of the parameter.
+                values[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
+def load_model_state(model: nn.Module, tensors: Tensors) -> None:
+    model.load_state_dict(tensors, strict=True)

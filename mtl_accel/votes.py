@@ -1,0 +1,35 @@
+"""Small values that all processes must agree on, without a wait for the device in any step."""
+
+from __future__ import annotations
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+
+class Mailbox:
+    """Hands out each step's values one step later, when the device has computed them anyway."""
+
+    def __init__(self) -> None:
+        self._waiting: tuple[Tensor, torch.cuda.Event | None] | None = None
+
+    def exchange(self, values: Tensor) -> list[float]:
+        """Post this step's values and get those of the step before; an empty list at the first step."""
+        previous = self._waiting
+        event = None
+        if values.is_cuda:
+            values = values.to("cpu", non_blocking=True)
+            event = torch.cuda.Event()
+            event.record()
+        self._waiting = values, event
+        if previous is None:
+            return []
+        if previous[1] is not None:
+            previous[1].synchronize()
+        return previous[0].tolist()
+
+
+def any_process(accelerator: Accelerator, here: bool) -> bool:
+    """Whether it holds on any process. Waits for all of them."""
+    flag = torch.tensor([float(here)], device=accelerator.device)
+    return bool(accelerator.reduce(flag, reduction="sum").item())

@@ -1,0 +1,55 @@
+"""Looks at the losses once per logging interval, and stops a run whose loss is no longer finite."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from .errors import UserError
+
+_SHOWN_IDS = 8  # of the batch that is named
+
+
+class LossWatch:
+    """Keeps each step's losses on the device until the interval ends, then reads them in one wait."""
+
+    def __init__(self, task_names: Sequence[str], batch_ids: Callable[[int, int], Sequence[str]]) -> None:
+        """`batch_ids(epoch, step)` gives the sample ids of a step, for the message."""
+        self.task_names, self.batch_ids = list(task_names), batch_ids
+        self._steps: list[int] = []
+        self._losses: list[Tensor] = []
+
+    def add(self, step: int, losses: Tensor) -> None:
+        """losses [T]: the step's loss of each task, over all processes."""
+        self._steps.append(step)
+        self._losses.append(losses)
+
+    def read(self, epoch: int, lr: float, gradient_norm: Tensor | None) -> float:
+        """The interval's mean loss, summed over the tasks. Starts the next interval.
+
+        Raises:
+            UserError: a loss or the last gradient's norm is NaN or infinite.
+        """
+        losses = torch.stack(self._losses).cpu()
+        finite = torch.isfinite(losses)
+        steps, self._steps, self._losses = self._steps, [], []
+        norm = 0.0 if gradient_norm is None else float(gradient_norm)
+        if finite.all() and math.isfinite(norm):
+            return float(losses.sum(dim=1).mean())
+        if finite.all():
+            what, step = f"the gradient's norm is {norm}", steps[-1]
+        else:
+            row = int((~finite.all(dim=1)).nonzero()[0])
+            values = dict(zip(self.task_names, losses[row].tolist(), strict=True))
+            bad = [f"{name} {value:g}" for name, value in values.items() if not math.isfinite(value)]
+            what, step = f"the loss is not finite ({', '.join(bad)})", steps[row]
+        ids = list(self.batch_ids(epoch, step))
+        shown = ", ".join(ids[:_SHOWN_IDS]) + (f" and {len(ids) - _SHOWN_IDS} more" if len(ids) > _SHOWN_IDS else "")
+        raise UserError(
+            f"epoch {epoch + 1}, step {step + 1} (seen in steps {steps[0] + 1} to {steps[-1] + 1}), learning rate "
+            f"{lr:g}: {what}; samples {shown}. No checkpoint was written from it: lower the learning rate, set "
+            'gradient_clip_norm, or mixed_precision "no", and resume'
+        )
