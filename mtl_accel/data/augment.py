@@ -76,7 +76,7 @@ class Augmentation:
         samples = max(1, _PART_BYTES // (4 * images[0].numel()))
         if len(images) <= samples:
             return self._apply(images, drawn)
-        augmented = torch.empty((len(images), 3, *self.output_size), memory_format=torch.channels_last)
+        augmented = torch.empty((len(images), 3, *self.output_size))
         for start in range(0, len(images), samples):
             part = slice(start, start + samples)
             augmented[part] = self._apply(images[part], {name: array[part] for name, array in drawn.items()})
