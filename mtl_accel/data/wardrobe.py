@@ -23,7 +23,7 @@ from tqdm import tqdm
 from ..errors import UserError
 from .garments import draw
 
-DRAWING_VERSION = 1  # a changed drawing or sampling takes the next number, so that no stale files are read
+DRAWING_VERSION = 3  # a changed drawing or sampling takes the next number, so that no stale files are read
 
 CATEGORIES: tuple[str, ...] = (
     *("t-shirt", "blouse", "shirt", "hoodie", "jacket"),
@@ -38,8 +38,8 @@ ATTRIBUTES: tuple[str, ...] = (
 _CATEGORY_WEIGHTS = (16, 10, 11, 9, 11, 8, 13, 7, 9, 6)
 # Percent of each category that has the attribute, in the order of CATEGORIES.
 _RATES: dict[str, tuple[int, ...]] = {
-    "long_sleeves": (12, 45, 65, 90, 90, 95, 18, 0, 0, 0),
-    "sleeveless": (10, 18, 2, 1, 2, 1, 45, 0, 0, 0),
+    "long_sleeves": (9, 40, 60, 85, 84, 90, 15, 0, 0, 0),
+    "sleeveless": (14, 24, 2, 1, 2, 1, 55, 0, 0, 0),
     "collar": (8, 25, 92, 2, 55, 80, 10, 0, 0, 0),
     "v_neck": (14, 32, 3, 2, 4, 4, 26, 0, 0, 0),
     "hood": (1, 0, 1, 90, 22, 18, 1, 0, 0, 0),
@@ -58,7 +58,7 @@ _RATES: dict[str, tuple[int, ...]] = {
 _EXCLUSIVE = (("long_sleeves", "sleeveless"), ("stripes", "checks", "dots"), ("zip", "buttons"))
 
 _CATEGORY_NOISE = 0.02
-_ATTRIBUTE_NOISE = 0.04  # of the labels are drawn afresh from the category's rate: about 1% of all come out wrong
+_ATTRIBUTE_NOISE = 0.06  # of the labels are drawn afresh from the category's rate: about 1% of all come out wrong
 
 _SPLITS = ("train", "val", "test")
 _CHUNK = 64  # images that a worker draws for one message

@@ -7,8 +7,8 @@ from random import Random
 from PIL import Image
 
 from .details import DETAILS, Sewing, neckline
-from .fabric import cloth_colour, weave
-from .figure import parts, sample_figure
+from .fabric import cloth_colour, cut, weave
+from .figure import layers, sample_figure
 from .pen import Pen, sample_pose, shaded, skin
 from .scenery import background, develop, hanger, occlude, wearer
 
@@ -22,8 +22,8 @@ def draw(category: str, attributes: frozenset[str], image_size: int, rng: Random
     reduction = 2 if image_size < _SUPERSAMPLED_BELOW else 1
     side = reduction * image_size
     figure = sample_figure(category, attributes, rng)
-    outlines = parts(figure)
-    pose = sample_pose([point for outline in outlines for point in outline], side, rng)
+    pieces = layers(figure)
+    pose = sample_pose([point for layer in pieces for outline in layer for point in outline], side, rng)
     picture = background(side, rng)
     pen = Pen(picture, pose)
     base, tone = cloth_colour(category, rng), skin(rng)
@@ -32,11 +32,7 @@ def draw(category: str, attributes: frozenset[str], image_size: int, rng: Random
         wearer(pen, figure, tone, rng)
     elif rng.random() < 0.5:
         hanger(pen, figure, rng)
-    mask = Image.new("L", (side, side))
-    stencil = Pen(mask, pose)
-    for outline in outlines:
-        stencil.polygon(outline, 255)
-    picture.paste(weave(base, attributes, outlines, side, pose, rng), mask=mask)
+    cut(picture, weave(base, attributes, side, pose, rng), base, pieces, pose, rng)
     sewing = Sewing(pen, figure, base, tone if worn else shaded(base, -0.5), rng)
     if figure.is_top:
         neckline(sewing, attributes)

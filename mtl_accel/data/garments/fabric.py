@@ -88,10 +88,8 @@ def _folds(pen: Pen, rng: Random) -> None:
 _PATTERNS: dict[str, Callable[[Pen, Colour, Random], None]] = {"stripes": stripes, "checks": checks, "dots": dots}
 
 
-def weave(
-    base: Colour, attributes: frozenset[str], outlines: list[list[Point]], side: int, pose: Pose, rng: Random
-) -> Image.Image:
-    """A picture of side x side pixels, all cloth: base colour, pattern, folds and the shadows between the pieces."""
+def weave(base: Colour, attributes: frozenset[str], side: int, pose: Pose, rng: Random) -> Image.Image:
+    """A picture of side x side pixels, all cloth: base colour, pattern and folds."""
     cloth = Image.new("RGB", (side, side), base)
     pen = Pen(cloth, pose)
     present = [name for name in _PATTERNS if name in attributes]
@@ -99,10 +97,23 @@ def weave(
         _PATTERNS[name](pen, base, rng)
     if not present and rng.random() < 0.16:
         rng.choice((flowers, blocks))(pen, base, rng)
-    for outline in outlines[:-1]:
-        pen.polygon(outline, faded((0, 0, 0), rng.uniform(0.05, 0.22)))
     _folds(pen, rng)
-    seam = faded(shaded(base, -0.75), rng.uniform(0.25, 0.8))
-    for outline in outlines:
-        pen.line([*outline, outline[0]], 0.014, seam)
     return cloth
+
+
+def cut(
+    picture: Image.Image, cloth: Image.Image, base: Colour, layers: list[list[list[Point]]], pose: Pose, rng: Random
+) -> None:
+    """Cuts the layers out of the cloth and lays them on the picture; those below the last one lie in its shadow."""
+    seam = faded(shaded(base, -0.75), rng.uniform(0.25, 0.8))
+    dim = faded((0, 0, 0), rng.uniform(0.0, 0.2))
+    for layer in layers:
+        mask = Image.new("L", picture.size)
+        piece = cloth if layer is layers[-1] else cloth.copy()
+        pen, scissors = Pen(piece, pose), Pen(mask, pose)
+        for outline in layer:
+            scissors.polygon(outline, 255)
+            if layer is not layers[-1]:
+                pen.polygon(outline, dim)
+            pen.line([*outline, outline[0]], 0.02, seam)
+        picture.paste(piece, mask=mask)

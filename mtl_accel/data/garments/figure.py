@@ -132,13 +132,13 @@ def leg(figure: Figure, side: int, half_width: float, hem: float) -> list[Point]
     ]
 
 
-def parts(figure: Figure) -> list[list[Point]]:
-    """Outlines of the pieces of cloth; where they overlap, the later ones lie on top."""
+def layers(figure: Figure) -> list[list[list[Point]]]:
+    """Layers of outlines of pieces of cloth: the last layer is the body, and lies on top of the sleeves."""
     if figure.category == "skirt":
         half = [(figure.waist, WAIST), (figure.hip, 0.16), (figure.hem_width, figure.hem)]
-        return [mirrored(half)]
+        return [[mirrored(half)]]
     if not figure.is_top:
-        return [leg(figure, side, figure.hem_width, figure.hem) for side in (-1, 1)]
+        return [[leg(figure, side, figure.hem_width, figure.hem) for side in (-1, 1)]]
     waist = min(WAIST, figure.hem - 0.12)
     half = [
         (figure.neck, NECK),
@@ -148,5 +148,5 @@ def parts(figure: Figure) -> list[list[Point]]:
         (figure.hem_width, figure.hem),
     ]
     widths = (0.13, 0.105 if figure.sleeve > 0.45 else 0.12, figure.cuff)
-    sleeves = [smoothed(limb(figure, side, figure.sleeve, widths)) for side in (-1, 1)] if figure.sleeve else []
-    return [*sleeves, mirrored(half)]
+    sleeves = [smoothed(limb(figure, side, figure.sleeve, widths)) for side in (-1, 1)]
+    return [sleeves, [mirrored(half)]] if figure.sleeve else [[mirrored(half)]]

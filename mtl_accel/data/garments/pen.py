@@ -84,8 +84,10 @@ def sample_pose(outline: Sequence[Point], side: int, rng: Random) -> Pose:
     """A pose in which the outline fills most of an image of side x side pixels."""
     xs, ys = [x for x, _ in outline], [y for _, y in outline]
     width, height = max(xs) - min(xs), max(ys) - min(ys)
-    scale = side * min(rng.uniform(0.62, 0.98), rng.uniform(0.8, 1.3)) / max(width, height)
-    turn = math.radians(rng.gauss(0, 8) if rng.random() < 0.8 else rng.uniform(-40, 40))
+    scale = (
+        side * rng.uniform(0.78, 1.0) * (1.0 if rng.random() < 0.85 else rng.uniform(0.65, 1.25)) / max(width, height)
+    )
+    turn = math.radians(rng.gauss(0, 6) if rng.random() < 0.9 else rng.uniform(-40, 40))
     stretch, shear = rng.uniform(0.88, 1.12), rng.gauss(0, 0.06)
     cos, sin = math.cos(turn), math.sin(turn)
     matrix = (
@@ -94,7 +96,7 @@ def sample_pose(outline: Sequence[Point], side: int, rng: Random) -> Pose:
         scale * stretch * sin,
         scale * (shear * sin + cos),
     )
-    shift = (side * (0.5 + rng.gauss(0, 0.05)), side * (0.5 + rng.gauss(0, 0.05)))
+    shift = (side * (0.5 + rng.gauss(0, 0.035)), side * (0.5 + rng.gauss(0, 0.035)))
     return Pose(((max(xs) + min(xs)) / 2, (max(ys) + min(ys)) / 2), matrix, shift, rng.gauss(0, 0.07))
 
 

@@ -6,25 +6,27 @@ import math
 from random import Random
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from .figure import NECK, WAIST, Figure, leg, limb, mirrored
 from .pen import Colour, Pen, any_colour, faded, hsv, shaded, skin
+
+_EXPOSURE = 0.72  # light can only darken in 8 bits, so that the finished picture is divided by this
 
 
 def background(side: int, rng: Random) -> Image.Image:
     """A studio wall, a blurred room, tiles or boards, each with or without clutter: RGB, side x side pixels."""
     kind = rng.random()
-    wall = hsv(rng.random(), rng.uniform(0.0, 0.15), rng.uniform(0.75, 1.0)) if kind < 0.35 else any_colour(rng)
+    wall = hsv(rng.random(), rng.uniform(0.0, 0.12), rng.uniform(0.8, 1.0)) if kind < 0.55 else any_colour(rng)
     cells = rng.choice((2, 3, 5))
     grid = Image.new("RGB", (cells, cells))
-    spread = 0.12 if kind < 0.5 else 0.6
+    spread = 0.12 if kind < 0.6 else 0.6
     grid.putdata([shaded(wall, rng.uniform(-spread, spread)) for _ in range(cells * cells)])
     picture = grid.resize((side, side), Image.Resampling.BILINEAR)
     draw = ImageDraw.Draw(picture, "RGBA")
-    if kind > 0.75:
+    if kind > 0.8:
         _boards(draw, side, shaded(wall, rng.choice((-0.4, 0.3))), rng)
-    for _ in range(rng.choice((0, 1, 3, 6, 9))):
+    for _ in range(rng.choice((0, 0, 0, 1, 3, 6))):
         _clutter(draw, side, any_colour(rng), rng)
     return picture
 
@@ -102,7 +104,7 @@ def occlude(picture: Image.Image, rng: Random) -> None:
     """Perhaps a strap, a bag, a hand or the edge of something close to the camera, in front of the garment."""
     side = picture.width
     draw = ImageDraw.Draw(picture, "RGBA")
-    for _ in range(rng.choice((0, 0, 0, 1, 1, 2))):
+    for _ in range(rng.choice((0, 0, 0, 0, 1, 1, 2))):
         colour, x, y = any_colour(rng), side * rng.uniform(0.15, 0.85), side * rng.uniform(0.2, 0.9)
         kind, size = rng.randrange(4), side * rng.uniform(0.07, 0.15)
         if kind == 0:
@@ -139,9 +141,10 @@ def develop(picture: Image.Image, rng: Random) -> Image.Image:
     if rng.random() < 0.25:
         picture = picture.filter(ImageFilter.BoxBlur(side * rng.uniform(0.002, 0.008)))
     noise = np.random.default_rng(rng.getrandbits(64))
-    cells = noise.uniform(0.72, 1.18, (3, 3)).astype(np.float32)
-    light = np.asarray(Image.fromarray(cells).resize((side, side), Image.Resampling.BICUBIC))
-    cast = np.array([rng.uniform(0.88, 1.1) for _ in range(3)], dtype=np.float32) * rng.uniform(0.75, 1.15)
-    pixels = np.asarray(picture, dtype=np.float32) * (light[..., None] * cast)
-    grain = noise.standard_normal((side, side, 1), dtype=np.float32) * np.float32(rng.choice((2.0, 4.0, 8.0, 14.0)))
-    return Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8))
+    cast = np.array([rng.uniform(0.88, 1.0) for _ in range(3)]) * rng.uniform(0.75, 1.0)
+    cells = (255 * cast * noise.uniform(0.62, 1.0, (3, 3, 1))).astype(np.uint8)
+    light = Image.fromarray(cells).resize((side, side), Image.Resampling.BILINEAR)
+    amount = np.float32(rng.choice((1.5, 3.0, 5.0, 9.0)))
+    grain = Image.fromarray((128 + amount * noise.standard_normal((side, side), dtype=np.float32)).astype(np.uint8))
+    lit = ImageChops.multiply(picture, light)
+    return ImageChops.add(lit, Image.merge("RGB", (grain,) * 3), scale=_EXPOSURE, offset=round(-128 / _EXPOSURE))
