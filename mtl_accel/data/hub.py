@@ -8,7 +8,7 @@ from typing import Any
 
 import fsspec
 import pyarrow as pa
-from datasets import Dataset, Image, IterableDataset, concatenate_datasets, load_dataset
+from datasets import Dataset, IterableDataset, concatenate_datasets, load_dataset
 from datasets import config as datasets_config
 from datasets.exceptions import DatasetsError
 from huggingface_hub import constants
@@ -67,17 +67,12 @@ def read_stream(rows: IterableDataset, source: str, prefix: str, limit: int | No
 
     An image that is only named must lie under `prefix`, the data set's own address.
     """
-    images = [name for name, feature in (rows.features or {}).items() if isinstance(feature, Image)]
-    for name in images:
-        rows = rows.cast_column(name, Image(decode=False))
-    if limit is not None:
-        rows = rows.take(limit)
+    # As Arrow, because `datasets` drops the bytes of an image whose path exists in the working folder.
+    rows = rows.with_format("arrow")
     digest = hashlib.blake2b(digest_size=16)
     parts = []
-    for batch in rows.iter(_BATCH):
-        for name in images:
-            batch[name] = [_with_bytes(value, source, prefix) for value in batch[name]]
-        part = Dataset.from_dict(batch, features=rows.features)
+    for batch in (rows if limit is None else rows.take(limit)).iter(_BATCH):
+        part = Dataset(_embedded(batch, source, prefix))
         digest.update(part._fingerprint.encode())
         parts.append(part)
     if not parts:
@@ -87,12 +82,26 @@ def read_stream(rows: IterableDataset, source: str, prefix: str, limit: int | No
     return table
 
 
-def _with_bytes(value: dict[str, Any] | None, source: str, prefix: str) -> dict[str, Any] | None:
-    if value is None or value["bytes"] is not None or value["path"] is None:
-        return value
+def _embedded(batch: pa.Table, source: str, prefix: str) -> pa.Table:
+    """The batch with bytes in the place of paths in every column of images."""
+    for index, field in enumerate(batch.schema):
+        if pa.types.is_struct(field.type) and {child.name for child in field.type} == {"bytes", "path"}:
+            contents = [_bytes_of(value, source, prefix) for value in batch.column(index).to_pylist()]
+            values = [None if content is None else {"bytes": content, "path": None} for content in contents]
+            batch = batch.set_column(index, field, pa.array(values, field.type))
+    return batch
+
+
+def _bytes_of(value: dict[str, Any] | None, source: str, prefix: str) -> bytes | None:
+    if value is None:
+        return None
+    content: bytes | None = value["bytes"]
+    if content is not None or value["path"] is None:
+        return content
     # An address such as zip://a.jpg::hf://datasets/owner/name/a.zip ends with the file that is fetched.
     address = value["path"].split("::")[-1]
     if not re.match(re.escape(prefix) + "[@/]", address) or "/../" in address:
         raise UserError(f"data.source: {source} names an image outside of itself: {value['path']!r}. Do not use it")
     with fsspec.open(value["path"], "rb") as file:
-        return {"path": value["path"], "bytes": file.read()}
+        content = file.read()
+    return content
