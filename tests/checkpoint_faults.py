@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -77,21 +79,38 @@ def in_child(work: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def before_operation(number: int, act: Callable[[], None]) -> None:
-    """Calls `act` once before the file operation `number` of this process. Audit hooks stay: only for children."""
-    count = -1
+_actions: list[Callable[[], None]] = []
+_hooked: list[bool] = []
+
+
+def _on_event(event: str, _: tuple[Any, ...]) -> None:
+    if _actions and event in _OPERATIONS:
+        _actions[-1]()
+
+
+@contextmanager
+def before_each_operation(act: Callable[[int], None]) -> Iterator[None]:
+    """Calls `act` with 0, 1, 2, ... before every file operation of this process; not for those of `act` itself."""
+    if not _hooked:
+        sys.addaudithook(_on_event)  # Can never be removed; without actions it does nothing.
+        _hooked.append(True)
+    numbers, fsync, acting = count(), os.fsync, False
 
     def step() -> None:
-        nonlocal count
-        count += 1
-        if count == number:
-            act()
+        nonlocal acting
+        if not acting:
+            acting = True
+            act(next(numbers))
+            acting = False
 
-    fsync = os.fsync
-
-    def counted_fsync(descriptor: int) -> None:
+    def stepped_fsync(descriptor: int) -> None:
         step()
         fsync(descriptor)
 
-    os.fsync = counted_fsync
-    sys.addaudithook(lambda event, _: step() if event in _OPERATIONS else None)
+    _actions.append(step)
+    os.fsync = stepped_fsync
+    try:
+        yield
+    finally:
+        os.fsync = fsync
+        _actions.pop()

@@ -10,10 +10,11 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
-from checkpoint_faults import KILLED, before_operation, holds, in_child, leftovers, save_step, steps
+from checkpoint_faults import KILLED, before_each_operation, holds, in_child, leftovers, save_step, steps
 
 from mtl_accel.checkpoint import load
 
@@ -61,39 +62,57 @@ def memory(tmp_path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
+def _check_that_the_run_goes_on(root: Path, step: int, keep_last: int) -> None:
+    save_step(root, step, 77, keep_last)
+    assert holds(load(root), 77)
+    assert leftovers(root) == []
+    assert len(steps(root)) <= keep_last + 1
+
+
 @pytest.mark.parametrize("name", _SCENARIOS)
-def test_kill_before_any_file_operation_leaves_the_old_or_the_new_checkpoint(
+def test_disk_between_any_two_file_operations_holds_the_old_or_the_new_checkpoint(
     memory: Path, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    base = memory / "base"
-    old, new, bests = _prepare(base, name)
-    (step, _, keep_last, best), seen = _SCENARIOS[name][1], set()
-    for number in range(1000):
-        root = memory / str(number)
-        if base.exists():
-            shutil.copytree(base, root, symlinks=True)
+    root = memory / "checkpoints"
+    old, new, bests = _prepare(root, name)
+    step, _, keep_last, best = _SCENARIOS[name][1]
+    photos: list[Path] = []
+
+    def photograph(number: int) -> None:
+        photos.append(memory / str(number))
+        if root.exists():
+            shutil.copytree(root, photos[-1], symlinks=True)
+
+    with before_each_operation(photograph):
+        save_step(root, step, new, keep_last, best)
+    assert len(photos) > 20
+    seen = set()
+    for photo in [*photos, root]:
+        _check_whole(photo, old, new, bests)
+        seen.add(holds(load(photo), new))
+        _check_that_the_run_goes_on(photo, step + 1, keep_last)
+    assert seen == {False, True}, "photographs must fall on both sides of the switch"
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_kill_before_any_file_operation_leaves_the_old_or_the_new_checkpoint(memory: Path) -> None:
+    name, code = "only one kept, best switched", KILLED
+    old, new, bests = _prepare(memory / "base", name)
+    step, _, keep_last, best = _SCENARIOS[name][1]
+    for number in count():
+        root = shutil.copytree(memory / "base", memory / str(number), symlinks=True)
 
         def disturbed(root: Path = root, number: int = number) -> None:
-            before_operation(number, lambda: os._exit(KILLED))
-            save_step(root, step, new, keep_last, best)
+            with before_each_operation(lambda now: os._exit(KILLED) if now == number else None):
+                save_step(root, step, new, keep_last, best)
 
         code = in_child(disturbed)
-        assert code in (0, KILLED)
         _check_whole(root, old, new, bests)
-        seen.add(holds(load(root), new))
-        # The run goes on: the next save works, sweeps and prunes.
-        save_step(root, step + 1, 77, keep_last)
-        assert holds(load(root), 77)
-        assert leftovers(root) == []
-        assert len(steps(root)) <= keep_last + 1
-        shutil.rmtree(root)
+        _check_that_the_run_goes_on(root, step + 1, keep_last)
         if code == 0:
             break
-    else:
-        pytest.fail("the save never ended")
-    assert seen == {False, True}, "kills must fall on both sides of the switch"
+        assert code == KILLED
     assert number > 20
-    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 @pytest.mark.parametrize("size", [0, 1, 50, 200, 400])

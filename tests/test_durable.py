@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from checkpoint_faults import KILLED, before_operation, in_child
+from checkpoint_faults import KILLED, before_each_operation, in_child
 
 from mtl_accel import durable
 from mtl_accel.errors import UserError
@@ -21,8 +21,8 @@ def test_json_files_are_replaced_whole_and_errors_name_the_file(tmp_path: Path) 
     durable.write_json(path, {"step": 1})
 
     def disturbed() -> None:
-        before_operation(2, lambda: os._exit(KILLED))
-        durable.write_json(path, {"step": 2})
+        with before_each_operation(lambda now: os._exit(KILLED) if now == 2 else None):
+            durable.write_json(path, {"step": 2})
 
     assert in_child(disturbed) == KILLED
     assert durable.read_json(path) == {"step": 1}
