@@ -14,6 +14,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
@@ -23,7 +24,7 @@ from tqdm import tqdm
 from ..errors import UserError
 from .garments import draw
 
-DRAWING_VERSION = 3  # a changed drawing or sampling takes the next number, so that no stale files are read
+DRAWING_VERSION = 4  # a changed drawing or sampling takes the next number, so that no stale files are read
 
 CATEGORIES: tuple[str, ...] = (
     *("t-shirt", "blouse", "shirt", "hoodie", "jacket"),
@@ -64,6 +65,18 @@ _SPLITS = ("train", "val", "test")
 _CHUNK = 64  # images that a worker draws for one message
 
 
+@dataclass(frozen=True)
+class _Chunk:
+    """Images `numbers` of a split; number n is in the file `first_name` + n."""
+
+    folder: Path
+    split: str
+    numbers: range
+    first_name: int
+    image_size: int
+    seed: int
+
+
 def sample_labels(rng: Random) -> tuple[str, frozenset[str]]:
     """A category and the attributes that are to be seen."""
     [category] = rng.choices(CATEGORIES, _CATEGORY_WEIGHTS)
@@ -88,32 +101,39 @@ def mislabel(category: str, attributes: frozenset[str], rng: Random) -> tuple[st
     return category, frozenset(written)
 
 
-def _write_images(folder: Path, split: str, numbers: range, first: int, image_size: int, seed: int) -> list[list[str]]:
-    """Draws the images `numbers` of a split, named from `first` on; returns their rows of the table."""
+def _draw_chunk(chunk: _Chunk) -> list[list[str]]:
+    """Writes the images of a chunk; returns their rows of the table."""
     rows = []
-    for number in numbers:
+    for number in chunk.numbers:
         # Seeded by text: Random hashes it whole, the same on every machine. The size is not in it, so that a
         # small picture shows the garment of the large one.
-        rng = Random(f"{seed}/{split}/{number}")
+        rng = Random(f"{chunk.seed}/{chunk.split}/{number}")
         category, attributes = sample_labels(rng)
         written_category, written = mislabel(category, attributes, rng)
         quality = rng.randint(60, 95)
-        name = f"{first + number:06d}.jpg"
-        draw(category, attributes, image_size, rng).save(folder / split / name, quality=quality)
+        name = f"{chunk.first_name + number:06d}.jpg"
+        draw(category, attributes, chunk.image_size, rng).save(chunk.folder / chunk.split / name, quality=quality)
         rows.append([name, written_category, *(str(int(attribute in written)) for attribute in ATTRIBUTES)])
     return rows
 
 
-def _job(arguments: tuple[Path, str, range, int, int, int]) -> tuple[str, list[list[str]]]:
-    return arguments[1], _write_images(*arguments)
-
-
-def _jobs(folder: Path, counts: tuple[int, int, int], image_size: int, seed: int) -> Iterator:
-    first = 1
+def _chunks(folder: Path, counts: tuple[int, int, int], image_size: int, seed: int) -> list[_Chunk]:
+    chunks, first_name = [], 1
     for split, count in zip(_SPLITS, counts, strict=True):
         for start in range(0, count, _CHUNK):
-            yield folder, split, range(start, min(start + _CHUNK, count)), first, image_size, seed
-        first += count
+            numbers = range(start, min(start + _CHUNK, count))
+            chunks.append(_Chunk(folder, split, numbers, first_name, image_size, seed))
+        first_name += count
+    return chunks
+
+
+def _in_order(chunks: list[_Chunk], num_workers: int) -> Iterator[list[list[str]]]:
+    if num_workers == 1:
+        yield from map(_draw_chunk, chunks)
+        return
+    # spawn: a fork of a process that runs threads, as torch does, may hang.
+    with ProcessPoolExecutor(num_workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(_draw_chunk, chunks)
 
 
 def _write_table(path: Path, header: list[str], rows: list[list[str]]) -> None:
@@ -124,27 +144,17 @@ def _write_table(path: Path, header: list[str], rows: list[list[str]]) -> None:
 def _write_all(folder: Path, counts: tuple[int, int, int], image_size: int, seed: int, num_workers: int) -> None:
     for split in _SPLITS:
         (folder / split).mkdir(parents=True)
-    jobs = list(_jobs(folder, counts, image_size, seed))
+    chunks = _chunks(folder, counts, image_size, seed)
     rows: dict[str, list[list[str]]] = {split: [] for split in _SPLITS}
     with tqdm(total=sum(counts), desc="Drawing the wardrobe", unit="image", disable=not sys.stderr.isatty()) as bar:
-        if num_workers == 1:
-            results = map(_job, jobs)
-            _collect(results, rows, bar)
-        else:
-            # spawn: a fork of a process that runs threads, as torch does, may hang.
-            with ProcessPoolExecutor(num_workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-                _collect(pool.map(_job, jobs), rows, bar)
+        for chunk, drawn in zip(chunks, _in_order(chunks, num_workers), strict=True):
+            rows[chunk.split] += drawn
+            bar.update(len(drawn))
     header = ["filename", "category", *ATTRIBUTES]
     _write_table(folder / "train.csv", header, rows["train"])
     _write_table(folder / "val.csv", header, rows["val"])
     _write_table(folder / "test.csv", header[:1], [row[:1] for row in rows["test"]])
     _write_table(folder / "test_labels.csv", header, rows["test"])
-
-
-def _collect(results: Iterator, rows: dict[str, list[list[str]]], bar: tqdm) -> None:
-    for split, chunk in results:
-        rows[split] += chunk
-        bar.update(len(chunk))
 
 
 def default_cache_dir() -> Path:
@@ -171,16 +181,15 @@ def write(
         UserError: a count, size or number of workers below 1, or a cache that cannot be written to.
     """
     counts = (num_train, num_validation, num_test)
+    sizes = {
+        "num_train": num_train,
+        "num_validation": num_validation,
+        "num_test": num_test,
+        "image_size": image_size,
+        "num_workers": num_workers,
+    }
     problems = [
-        f"{name} {value} of the wardrobe: it must be at least 1. Ask for one or more"
-        for name, value in (
-            ("num_train", num_train),
-            ("num_validation", num_validation),
-            ("num_test", num_test),
-            ("image_size", image_size),
-            ("num_workers", num_workers),
-        )
-        if value < 1
+        f"wardrobe: {name} is {n}, but must be at least 1. Ask for 1 or more" for name, n in sizes.items() if n < 1
     ]
     if problems:
         raise UserError(problems)

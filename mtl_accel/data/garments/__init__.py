@@ -21,23 +21,25 @@ def draw(category: str, attributes: frozenset[str], image_size: int, rng: Random
     """An RGB image of image_size x image_size pixels; a pure function of its arguments and of the state of `rng`."""
     reduction = 2 if image_size < _SUPERSAMPLED_BELOW else 1
     side = reduction * image_size
-    figure = sample_figure(category, attributes, rng)
+    # A stream for each step: one attribute more or less changes the garment, and nothing else in the picture.
+    shape, posing, scene, colours, cloth, thread, camera = (Random(rng.getrandbits(64)) for _ in range(7))
+    figure = sample_figure(category, attributes, shape)
     pieces = layers(figure)
-    pose = sample_pose([point for layer in pieces for outline in layer for point in outline], side, rng)
-    picture = background(side, rng)
+    pose = sample_pose([point for layer in pieces for outline in layer for point in outline], side, posing)
+    picture = background(side, scene)
     pen = Pen(picture, pose)
-    base, tone = cloth_colour(category, rng), skin(rng)
-    worn = rng.random() < 0.6
+    base, tone = cloth_colour(category, colours), skin(colours)
+    worn = scene.random() < 0.6
     if worn:
-        wearer(pen, figure, tone, rng)
-    elif rng.random() < 0.5:
-        hanger(pen, figure, rng)
-    cut(picture, weave(base, attributes, side, pose, rng), base, pieces, pose, rng)
-    sewing = Sewing(pen, figure, base, tone if worn else shaded(base, -0.5), rng)
+        wearer(pen, figure, tone, scene)
+    elif scene.random() < 0.5:
+        hanger(pen, figure, scene)
+    cut(picture, weave(base, attributes, side, pose, cloth), base, pieces, pose, colours)
+    sewing = Sewing(pen, figure, base, tone if worn else shaded(base, -0.5), thread)
     if figure.is_top:
         neckline(sewing, attributes)
     for name, sew in DETAILS.items():
         if name in attributes:
             sew(sewing)
-    occlude(picture, rng)
-    return develop(picture.reduce(reduction), rng)
+    occlude(picture, camera)
+    return develop(picture.reduce(reduction), camera)

@@ -78,8 +78,9 @@ def sample_figure(category: str, attributes: frozenset[str], rng: Random) -> Fig
     bends = [math.radians(rng.uniform(-45, 20)) for _ in "lr"]
     if rng.random() < 0.6:  # most postures are nearly symmetric
         angles[1], bends[1] = angles[0] + rng.gauss(0, 0.06), bends[0] + rng.gauss(0, 0.06)
-    sleeve, cuff = _sleeve(category, attributes, rng)
     deep = rng.uniform(0.2, 0.36) if "v_neck" in attributes else rng.uniform(0.05, 0.15)
+    crotch, spread, neck = rng.uniform(0.22, 0.34), rng.uniform(0.0, 0.16), rng.uniform(0.10, 0.17)
+    sleeve, cuff = _sleeve(category, attributes, rng)
     return Figure(
         category=category,
         shoulder=shoulder,
@@ -88,9 +89,9 @@ def sample_figure(category: str, attributes: frozenset[str], rng: Random) -> Fig
         hip=hip,
         hem_width=third,
         hem=fourth,
-        crotch=min(rng.uniform(0.22, 0.34), fourth - 0.06),
-        spread=rng.uniform(0.0, 0.16),
-        neck=rng.uniform(0.10, 0.17),
+        crotch=min(crotch, fourth - 0.06),
+        spread=spread,
+        neck=neck,
         neckline=NECK + deep,
         sleeve=sleeve,
         cuff=cuff,
