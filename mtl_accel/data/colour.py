@@ -117,8 +117,9 @@ class Greyscale(Operation[transforms.RandomGrayscale]):
 
     def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
         images = as_float(images)
-        grey = send(parameters["grey"].astype(np.float32), images.device)[:, None, None]
-        return images.mul_(1 - grey[:, None]).add_(greyscale(images).mul_(grey)[:, None])
+        chosen = send(parameters["grey"].astype(np.float32), images.device)[:, None, None]
+        grey = greyscale(images).mul_(chosen)
+        return images.mul_(1 - chosen[:, None]).add_(grey[:, None])
 
 
 class Normalization(Operation[transforms.Normalize]):
@@ -126,7 +127,6 @@ class Normalization(Operation[transforms.Normalize]):
 
     def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
         images = as_float(images)
-        mean, std = send(np.array([self.config.mean, self.config.std], dtype=np.float32), images.device)[
-            ..., None, None
-        ]
+        constants = np.array([self.config.mean, self.config.std], dtype=np.float32)
+        mean, std = send(constants, images.device)[..., None, None]  # [3, 1, 1] each
         return images.sub_(mean).div_(std)

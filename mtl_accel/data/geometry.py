@@ -143,7 +143,8 @@ class Erasing(Operation[transforms.RandomErasing]):
         h, w, found = _first(h, w, (h < height) & (w < width))
         top, left = _corner(uniforms, height - h, width - w)
         chosen = found & (uniforms[:, -1] < self.config.p)
-        return {"top": top, "left": left, "height": np.where(chosen, h, 0), "width": np.where(chosen, w, 0)}
+        box = {"top": top, "left": left, "height": h, "width": w}
+        return {name: np.where(chosen, side, 0) for name, side in box.items()}
 
     def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
         images = as_float(images)
