@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
+from urllib.error import HTTPError
 
 import safetensors.torch
 import torch
@@ -82,6 +83,8 @@ def fetch(url: str) -> Path:
             _download(url, path, match[1])
         digest = _sha256(path)
     except (OSError, HTTPException, RuntimeError) as error:
+        if isinstance(error, HTTPError):
+            error.close()  # it is the server's answer, with the connection still open
         raise UserError(
             f"model.weights: cannot fetch {url} ({_reason(error)}); lay the file at {path} by hand, or set "
             f"model.weights to a local {', '.join(SUFFIXES)} file, or to null for random weights"
