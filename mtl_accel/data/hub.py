@@ -95,13 +95,13 @@ def _embedded(batch: pa.Table, source: str, prefix: str) -> pa.Table:
 def _bytes_of(value: dict[str, Any] | None, source: str, prefix: str) -> bytes | None:
     if value is None:
         return None
-    content: bytes | None = value["bytes"]
-    if content is not None or value["path"] is None:
-        return content
+    embedded: bytes | None = value["bytes"]
+    if embedded is not None or value["path"] is None:
+        return embedded
     # An address such as zip://a.jpg::hf://datasets/owner/name/a.zip ends with the file that is fetched.
     address = value["path"].split("::")[-1]
     if not re.match(re.escape(prefix) + "[@/]", address) or "/../" in address:
         raise UserError(f"data.source: {source} names an image outside of itself: {value['path']!r}. Do not use it")
     with fsspec.open(value["path"], "rb") as file:
-        content = file.read()
+        content: bytes = file.read()
     return content

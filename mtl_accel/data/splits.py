@@ -64,9 +64,8 @@ def split_of(name: str) -> str | None:
 
 
 def text_split(name: str, table: TextTable, key: str, bases: tuple[Path, ...]) -> RawSplit:
-    features = Features({column: Value("string") for column in table.columns})
-    dataset = Dataset.from_dict(table.columns, features=features)
-    return RawSplit(name, dataset, str(table.path), key, bases, table.lines)
+    columns = {column: pa.array(cells, pa.string()) for column, cells in table.columns.items()}
+    return RawSplit(name, Dataset(pa.table(columns)), str(table.path), key, bases, table.lines)
 
 
 def choose_columns(splits: Sequence[RawSplit], image_column: str | None, id_column: str | None) -> Columns:
