@@ -15,6 +15,7 @@ import re
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,26 +72,21 @@ def save(
     """
     assert keep_last >= 1
     text = _encode_state(state)
-    sizes = [tensor.nbytes for group in tensors.values() for tensor in group.values()]
-    need_bytes = sum(sizes) + len(text) + _SLACK_BYTES + _SLACK_BYTES_PER_TENSOR * len(sizes)
-
-    def require_owner() -> None:
-        if not is_owner():
-            raise UserError(
-                f"{root}: this run folder now belongs to {owner_of(root.parent)}; checkpoint {name} was not saved. "
-                "Let that process go on, or stop it and resume"
-            )
-
+    need_bytes = _need_bytes(tensors) + len(text)
+    require_owner = partial(_require_owner, root, name, is_owner)
     with durable.storage_errors(root, need_bytes):
         require_owner()
         durable.make_folder(root)
         durable.sweep(root)
         durable.require_space(root, need_bytes)
         final = root / _free_name(root, name)
+        if best and not any((root / link).exists() for link in (LAST, BEST)):
+            # Without `last` the folder counts from its rename on, and by then its `best` must be there.
+            durable.switch_link(root / BEST, final.name)
         with durable.replace_folder(final, before_publish=require_owner) as folder:
             _fill(folder, tensors, text)
         # `best` first: a kill in between then leaves a run that saves this step again. The other way round it would
-        # go on from a state that believes its best is saved.
+        # go on from a state that believes in a best that is not saved.
         if best:
             durable.switch_link(root / BEST, final.name)
         durable.switch_link(root / LAST, final.name)
@@ -120,6 +116,19 @@ def load(path: Path) -> Checkpoint | None:
             f"{path}: no whole checkpoint: {'; '.join(damages)}. Restore one from a copy, or start again without resume"
         )
     return None
+
+
+def _require_owner(root: Path, name: str, is_owner: Callable[[], bool]) -> None:
+    if not is_owner():
+        raise UserError(
+            f"{root}: this run folder now belongs to {owner_of(root.parent)}; checkpoint {name} was not saved. "
+            "Let that process go on, or stop it and resume"
+        )
+
+
+def _need_bytes(tensors: Mapping[str, Mapping[str, torch.Tensor]]) -> int:
+    sizes = [tensor.nbytes for group in tensors.values() for tensor in group.values()]
+    return sum(sizes) + _SLACK_BYTES + _SLACK_BYTES_PER_TENSOR * len(sizes)
 
 
 def _encode_state(state: Mapping[str, Any]) -> bytes:

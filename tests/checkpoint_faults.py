@@ -54,7 +54,7 @@ def _same(left: dict[str, dict[str, torch.Tensor]], right: dict[str, dict[str, t
 
 
 def steps(root: Path) -> list[str]:
-    return sorted(path.name for path in root.iterdir() if path.name.startswith("step-"))
+    return sorted(path.name for path in root.glob("step-*"))
 
 
 def leftovers(root: Path) -> list[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from checkpoint_faults import KILLED, before_each_operation, holds, in_child, leftovers, save_step, steps
 
+from mtl_accel import manifest
 from mtl_accel.checkpoint import load
 
 # Newer Pythons warn when a process with threads forks; these children only write files.
@@ -48,6 +49,9 @@ def _check_whole(root: Path, old: list[int], new: int, bests: list[int]) -> None
         assert not old, "the old checkpoint is lost"
     else:
         assert any(holds(found, seed) for seed in [*old, new])
+        if bests[-1:] == [new] and holds(found, new):
+            assert holds(load(root / "best"), new), "the state believes in a best that is not saved"
+    assert all(manifest.damage(root / step) is None for step in steps(root)), "half a checkpoint under its name"
     if (root / "best").exists():
         assert any(holds(load(root / "best"), seed) for seed in bests)
     else:
@@ -146,7 +150,7 @@ def test_everything_is_flushed_before_it_gets_its_name(tmp_path: Path) -> None:
         sys.addaudithook(lambda event, args: events.append((event, str(args[0]))) if event == "os.rename" else None)
         final = save_step(save_to, 1, best=True)
         renames = [index for index, (event, _) in enumerate(events) if event == "os.rename"]
-        published, best, last = renames
+        _, published, best, last = renames  # The first one points `best` at the folder to come.
         temporary = events[published][1]
         flushed = {path for event, path in events[:published] if event == "fsync"}
         assert {f"{temporary}/{path.name}" for path in final.iterdir()} | {temporary} <= flushed

@@ -141,6 +141,14 @@ def test_owner_whose_lock_file_was_deleted_knows_that_another_took_over(tmp_path
             assert f":{pid} " in owner_of(tmp_path)
 
 
+def test_copy_of_the_lock_file_is_not_the_lock(tmp_path: Path) -> None:
+    with own(tmp_path) as lock:
+        content = (tmp_path / LOCK).read_bytes()
+        (tmp_path / LOCK).rename(tmp_path / "moved")
+        (tmp_path / LOCK).write_bytes(content)
+        assert not lock.still_owned()
+
+
 def test_owner_overwritten_in_the_file_knows_it(tmp_path: Path) -> None:
     with own(tmp_path) as lock:
         (tmp_path / LOCK).write_text(json.dumps({"host": "elsewhere", "pid": 1, "started": "now", "token": "other"}))
