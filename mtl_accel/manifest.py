@@ -35,13 +35,15 @@ def damage(folder: Path) -> str | None:
     Other files are neither opened nor counted.
     """
     try:
+        if not _is_file(folder / NAME):
+            return f"{NAME} is no plain file"
         raw = (folder / NAME).read_bytes()
         files = json.loads(raw)["files"]
         # Encoded again it must be the same bytes, so that no damage to the manifest itself passes.
         if _encode(files) != raw:
             return f"{NAME} is not as it was written"
         for name, written in files.items():
-            if not _PLAIN_NAME.fullmatch(name) or not stat.S_ISREG((folder / name).lstat().st_mode):
+            if not _PLAIN_NAME.fullmatch(name) or not _is_file(folder / name):
                 return f"{name} is no plain file"
             if (found := _describe(folder / name)) != written:
                 return f"{name} is not as it was written: {found} now, {written} then"
@@ -50,6 +52,11 @@ def damage(folder: Path) -> str | None:
     except OSError as error:
         return str(error)
     return None
+
+
+def _is_file(path: Path) -> bool:
+    """Not a link, which may lead out of the folder, and not a pipe, which would block its reader."""
+    return stat.S_ISREG(path.lstat().st_mode)
 
 
 def _describe(path: Path) -> dict[str, Any]:
