@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from .knobs import Knob, walk
-from .reading import read_json, validate
+from .knobs import Knob, did_you_mean, is_text, walk
+from .reading import parse_json, read_json, shown, validate
 from .root import Config
 
 
@@ -26,39 +25,59 @@ def parse(arguments: Sequence[str], switches: Mapping[str, str]) -> tuple[Config
     Raises:
         UserError: for wrong arguments, files or values.
     """
-    given = dict(_pairs(arguments))
+    problems: list[str] = []
+    given = _options(arguments, problems)
     own = {name: given.pop(name) for name in switches if name in given}
+    known = [*switches, *(key for key in Config.model_fields if key != "schema_"), "$schema"]
+    unknown = [key for key in given if key.split(".")[0] not in known]
+    problems += [f"--{key}: no such option (got {shown(given.pop(key))}){did_you_mean(key, known)}" for key in unknown]
     if "config" not in own:
-        raise UserError("--config is missing; give the path of a JSON config, such as configs/quickstart.json")
+        problems.append("--config is missing; give the path of a JSON config, such as configs/quickstart.json")
+        raise UserError(problems)
     path = Path(str(own.pop("config")))
-    raw = read_json(path)
-    if "data.source" in given and not isinstance(given["data.source"], str):
-        given["data.source"] = str(given["data.source"])
-    problems = [p for key, value in given.items() if (p := _merge(raw, key, value))]
+    try:
+        raw = read_json(path)
+        problems += [p for key, value in given.items() if (p := _merge(raw, key, value))]
+        config = validate(raw, str(path))
+    except UserError as error:
+        raise UserError([*problems, *error.problems]) from None
     if problems:
         raise UserError(problems)
-    return validate(raw, str(path)), own
+    return config, own
 
 
-def _pairs(arguments: Sequence[str]) -> Iterable[tuple[str, Any]]:
+def _options(arguments: Sequence[str], problems: list[str]) -> dict[str, Any]:
+    """Name and value of every option; what is none is added to the problems."""
+    given: dict[str, Any] = {}
     rest = list(arguments)
     while rest:
         word = rest.pop(0)
-        if not word.startswith("--"):
-            raise UserError(f"{word!r}: expected an option such as --epochs 2 or --optimizer.lr 3e-4")
-        key, equals, text = word[2:].partition("=")
-        if not equals:
-            # A negative number is a value, not an option.
-            is_value = bool(rest) and not rest[0].startswith("--")
-            text = rest.pop(0) if is_value else "true"
-        yield key, _value(text)
+        key, equals, text = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or not key:
+            problems.append(f"{word!r}: expected an option such as --epochs 2 or --optimizer.lr 3e-4")
+            continue
+        value: Any = True
+        if equals or (rest and not rest[0].startswith("--")):  # a negative number is a value, not an option
+            try:
+                value = _value(text if equals else rest.pop(0), key)
+            except UserError as error:
+                problems += error.problems
+                continue
+        if key in given:
+            problems.append(f"--{key}: given twice ({shown(given[key])} and {shown(value)}); keep one of them")
+        given[key] = value
+    return given
 
 
-def _value(text: str) -> Any:
+def _value(text: str, key: str) -> Any:
+    """A value as JSON; a bare word, and whatever a text knob is given, such as --run_dir 12, is text."""
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text  # a bare word, such as a path or a name
+        value = parse_json(text, f"--{key}")
+    except UserError:
+        if text.lstrip()[:1] in ("{", "["):
+            raise
+        return text
+    return value if value is None or isinstance(value, str) or not is_text(Config, key.split(".")) else text
 
 
 def _merge(raw: dict[str, Any], key: str, value: Any) -> str | None:
@@ -66,11 +85,12 @@ def _merge(raw: dict[str, Any], key: str, value: Any) -> str | None:
     *parents, last = key.split(".")
     place: Any = raw
     for depth, part in enumerate([*parents, last]):
-        if isinstance(place, list) and part.isdigit() and int(part) < len(place):
+        if isinstance(place, list) and part.isdecimal() and int(part) < len(place):
             part = int(part)  # type: ignore[assignment]
         elif not isinstance(place, dict):
             inside = ".".join(key.split(".")[:depth])
-            return f"--{key}: {inside} is {json.dumps(place)}, which holds no {part!r}; set --{inside} as a whole"
+            holds = f"has {len(place)} entries, counted from 0" if isinstance(place, list) else f"is {shown(place)}"
+            return f"--{key}: {inside} {holds}, not {part!r}; set --{inside} as a whole"
         if depth == len(parents):
             place[part] = value
         else:

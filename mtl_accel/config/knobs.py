@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel
@@ -48,6 +49,19 @@ def models_at(root: type[BaseModel], location: Sequence[str | int]) -> list[type
         else:  # a branch's tag; or a task's name or a place in a list, which narrow nothing
             models = [m for m in models if (branch_of(m) or ("", None))[1] == part] or models
     return models
+
+
+def is_text(root: type[BaseModel], path: Sequence[str]) -> bool:
+    """Whether the knob at a path such as ["data", "source"] is a text, in every branch that has it."""
+    fields = [m.model_fields[path[-1]] for m in models_at(root, path) if path[-1] in m.model_fields]
+    return bool(fields) and all(set(get_args(f.annotation) or [f.annotation]) <= {str, type(None)} for f in fields)
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """The words "; did you mean 'AdamW'?", or nothing when no choice is like the word."""
+    folded = {choice.casefold(): choice for choice in choices}
+    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.5)
+    return f"; did you mean {folded[close[0]]!r}?" if close else ""
 
 
 def type_name(annotation: Any) -> str:

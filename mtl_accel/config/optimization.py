@@ -85,16 +85,21 @@ class OneCycleLR(Section):
 Scheduler = Annotated[StepLR | MultiStepLR | CosineAnnealingLR | OneCycleLR, Field(discriminator="name")]
 
 
-def problems(
-    optimizer: Adam | AdamW | SGD,
-    scheduler: StepLR | MultiStepLR | CosineAnnealingLR | OneCycleLR | None,
-    epochs: int,
-    warmup_epochs: float,
-) -> list[str]:
-    """What optimizer, schedule and length of the run get wrong together."""
-    found: list[str] = []
+def optimizer_problems(optimizer: Adam | AdamW | SGD) -> list[str]:
+    """What the knobs of an optimizer get wrong together."""
     if isinstance(optimizer, SGD) and optimizer.nesterov and (optimizer.momentum == 0 or optimizer.dampening):
-        found.append("optimizer.nesterov: true needs optimizer.momentum above 0 and optimizer.dampening 0")
+        return [
+            f"optimizer.nesterov: true needs momentum above 0 and dampening 0 "
+            f"(got momentum {optimizer.momentum:g} and dampening {optimizer.dampening:g})"
+        ]
+    return []
+
+
+def schedule_problems(
+    scheduler: StepLR | MultiStepLR | CosineAnnealingLR | OneCycleLR | None, epochs: int, warmup_epochs: float
+) -> list[str]:
+    """What schedule, warm-up and length of the run get wrong together."""
+    found: list[str] = []
     if isinstance(scheduler, MultiStepLR):
         late = [epoch for epoch in scheduler.milestones if epoch > epochs]
         if late:

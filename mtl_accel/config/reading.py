@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,20 +13,20 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ..errors import UserError
-from .knobs import branch_of, models_at
+from .knobs import branch_of, did_you_mean, models_at
 from .root import Config
 
 _SHOWN_CHARACTERS = 80  # of a wrong value
+# In the place of wrong sections, so that what the right ones get wrong together is found in the same pass.
+_STAND_INS = {
+    "tasks": {"task": {"kind": "multiclass", "column": "class"}},
+    "transforms": {split: [{"name": "Resize", "size": [8, 8]}, {"name": "Normalize"}] for split in ("train", "eval")},
+    "optimizer": {"name": "Adam"},
+}
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file. Raises UserError for a missing file, bad syntax or a doubled key."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; give --config the path of a JSON config{_near(path)}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); a config is a JSON file in UTF-8") from None
+def parse_json(text: str, place: str) -> Any:
+    """The value of a JSON text; `place` is what messages call it. Raises UserError for bad syntax or doubled keys."""
     doubled: list[str] = []
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -36,11 +37,25 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {error.lineno}, column {error.colno}: not valid JSON: {error.msg}") from None
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: holds {type(value).__name__}, not an object; a config starts with {{")
+        raise UserError(f"{place}, line {error.lineno}, column {error.colno}: not valid JSON: {error.msg}") from None
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, brackets thousands deep
+        raise UserError(f"{place}: cannot be read as JSON: {error}") from None
     if doubled:
-        raise UserError([f"{path}: key {key!r} stands twice in one object; keep one of them" for key in doubled])
+        raise UserError([f"{place}: key {key!r} stands twice in one object; keep one of them" for key in doubled])
+    return value
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file. Raises UserError for a missing file, bad syntax or a doubled key."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; give --config the path of a JSON config{_near(path)}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); a config is a JSON file in UTF-8") from None
+    value = parse_json(text, str(path))
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: holds {shown(value)}, not an object; a config starts with {{")
     return value
 
 
@@ -57,41 +72,65 @@ def validate(raw: dict[str, Any], origin: str) -> Config:
         origin: what the messages name as the source of the values, such as the file's path.
     """
     try:
-        # Through JSON and strict: "3" is no number, true is no 1, and a list still fits a tuple.
-        return Config.model_validate_json(json.dumps(raw), strict=True)
+        return _strict(raw)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        raise UserError([m for detail in details for m in _messages(detail, raw, origin)]) from None
+    messages = [message for detail in details for message in _messages(detail, raw)]
+    wrong = {str(detail["loc"][0]) for detail in details if detail["loc"]}
+    if wrong:
+        messages += _problems_of_the_rest(raw, wrong)
+    raise UserError([f"{origin}: {message}" for message in messages])
 
 
-def _messages(detail: ErrorDetails, raw: dict[str, Any], origin: str) -> list[str]:
-    context = detail.get("ctx", {})
+def _strict(raw: dict[str, Any]) -> Config:
+    # Through JSON and strict: "3" is no number, true is no 1, and a list still fits a tuple.
+    return Config.model_validate_json(json.dumps(raw), strict=True)
+
+
+def _problems_of_the_rest(raw: dict[str, Any], wrong: set[str]) -> list[str]:
+    """What the top-level keys that are right by themselves get wrong together."""
+    try:
+        _strict(_STAND_INS | {key: value for key, value in raw.items() if key not in wrong})
+    except ValidationError as error:
+        findings = [finding for detail in error.errors() for finding in detail.get("ctx", {}).get("findings", [])]
+        return [finding.problem for finding in findings if not finding.keys & wrong]
+    return []
+
+
+def _messages(detail: ErrorDetails, raw: dict[str, Any]) -> list[str]:
+    context, path, value = detail.get("ctx", {}), dotted(detail["loc"], raw), shown(detail["input"])
     if detail["type"] == "whole_config":
-        return [f"{origin}: {problem}" for problem in context["problems"]]
-    path = f"{origin}: {dotted(detail['loc'], raw)}"
+        return [finding.problem for finding in context["findings"]]
     if detail["type"] == "missing":
         return [f"{path}: is missing; it has no default"]
     if detail["type"] == "extra_forbidden":
-        return [f"{path}: no such key{_did_you_mean(detail['loc'])}"]
-    value = json.dumps(detail["input"], default=str)
-    shown = value if len(value) <= _SHOWN_CHARACTERS else value[:_SHOWN_CHARACTERS] + "..."
+        return [f"{path}: no such key (got {value}){_known_keys(detail['loc'])}"]
     if detail["type"] == "union_tag_invalid":
         key, wanted = context["discriminator"].strip("'"), context["expected_tags"].replace("'", "")
-        close = difflib.get_close_matches(str(context["tag"]), wanted.split(", "), n=1, cutoff=0.5)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(str(context["tag"]), wanted.split(", "))
         return [f"{path}.{key}: {context['tag']!r} is none of {wanted}{hint}"]
     if detail["type"] == "union_tag_not_found":
         key = context["discriminator"].strip("'")
-        return [f'{path}: must be an object with a "{key}" (got {shown})']
-    rule = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    return [f"{path}: {rule} (got {shown})"]
+        return [f'{path}: must be an object with a "{key}" (got {value})']
+    hint = ""
+    if detail["type"] == "literal_error" and isinstance(detail["input"], str):
+        hint = did_you_mean(detail["input"], re.findall("'([^']*)'", context["expected"]))
+    rule = re.sub(r"^(Value error, must|[A-Z][a-z]+ should)\b", "must", detail["msg"])
+    return [f"{path}: {rule} (got {value}){hint}"]
+
+
+def shown(value: Any) -> str:
+    """A wrong value as it stands in the file, cut where it is long."""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
 
 
 def dotted(location: Sequence[str | int], raw: Any) -> str:
     """A pydantic location as the file's dotted path: without the tags of unions' branches."""
     parts, value = [], raw
     for part in location:
-        if isinstance(value, dict) and part not in value and part in (value.get("name"), value.get("kind")):
+        is_tag = isinstance(value, dict) and part not in value and part in (value.get("name"), value.get("kind"))
+        if is_tag or part == "[key]":  # pydantic's mark of an error in a key itself, which stands before it
             continue
         parts.append(str(part))
         try:
@@ -101,11 +140,15 @@ def dotted(location: Sequence[str | int], raw: Any) -> str:
     return ".".join(parts)
 
 
-def _did_you_mean(location: tuple[str | int, ...]) -> str:
+def _known_keys(location: tuple[str | int, ...]) -> str:
     models = models_at(Config, location)
     known = sorted({key for m in models for key in m.model_fields if key != "schema_"})
-    close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {close[0]!r}?"
     where = (branch_of(models[0]) or ("", ""))[1]
-    return f"; known here{f' ({where})' if where else ''}: {', '.join(known)}"
+    listed = f"; known here{f' ({where})' if where else ''}: {', '.join(known)}"
+    return did_you_mean(str(location[-1]), known) or listed
+
+
+def json_schema() -> str:
+    """The JSON Schema of a config file, for editors: the text of configs/schema.json."""
+    schema = Config.model_json_schema(by_alias=True)
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"

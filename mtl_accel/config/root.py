@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from . import optimization, transforms
 from .base import Section
+from .knobs import did_you_mean
 from .optimization import Optimizer, Scheduler
 from .sections import (
     DataConfig,
     FixedBalancing,
     ModelConfig,
+    MultilabelConfig,
     TaskConfig,
     TransformsConfig,
     metric_names,
@@ -63,23 +65,51 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _whole(self) -> Config:
-        found = [p for name, task in self.tasks.items() for p in task_problems(name, task)]
-        for split in ("train", "eval"):
-            found += transforms.problems(getattr(self.transforms, split), f"transforms.{split}")
-        found += optimization.problems(self.optimizer, self.scheduler, self.epochs, self.warmup_epochs)
-        if sum(getattr(t, "columns", ()) is None and t.column is None for t in self.tasks.values()) > 1:  # type: ignore[union-attr]
-            found.append("tasks: only one task may leave its columns to be found; name the columns of the others")
-        names = metric_names(self.tasks)
-        if self.select_by != "mean" and self.select_by not in names:
-            found.append(f"select_by: {self.select_by!r} is neither 'mean' nor one of {', '.join(names)}")
-        if self.micro_batch_size is not None and self.batch_size % self.micro_batch_size:
-            fits = [n for n in range(1, self.batch_size + 1) if self.batch_size % n == 0]
-            near = sorted(sorted(fits, key=lambda n: abs(n - self.micro_batch_size))[:2])  # type: ignore[operator]
-            found.append(
-                f"micro_batch_size: {self.micro_batch_size} does not divide batch_size {self.batch_size}; "
-                f"the nearest that do are {' and '.join(map(str, near))}"
-            )
+        found = _findings(self)
         if found:
-            # One error that carries all of them: `problems` unpacks the list.
-            raise PydanticCustomError("whole_config", "{problems}", {"problems": found})
+            # One error that carries all of them: `reading` unpacks the list.
+            raise PydanticCustomError("whole_config", "{findings}", {"findings": found})
         return self
+
+
+class Finding(NamedTuple):
+    """What is wrong with several knobs together, and the top-level keys that have a part in it."""
+
+    keys: frozenset[str]
+    problem: str
+
+
+def _findings(config: Config) -> list[Finding]:
+    found: list[Finding] = []
+
+    def add(keys: str, *problems: str) -> None:
+        found.extend(Finding(frozenset(keys.split()), problem) for problem in problems)
+
+    for name, task in config.tasks.items():
+        add("tasks", *task_problems(name, task))
+    left_over = [t for t in config.tasks.values() if isinstance(t, MultilabelConfig) and t.columns is t.column is None]
+    if len(left_over) > 1:
+        add("tasks", "tasks: only one task may leave its columns to be found; name the columns of the others")
+    add("transforms", *transforms.problems(config.transforms.train, "transforms.train"))
+    add("transforms", *transforms.problems(config.transforms.eval, "transforms.eval"))
+    add("optimizer", *optimization.optimizer_problems(config.optimizer))
+    schedule = optimization.schedule_problems(config.scheduler, config.epochs, config.warmup_epochs)
+    add("scheduler epochs warmup_epochs", *schedule)
+    names = ["mean", *metric_names(config.tasks)]
+    if config.select_by not in names:
+        hint = did_you_mean(config.select_by, names)
+        add("tasks select_by", f"select_by: {config.select_by!r} is none of {', '.join(names)}{hint}")
+    if config.micro_batch_size is not None:
+        add("batch_size micro_batch_size", *_micro_batch_problems(config.batch_size, config.micro_batch_size))
+    return found
+
+
+def _micro_batch_problems(batch_size: int, micro_batch_size: int) -> list[str]:
+    if batch_size % micro_batch_size == 0:
+        return []
+    fits = [n for n in range(1, batch_size + 1) if batch_size % n == 0]
+    near = sorted(sorted(fits, key=lambda n: abs(n - micro_batch_size))[:2])
+    return [
+        f"micro_batch_size: {micro_batch_size} does not divide batch_size {batch_size}; "
+        f"the nearest that do are {' and '.join(map(str, near))}"
+    ]

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ..tasks import METRIC_NAMES, PRIMARY_METRIC
 from .base import Section
-from .transforms import Transform
+from .transforms import FixedTransform, Transform
 
 
 class WardrobeConfig(Section):
@@ -127,7 +127,7 @@ class TransformsConfig(Section):
     """Image transforms in order."""
 
     train: tuple[Transform, ...] = Field(min_length=1, description="For training.")
-    eval: tuple[Transform, ...] = Field(min_length=1, description="For validation, test and prediction.")
+    eval: tuple[FixedTransform, ...] = Field(min_length=1, description="For validation, test and prediction.")
 
 
 class FixedBalancing(Section):

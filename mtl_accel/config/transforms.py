@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field
 
 from .base import Section
 
@@ -12,8 +12,20 @@ Size = Annotated[int, Field(gt=0)]
 Pair = tuple[Size, Size]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Interpolation = Literal["nearest", "bilinear", "bicubic"]
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def _rising(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] > pair[1]:
+        raise ValueError("must be [least, most], with the smaller number first")
+    return pair
+
+
+Positive = Annotated[float, Field(gt=0)]
+Scale = Annotated[tuple[Probability, Probability], AfterValidator(_rising)]
+Ratio = Annotated[tuple[Positive, Positive], AfterValidator(_rising)]
 
 
 class Resize(Section):
@@ -49,7 +61,9 @@ class RandomRotation(Section):
     """Rotate about the centre by an angle drawn uniformly."""
 
     name: Literal["RandomRotation"]
-    degrees: tuple[float, float] = Field(description="[lowest, highest] angle in degrees, counter-clockwise.")
+    degrees: Annotated[tuple[float, float], AfterValidator(_rising)] = Field(
+        description="[lowest, highest] angle in degrees, counter-clockwise."
+    )
     interpolation: Literal["nearest", "bilinear"] = Field("nearest", description="How pixels are resampled.")
     fill: float = Field(0.0, ge=0, le=255, description="Value of the pixels that come from outside, 0 to 255.")
 
@@ -59,8 +73,8 @@ class RandomResizedCrop(Section):
 
     name: Literal["RandomResizedCrop"]
     size: Pair = Field(description="[height, width] of the result in pixels.")
-    scale: tuple[Probability, Probability] = Field((0.08, 1.0), description="Share of the area, [least, most].")
-    ratio: tuple[float, float] = Field((3 / 4, 4 / 3), description="Aspect ratio of the box, [least, most].")
+    scale: Scale = Field((0.08, 1.0), description="Share of the area, [least, most].")
+    ratio: Ratio = Field((3 / 4, 4 / 3), description="Aspect ratio of the box, [least, most].")
 
 
 class ColorJitter(Section):
@@ -85,8 +99,8 @@ class RandomErasing(Section):
 
     name: Literal["RandomErasing"]
     p: Probability = Field(0.5, description="Probability.")
-    scale: tuple[Probability, Probability] = Field((0.02, 0.33), description="Share of the area, [least, most].")
-    ratio: tuple[float, float] = Field((0.3, 3.3), description="Aspect ratio of the box, [least, most].")
+    scale: Scale = Field((0.02, 0.33), description="Share of the area, [least, most].")
+    ratio: Ratio = Field((0.3, 3.3), description="Aspect ratio of the box, [least, most].")
     value: float = Field(0.0, description="Value written into the box.")
 
 
@@ -95,13 +109,7 @@ class Normalize(Section):
 
     name: Literal["Normalize"]
     mean: tuple[float, float, float] = Field(IMAGENET_MEAN, description="Mean of each channel in [0, 1].")
-    std: tuple[float, float, float] = Field(IMAGENET_STD, description="Standard deviation of each channel.")
-
-    @model_validator(mode="after")
-    def _positive(self) -> Normalize:
-        if min(self.std) <= 0:
-            raise ValueError(f"std must be above 0 in every channel, got {list(self.std)}")
-        return self
+    std: tuple[Positive, Positive, Positive] = Field(IMAGENET_STD, description="Standard deviation of each channel.")
 
 
 DETERMINISTIC = (Resize, CenterCrop)
@@ -118,6 +126,7 @@ Transform = Annotated[
     | Normalize,
     Field(discriminator="name"),
 ]
+FixedTransform = Annotated[Resize | CenterCrop | Normalize, Field(discriminator="name")]
 
 
 def cached_prefix(transforms: tuple[Transform, ...]) -> tuple[Resize | CenterCrop, ...]:
