@@ -23,12 +23,13 @@ class RunningStatistics:
         # With one micro-batch a step, what PyTorch writes is that mean already.
         self.active = bool(self._values) and num_micro_batches > 1
         self._before: Tensor = torch.empty(0)
-        self._sum: Tensor = torch.empty(0)
+        self._sum: Tensor = torch.empty(0, dtype=torch.float64)
 
     def begin_step(self) -> None:
         if self.active:
             self._before = self._flat()
-            self._sum = torch.zeros_like(self._before)
+            # In float64 a sum of a few float32 does not depend on their order.
+            self._sum = torch.zeros_like(self._before, dtype=torch.float64)
 
     def begin_micro_batch(self) -> None:
         if self.active:
@@ -45,7 +46,7 @@ class RunningStatistics:
     def end_step(self, total: Tensor, micro_batches_here: int) -> None:
         """Write the mean, given the sum over all micro-batches of the step."""
         if self.active:
-            self._write(total / self.num_micro_batches)
+            self._write((total / self.num_micro_batches).to(self._before.dtype))
             for counter in self._counters:  # PyTorch counts forward passes; a step is one
                 counter -= micro_batches_here - 1
 

@@ -130,7 +130,7 @@ def forward_backward(run: Run, epoch: int, step: int, batches: list[Batch], coun
     # A step without a label of a task divides a sum of 0, so 1 serves as well.
     divisors = torch.tensor([max(counts[name], 1) for name in run.tasks], dtype=torch.float32)
     divisors = divisors.to(accelerator.device, non_blocking=True)
-    losses = torch.zeros_like(divisors)
+    losses = torch.zeros_like(divisors, dtype=torch.float64)  # the order of its few terms leaves no trace
     run.statistics.begin_step()
     for index, batch in enumerate(batches):
         run.statistics.begin_micro_batch()
@@ -171,9 +171,9 @@ def share(run: Run, losses: Tensor, num_here: int, asked: bool) -> tuple[Tensor,
     if clock:  # the vote is counted a step later, and must not be cast twice
         run.last_save = time.monotonic()
     votes = torch.tensor([float(asked), float(clock and run.accelerator.is_main_process)])
-    parts = [losses, votes.to(losses.device, non_blocking=True), run.statistics.sum()]
+    parts = [losses, votes.to(losses, non_blocking=True), run.statistics.sum()]
     sizes = [part.numel() for part in parts]
-    summed = run.accelerator.reduce(torch.cat([p.to(losses.device) for p in parts]), reduction="sum")
+    summed = run.accelerator.reduce(torch.cat([part.to(losses) for part in parts]), reduction="sum")
     losses, votes, statistics = summed.split(sizes)
     run.statistics.end_step(statistics, num_here)
     return losses, votes

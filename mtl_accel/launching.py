@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.utils import DistributedType
+from torch.nn.parallel import DistributedDataParallel
 
 from .config import Config
 from .data.loading import check_sizes
@@ -22,6 +25,19 @@ _SUPPORTED = (
     DistributedType.MULTI_NPU,
 )
 
+# Newer releases of torch renamed the option and warn of the old name.
+_SYNC_BUFFERS = "forward_sync_buffers"
+if _SYNC_BUFFERS not in inspect.signature(DistributedDataParallel).parameters:
+    _SYNC_BUFFERS = "broadcast_buffers"
+
+
+class _DDP(DistributedDataParallelKwargs):
+    """How Accelerate wraps the objective on several processes."""
+
+    def to_kwargs(self) -> dict[str, Any]:
+        # Buffers are averaged by RunningStatistics, exactly; DDP would copy those of the first process.
+        return {_SYNC_BUFFERS: False, "gradient_as_bucket_view": True}
+
 
 def start(config: Config, environment: Mapping[str, str] = os.environ) -> tuple[Accelerator, int]:
     """The Accelerator and the micro-batch size of a run.
@@ -30,15 +46,13 @@ def start(config: Config, environment: Mapping[str, str] = os.environ) -> tuple[
         UserError: the processes found one another not, or the config does not fit the machine.
     """
     check_trackers(config.trackers)
-    # Buffers are averaged by RunningStatistics, exactly; DDP would copy those of the first process.
-    ddp = DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True)
     accelerator = Accelerator(
         mixed_precision=config.mixed_precision,
         step_scheduler_with_optimizer=False,
         log_with=list(config.trackers) or None,
         project_dir=str(Path(config.run_dir)),
-        kwargs_handlers=[ddp],
     )
+    accelerator.ddp_handler = _DDP()  # not in kwargs_handlers, which knows Accelerate's own classes only
     return accelerator, check(accelerator, config, environment)
 
 
