@@ -63,6 +63,15 @@ def test_truncated_longer_or_missing_files_are_detected(tmp_path: Path, caplog: 
         path.write_bytes(whole)
 
 
+def test_fallback_goes_back_in_time_before_it_goes_forward(tmp_path: Path) -> None:
+    for step, best in ((1, False), (5, True), (3, False)):
+        folder = save_step(tmp_path, step, best=best)
+    (folder / "state.json").unlink()
+    assert holds(load(tmp_path), 1)
+    (tmp_path / step_name(1) / "state.json").unlink()
+    assert holds(load(tmp_path), 5)
+
+
 def test_no_checkpoint_yet_is_none_but_only_damaged_ones_are_an_error(tmp_path: Path) -> None:
     assert load(tmp_path / "never") is None
     assert load(tmp_path) is None

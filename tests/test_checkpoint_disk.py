@@ -88,8 +88,10 @@ def test_missing_space_is_found_before_writing_and_named(small_disk: Path) -> No
     root = small_disk / "checkpoints"
     _big(root, 1)
     _fill_up(small_disk, 400_000)
-    with pytest.raises(UserError) as refusal:
+    begun: list[str] = []
+    with pytest.raises(UserError) as refusal, before_each_operation(lambda _: begun.extend(leftovers(root))):
         _big(root, 2)
+    assert begun == []
     message = str(refusal.value)
     numbers = [int(word.replace(",", "")) for word in message.split() if word.replace(",", "").isdigit()]
     need, have = numbers
