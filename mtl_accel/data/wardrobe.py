@@ -24,7 +24,7 @@ from tqdm import tqdm
 from ..errors import UserError
 from .garments import draw
 
-DRAWING_VERSION = 4  # a changed drawing or sampling takes the next number, so that no stale files are read
+DRAWING_VERSION = 5  # a changed drawing or sampling takes the next number, so that no stale files are read
 
 CATEGORIES: tuple[str, ...] = (
     *("t-shirt", "blouse", "shirt", "hoodie", "jacket"),
@@ -42,18 +42,18 @@ _RATES: dict[str, tuple[int, ...]] = {
     "long_sleeves": (9, 40, 60, 85, 84, 90, 15, 0, 0, 0),
     "sleeveless": (14, 24, 2, 1, 2, 1, 55, 0, 0, 0),
     "collar": (8, 25, 92, 2, 55, 80, 10, 0, 0, 0),
-    "v_neck": (14, 32, 3, 2, 4, 4, 26, 0, 0, 0),
+    "v_neck": (16, 38, 3, 2, 4, 4, 34, 0, 0, 0),
     "hood": (1, 0, 1, 90, 22, 18, 1, 0, 0, 0),
     "buttons": (3, 45, 92, 3, 35, 75, 14, 14, 12, 8),
     "zip": (1, 3, 1, 40, 58, 14, 4, 6, 12, 8),
     "pockets": (7, 5, 35, 75, 60, 62, 6, 14, 55, 55),
     "belt": (0, 3, 1, 0, 5, 34, 26, 18, 32, 20),
-    "stripes": (20, 14, 20, 6, 4, 2, 9, 8, 7, 8),
-    "checks": (2, 5, 24, 2, 7, 9, 5, 16, 5, 6),
-    "dots": (3, 13, 4, 1, 1, 0, 17, 10, 1, 3),
-    "print": (36, 2, 0, 30, 3, 0, 2, 0, 0, 2),
-    "pleats": (0, 2, 0, 0, 0, 0, 14, 34, 3, 1),
-    "ruffles": (0, 16, 0, 0, 0, 0, 13, 13, 0, 0),
+    "stripes": (27, 18, 24, 8, 5, 2, 12, 12, 10, 12),
+    "checks": (2, 6, 38, 3, 10, 14, 7, 26, 10, 10),
+    "dots": (4, 24, 6, 1, 1, 0, 28, 18, 1, 5),
+    "print": (44, 2, 0, 30, 3, 0, 2, 0, 0, 2),
+    "pleats": (0, 2, 0, 0, 0, 0, 16, 42, 3, 1),
+    "ruffles": (0, 12, 0, 0, 0, 0, 8, 10, 0, 0),
 }
 # Of these at most one is there: the first that comes up.
 _EXCLUSIVE = (("long_sleeves", "sleeveless"), ("stripes", "checks", "dots"), ("zip", "buttons"))

@@ -29,7 +29,7 @@ def draw(category: str, attributes: frozenset[str], image_size: int, rng: Random
     picture = background(side, scene)
     pen = Pen(picture, pose)
     base, tone = cloth_colour(category, colours), skin(colours)
-    worn = scene.random() < 0.6
+    worn = scene.random() < 0.5
     if worn:
         wearer(pen, figure, tone, scene)
     elif scene.random() < 0.5:

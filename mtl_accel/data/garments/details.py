@@ -23,7 +23,7 @@ class Sewing:
     @property
     def trim(self) -> Colour:
         """Of the cloth's colour, or of another that is seen on it."""
-        own = contrasting(self.base, self.rng.uniform(0.35, 0.8))
+        own = contrasting(self.base, self.rng.uniform(0.5, 0.9))
         return any_colour(self.rng) if self.rng.random() < 0.25 else own
 
     @property
@@ -79,7 +79,7 @@ def _opening(figure: Figure) -> tuple[float, float]:
 def buttons(sewing: Sewing) -> None:
     pen, rng = sewing.pen, sewing.rng
     top, bottom = _opening(sewing.figure)
-    count, radius, colour = rng.randint(4, 8), rng.uniform(0.017, 0.032), sewing.trim
+    count, radius, colour = rng.randint(4, 8), rng.uniform(0.022, 0.036), sewing.trim
     if sewing.figure.category not in ("dress", "skirt") and bottom > top:
         pen.line([(-0.035, top), (-0.035, bottom)], 0.01, sewing.seam)
     columns = (-0.08, 0.08) if sewing.figure.category in ("coat", "jacket") and rng.random() < 0.35 else (0.0,)
@@ -94,8 +94,8 @@ def zip_(sewing: Sewing) -> None:
     pen, rng = sewing.pen, sewing.rng
     top, bottom = _opening(sewing.figure)
     metal = hsv(0.12, rng.choice((0.05, 0.5)), rng.uniform(0.6, 0.95))
-    pen.line([(0.0, top), (0.0, bottom)], rng.uniform(0.04, 0.055), shaded(sewing.base, -0.6))
-    pen.line([(0.0, top), (0.0, bottom)], rng.uniform(0.012, 0.024), metal)
+    pen.line([(0.0, top), (0.0, bottom)], rng.uniform(0.045, 0.065), shaded(sewing.base, -0.6))
+    pen.line([(0.0, top), (0.0, bottom)], rng.uniform(0.016, 0.028), metal)
     pen.dot((0.0, top + rng.uniform(0.0, 0.6) * (bottom - top)), 0.03, metal)
 
 
@@ -124,7 +124,7 @@ def pockets(sewing: Sewing) -> None:
 
 def belt(sewing: Sewing) -> None:
     figure, rng = sewing.figure, sewing.rng
-    y, half = (WAIST if figure.is_top else WAIST + 0.01), rng.uniform(0.024, 0.042)
+    y, half = (WAIST if figure.is_top else WAIST + 0.01), rng.uniform(0.03, 0.05)
     wide = figure.waist * 1.04
     leather = hsv(rng.uniform(0.03, 0.1), rng.uniform(0.3, 0.8), rng.uniform(0.1, 0.6))
     colour = leather if rng.random() < 0.5 else sewing.trim
@@ -138,7 +138,7 @@ def belt(sewing: Sewing) -> None:
 
 def print_(sewing: Sewing) -> None:
     pen, rng = sewing.pen, sewing.rng
-    x, y, size = rng.gauss(0, 0.02), rng.uniform(-0.2, -0.08), rng.uniform(0.09, 0.17)
+    x, y, size = rng.gauss(0, 0.02), rng.uniform(-0.2, -0.08), rng.uniform(0.12, 0.19)
     colour = any_colour(rng) if rng.random() < 0.5 else contrasting(sewing.base, 0.8)
     shape = rng.randrange(4)
     if shape == 0:

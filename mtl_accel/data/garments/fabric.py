@@ -16,11 +16,11 @@ _REACH = 1.3  # patterns cover garment coordinates from -_REACH to _REACH
 def cloth_colour(category: str, rng: Random) -> Colour:
     """Any colour, with a weak habit of some categories: denim trousers, dark coats, light shirts."""
     habit = rng.random()
-    if category in ("trousers", "shorts", "skirt", "jacket") and habit < 0.25:
+    if category in ("trousers", "shorts", "jacket") and habit < 0.35:
         return hsv(rng.uniform(0.56, 0.64), rng.uniform(0.3, 0.7), rng.uniform(0.2, 0.75))
-    if category in ("coat", "jacket", "trousers") and habit < 0.5:
+    if category in ("coat", "jacket", "trousers") and habit < 0.65:
         return hsv(rng.random(), rng.uniform(0.0, 0.3), rng.uniform(0.1, 0.4))
-    if category in ("shirt", "blouse", "t-shirt") and habit < 0.2:
+    if category in ("shirt", "blouse", "t-shirt") and habit < 0.3:
         return hsv(rng.random(), rng.uniform(0.0, 0.12), rng.uniform(0.8, 0.98))
     return any_colour(rng)
 
@@ -39,7 +39,7 @@ def _bands(pen: Pen, colour: Colour, step: float, share: float, angle: float) ->
 
 
 def stripes(pen: Pen, base: Colour, rng: Random) -> None:
-    ink = any_colour(rng) if rng.random() < 0.4 else contrasting(base, rng.uniform(0.35, 0.9))
+    ink = any_colour(rng) if rng.random() < 0.4 else contrasting(base, rng.uniform(0.45, 0.9))
     angle = rng.choice((0.0, 0.0, 0.5 * math.pi, 0.5 * math.pi, 0.25 * math.pi)) + rng.gauss(0, 0.03)
     _bands(pen, ink, rng.uniform(0.07, 0.18), rng.uniform(0.3, 0.55), angle)
 
@@ -95,7 +95,7 @@ def weave(base: Colour, attributes: frozenset[str], side: int, pose: Pose, rng: 
     present = [name for name in _PATTERNS if name in attributes]
     for name in present:
         _PATTERNS[name](pen, base, rng)
-    if not present and rng.random() < 0.16:
+    if not present and rng.random() < 0.12:
         rng.choice((flowers, blocks))(pen, base, rng)
     _folds(pen, rng)
     return cloth

@@ -73,7 +73,7 @@ def sample_figure(category: str, attributes: frozenset[str], rng: Random) -> Fig
     is_top = category in _TOPS
     shoulder, waist = (first, second) if is_top else (rng.uniform(0.33, 0.44), first)
     hip = max(waist + 0.05, rng.uniform(0.27, 0.35)) if is_top else second
-    raised = rng.random() < 0.15
+    raised = rng.random() < 0.07
     angles = [math.radians(rng.uniform(75, 150) if raised else rng.uniform(6, 55)) for _ in "lr"]
     bends = [math.radians(rng.uniform(-45, 20)) for _ in "lr"]
     if rng.random() < 0.6:  # most postures are nearly symmetric

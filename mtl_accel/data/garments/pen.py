@@ -85,9 +85,9 @@ def sample_pose(outline: Sequence[Point], side: int, rng: Random) -> Pose:
     xs, ys = [x for x, _ in outline], [y for _, y in outline]
     width, height = max(xs) - min(xs), max(ys) - min(ys)
     scale = (
-        side * rng.uniform(0.78, 1.0) * (1.0 if rng.random() < 0.85 else rng.uniform(0.65, 1.25)) / max(width, height)
+        side * rng.uniform(0.84, 1.0) * (1.0 if rng.random() < 0.9 else rng.uniform(0.65, 1.25)) / max(width, height)
     )
-    turn = math.radians(rng.gauss(0, 6) if rng.random() < 0.9 else rng.uniform(-40, 40))
+    turn = math.radians(rng.gauss(0, 5) if rng.random() < 0.94 else rng.uniform(-40, 40))
     stretch, shear = rng.uniform(0.88, 1.12), rng.gauss(0, 0.06)
     cos, sin = math.cos(turn), math.sin(turn)
     matrix = (
@@ -96,8 +96,8 @@ def sample_pose(outline: Sequence[Point], side: int, rng: Random) -> Pose:
         scale * stretch * sin,
         scale * (shear * sin + cos),
     )
-    shift = (side * (0.5 + rng.gauss(0, 0.035)), side * (0.5 + rng.gauss(0, 0.035)))
-    return Pose(((max(xs) + min(xs)) / 2, (max(ys) + min(ys)) / 2), matrix, shift, rng.gauss(0, 0.07))
+    shift = (side * (0.5 + rng.gauss(0, 0.02)), side * (0.5 + rng.gauss(0, 0.02)))
+    return Pose(((max(xs) + min(xs)) / 2, (max(ys) + min(ys)) / 2), matrix, shift, rng.gauss(0, 0.05))
 
 
 class Pen:

@@ -17,16 +17,16 @@ _EXPOSURE = 0.72  # light can only darken in 8 bits, so that the finished pictur
 def background(side: int, rng: Random) -> Image.Image:
     """A studio wall, a blurred room, tiles or boards, each with or without clutter: RGB, side x side pixels."""
     kind = rng.random()
-    wall = hsv(rng.random(), rng.uniform(0.0, 0.12), rng.uniform(0.8, 1.0)) if kind < 0.55 else any_colour(rng)
+    wall = hsv(rng.random(), rng.uniform(0.0, 0.12), rng.uniform(0.8, 1.0)) if kind < 0.7 else any_colour(rng)
     cells = rng.choice((2, 3, 5))
     grid = Image.new("RGB", (cells, cells))
-    spread = 0.12 if kind < 0.6 else 0.6
+    spread = 0.12 if kind < 0.75 else 0.6
     grid.putdata([shaded(wall, rng.uniform(-spread, spread)) for _ in range(cells * cells)])
     picture = grid.resize((side, side), Image.Resampling.BILINEAR)
     draw = ImageDraw.Draw(picture, "RGBA")
-    if kind > 0.8:
+    if kind > 0.88:
         _boards(draw, side, shaded(wall, rng.choice((-0.4, 0.3))), rng)
-    for _ in range(rng.choice((0, 0, 0, 1, 3, 6))):
+    for _ in range(rng.choice((0, 0, 0, 0, 2, 5))):
         _clutter(draw, side, any_colour(rng), rng)
     return picture
 
@@ -104,7 +104,7 @@ def occlude(picture: Image.Image, rng: Random) -> None:
     """Perhaps a strap, a bag, a hand or the edge of something close to the camera, in front of the garment."""
     side = picture.width
     draw = ImageDraw.Draw(picture, "RGBA")
-    for _ in range(rng.choice((0, 0, 0, 0, 1, 1, 2))):
+    for _ in range(rng.choice((0, 0, 0, 0, 0, 1, 1, 2))):
         colour, x, y = any_colour(rng), side * rng.uniform(0.15, 0.85), side * rng.uniform(0.2, 0.9)
         kind, size = rng.randrange(4), side * rng.uniform(0.07, 0.15)
         if kind == 0:
@@ -138,13 +138,13 @@ def _hand(draw: ImageDraw.ImageDraw, at: tuple[float, float], size: float, tone:
 def develop(picture: Image.Image, rng: Random) -> Image.Image:
     """Light from one side, its colour, exposure, sensor noise and sometimes a blur, as a camera adds them."""
     side = picture.width
-    if rng.random() < 0.25:
+    if rng.random() < 0.15:
         picture = picture.filter(ImageFilter.BoxBlur(side * rng.uniform(0.002, 0.008)))
     noise = np.random.default_rng(rng.getrandbits(64))
     cast = np.array([rng.uniform(0.88, 1.0) for _ in range(3)]) * rng.uniform(0.75, 1.0)
     cells = (255 * cast * noise.uniform(0.62, 1.0, (3, 3, 1))).astype(np.uint8)
     light = Image.fromarray(cells).resize((side, side), Image.Resampling.BILINEAR)
-    amount = np.float32(rng.choice((1.5, 3.0, 5.0, 9.0)))
+    amount = np.float32(rng.choice((1.0, 2.0, 4.0, 7.0)))
     grain = Image.fromarray((128 + amount * noise.standard_normal((side, side), dtype=np.float32)).astype(np.uint8))
     lit = ImageChops.multiply(picture, light)
     return ImageChops.add(lit, Image.merge("RGB", (grain,) * 3), scale=_EXPOSURE, offset=round(-128 / _EXPOSURE))
