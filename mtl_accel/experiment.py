@@ -22,6 +22,7 @@ from .data.loading import EvaluationLoader, MicroBatches, TrainingLoader, Traini
 from .data.pixels import open_pixels
 from .engine import Run
 from .export import write_model
+from .failures import FailureLog
 from .gradients import HalfwaySum
 from .interrupts import EXIT_CODE as STOPPED
 from .interrupts import Interrupts
@@ -74,6 +75,7 @@ def train(
         log = RunLog(run_dir, accelerator)
         if accelerator.is_main_process:
             run_folder.prepare(run_dir, resume, overwrite)
+            FailureLog(run_dir, accelerator.process_index).clear()
         accelerator.wait_for_everyone()
         saved = run_folder.find_checkpoint(run_dir, resume)
         with log.recording():
@@ -105,7 +107,9 @@ def _run(run: Run, labelled: Labelled, interrupts: Interrupts, debugging: str | 
     log.event("end", status=status, best_epoch=progress.best_epoch, best=progress.best)
     where = {"epoch": progress.epoch, "step": progress.step, "best_epoch": progress.best_epoch}
     log.status(status, exit_code=result.exit_code, message=interrupts.reason, **where)
-    run.accelerator.end_training()
+    for tracker in run.accelerator.trackers:
+        tracker.finish()
+    launching.leave_at_exit()
     return result
 
 

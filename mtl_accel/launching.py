@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
 from accelerate.utils import DistributedType
 from torch.nn.parallel import DistributedDataParallel
 
@@ -54,6 +55,16 @@ def start(config: Config, environment: Mapping[str, str] = os.environ) -> tuple[
     )
     accelerator.ddp_handler = _DDP()  # not in kwargs_handlers, which knows Accelerate's own classes only
     return accelerator, check(accelerator, config, environment)
+
+
+def leave_at_exit() -> None:
+    """Close the group of processes when this one ends. Not before: another run may follow in the same process."""
+    atexit.unregister(_leave)
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    PartialState().destroy_process_group()
 
 
 def check(accelerator: Accelerator, config: Config, environment: Mapping[str, str]) -> int:

@@ -24,6 +24,7 @@ from tqdm import tqdm
 from . import durable
 from .config import Config
 from .errors import EXIT_CODE, UserError
+from .failures import FailureLog
 from .tasks import SHORT_NAMES, Task
 
 _PACKAGES = ("mtl_accel", "torch", "torchvision", "accelerate", "datasets", "evaluate", "numpy", "pillow")
@@ -126,13 +127,16 @@ class RunLog:
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """status.json says "running" in the block, and "failed" with the reason when an error leaves it."""
+        """status.json says "running" in the block, and "failed" with the cause when an error leaves it."""
+        failures = FailureLog(self.run_dir, self.accelerator.process_index)
         self.status("running")
         try:
-            yield
+            with failures.told_once():
+                yield
         except BaseException as error:
-            code = EXIT_CODE if isinstance(error, UserError) else 1
-            message = str(error) or type(error).__name__
+            # A process that failed because another one did ends with SystemExit, and then the cause is there.
+            code = error.code if isinstance(error, SystemExit) else EXIT_CODE if isinstance(error, UserError) else 1
+            message = failures.cause() if isinstance(error, Exception | SystemExit) else type(error).__name__
             self.event("end", status="failed", message=message)
             self.status("failed", exit_code=code, message=message)
             raise

@@ -1,0 +1,104 @@
+"""launch/train.py with one more pair, small enough for tests that start many processes; can write down each step.
+
+Takes several configs, one after another: starting a process costs more than training here. With TRACE set, each
+process writes one JSON line a step into the run folder: ids, the augmentation's parameters and the losses.
+FAIL_ON_RANK=R raises on process R in its third step. NAN_AT_STEP=K makes the images of step K NaN.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+from torchvision.models import ResNet18_Weights
+
+from mtl_accel import config as config_module
+from mtl_accel import console, engine, models, train
+from mtl_accel.models.heads import Heads, linear
+from mtl_accel.models.pair import Pair
+
+
+class Small(Pair):
+    """Two convolutions with BatchNorm and dropout."""
+
+    pretrained = ResNet18_Weights
+
+    def __init__(self, num_outputs: dict[str, int], weights: str | None = None) -> None:
+        super().__init__()
+        self.backbone = nn.Sequential(
+            nn.Conv2d(3, 8, 3, stride=2),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.Dropout(0.2),
+            nn.Conv2d(8, 16, 3, stride=2),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )
+        self.heads = Heads({name: linear(16, n) for name, n in num_outputs.items()})
+
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        return self.heads(self.backbone(images))
+
+
+class Without(Small):
+    """The same without anything that depends on the micro-batch."""
+
+    def __init__(self, num_outputs: dict[str, int], weights: str | None = None) -> None:
+        super().__init__(num_outputs, weights)
+        kept = [m for m in self.backbone if not isinstance(m, nn.BatchNorm2d | nn.Dropout)]
+        self.backbone = nn.Sequential(*kept)
+
+
+def traced(run_step: Callable) -> Callable:
+    """The step, written down after it ran; the run itself is untouched."""
+
+    def step_and_note(run, epoch, step, batches, counts):
+        rank = run.accelerator.process_index
+        if os.environ.get("FAIL_ON_RANK") == str(rank) and step == 2:
+            raise RuntimeError(f"injected on process {rank}")
+        if os.environ.get("NAN_AT_STEP") == str(step):
+            run.bare.model.backbone[0].weight.data[0, 0, 0, 0] = float("nan")
+        losses = run_step(run, epoch, step, batches, counts)
+        if "TRACE" in os.environ:
+            drawn = [run.train_transforms.draw(batch.key.rows, epoch) for batch in batches]
+            row = {
+                "world": run.accelerator.num_processes,
+                "epoch": epoch,
+                "step": step,
+                "ids": [batch.key.ids.tolist() for batch in batches],
+                "parameters": [{name: array.tolist() for name, array in d.items()} for d in drawn],
+                "losses": run.accelerator.reduce(losses.clone(), reduction="sum").tolist(),
+            }
+            with (Path(run.config.run_dir) / f"trace{rank}.jsonl").open("a") as file:
+                file.write(json.dumps(row) + "\n")
+        return losses
+
+    return step_and_note
+
+
+def main(config, options) -> int:
+    result = train(
+        config,
+        resume=str(options.get("resume", "auto")),
+        overwrite=bool(options.get("overwrite", False)),
+        allow_changes=bool(options.get("resume.allow_changes", False)),
+    )
+    return result.exit_code
+
+
+def main_of_all(config, options) -> int:
+    paths = filter(None, str(options.get("also", "")).split(os.pathsep))
+    others = [config_module.validate(config_module.read_json(Path(path)), path) for path in paths]
+    return max([main(each, options) for each in (config, *others)])
+
+
+if __name__ == "__main__":
+    models.MODELS |= {"small": Small, "without": Without}
+    engine.forward_backward = traced(engine.forward_backward)
+    switches = dict.fromkeys(("config", "also", "resume", "resume.allow_changes", "overwrite"), "")
+    sys.exit(console.run_script("small_run.py", "", switches, main_of_all))
