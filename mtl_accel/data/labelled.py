@@ -87,9 +87,24 @@ def read(config: Config) -> Labelled:
     if problems:
         raise UserError(problems)
     labelled = Labelled(splits, tasks, targets, found.fingerprint)
-    if len(splits.get("validation", ())):
-        return labelled
-    return hold_out(labelled, data.validation_fraction, config.seed)
+    if not len(splits.get("validation", ())):
+        labelled = hold_out(labelled, data.validation_fraction, config.seed)
+    check_selection(labelled, config.select_by)
+    return labelled
+
+
+def check_selection(labelled: Labelled, select_by: str) -> None:
+    """Without a label in validation a metric is NaN, and no epoch could be the best. Raises UserError."""
+    validation = labelled.targets["validation"]
+    empty = [name for name in labelled.tasks if not validation[name].mask.any()]
+    problems = [
+        f"select_by: {select_by!r} needs labels, and no row of the validation split has a label for tasks.{name}; "
+        'add some, or select by another metric or by "loss"'
+        for name in empty
+        if select_by == "mean" or select_by.startswith(f"{name}/")
+    ]
+    if problems:
+        raise UserError(problems)
 
 
 def hold_out(labelled: Labelled, fraction: float, seed: int) -> Labelled:

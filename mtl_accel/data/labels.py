@@ -15,7 +15,7 @@ from ..config.sections import MultilabelConfig, RegressionConfig, TaskConfig, pr
 from ..errors import UserError
 from ..tasks import Task
 
-_SHOWN = 5  # rows named for one problem
+_SHOWN = 5  # samples named for one problem
 _ZERO_ONE = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "False": 0, "True": 1, "false": 0, "true": 1}
 _ORDER = ("train", "validation", "test")
 
@@ -55,7 +55,7 @@ def text_of(value: Any) -> str | None:
 def read_column(split: datasets.Dataset, name: str) -> Column:
     """Read a column once, by its distinct values. Lists become tuples of text."""
     array = split.select_columns([name]).with_format("arrow")[:].column(0).combine_chunks()
-    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
+    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type) or pa.types.is_fixed_size_list(array.type):
         cells = [None if cell is None else tuple(text_of(v) for v in cell) for cell in array.to_pylist()]
         distinct: list[Any] = list(dict.fromkeys(cell for cell in cells if cell is not None))
         code = {cell: index for index, cell in enumerate(distinct)}
@@ -77,12 +77,14 @@ def sorted_names(names: set[str]) -> tuple[str, ...]:
 
 
 class LabelReader:
-    """Finds each task's columns and classes in the splits, and turns the columns into targets."""
+    """Finds each task's columns and classes in the splits, and turns the columns into targets.
 
-    def __init__(self, splits: Mapping[str, datasets.Dataset], reserved: set[str], first_row: int = 1) -> None:
+    The splits have a column `id`, by which messages name a row.
+    """
+
+    def __init__(self, splits: Mapping[str, datasets.Dataset], reserved: set[str]) -> None:
         self.splits = {name: splits[name] for name in _ORDER if name in splits}
         self.reserved = reserved
-        self.first_row = first_row
         self.problems: list[str] = []
         self._columns: dict[tuple[str, str], Column] = {}
 
@@ -113,6 +115,8 @@ class LabelReader:
         else:
             assert isinstance(config, MultilabelConfig)
             columns = config.columns if config.columns is not None else self._zero_one_columns(name, taken)
+            if config.columns == ():
+                self.problems.append(f"tasks.{name}.columns: the list is empty; name the columns, or give null")
         absent = [column for column in columns if not self.has("train", column)]
         if absent or not columns:
             if absent:
@@ -187,7 +191,8 @@ class LabelReader:
     def _check(self, split: str, name: str, column: Column, wrong: Callable[[Any], bool], rule: str) -> None:
         rows = column.rows_of(wrong)
         if len(rows):
-            shown = [f"row {row + self.first_row}: {column.values[column.codes[row]]!r}" for row in rows[:_SHOWN]]
+            ids = self.splits[split].select(rows[:_SHOWN])["id"]
+            shown = [f"id {i}: {column.values[column.codes[row]]!r}" for i, row in zip(ids, rows, strict=False)]
             more = f", and {len(rows) - _SHOWN} more rows" if len(rows) > _SHOWN else ""
             self.problems.append(f"{split}, column {name!r}: a cell {rule}; found {', '.join(shown)}{more}")
 
@@ -212,4 +217,5 @@ def _number(value: str) -> float | None:
         number = float(value)
     except ValueError:
         return None
-    return number if np.isfinite(number) else None
+    # False for NaN as well.
+    return number if abs(number) <= float(np.finfo(np.float32).max) else None
