@@ -6,7 +6,7 @@ from random import Random
 
 from PIL import Image
 
-from .details import DETAILS, Sewing, neckline
+from .details import DETAILS, Sewing, front, neckline
 from .fabric import cloth_colour, cut, weave
 from .figure import layers, sample_figure
 from .pen import Pen, sample_pose, shaded, skin
@@ -38,6 +38,8 @@ def draw(category: str, attributes: frozenset[str], image_size: int, rng: Random
     sewing = Sewing(pen, figure, base, tone if worn else shaded(base, -0.5), thread)
     if figure.is_top:
         neckline(sewing, attributes)
+    if category in ("jacket", "coat") and not attributes & {"buttons", "zip"}:
+        front(sewing)
     for name, sew in DETAILS.items():
         if name in attributes:
             sew(sewing)

@@ -41,6 +41,16 @@ def neckline(sewing: Sewing, attributes: frozenset[str]) -> None:
     sewing.pen.line(edge[len(edge) // 2 :], 0.016, sewing.seam)
 
 
+def front(sewing: Sewing) -> None:
+    """Jackets and coats open in front, over something else that is worn below; buttons or a zip close them."""
+    figure = sewing.figure
+    low, gap = figure.hem, sewing.rng.uniform(0.02, 0.16)
+    wedge = [(-0.02, figure.neckline - 0.02), (0.02, figure.neckline - 0.02), (gap, low), (-gap, low)]
+    sewing.pen.polygon(wedge, any_colour(sewing.rng))
+    for side in (-1, 1):
+        sewing.pen.line([(side * 0.02, figure.neckline), (side * gap, low)], 0.02, sewing.seam)
+
+
 def hood(sewing: Sewing) -> None:
     pen, rng = sewing.pen, sewing.rng
     shadow = shaded(sewing.base, -0.45)
@@ -124,7 +134,7 @@ def pockets(sewing: Sewing) -> None:
 
 def belt(sewing: Sewing) -> None:
     figure, rng = sewing.figure, sewing.rng
-    y, half = (WAIST if figure.is_top else WAIST + 0.01), rng.uniform(0.03, 0.05)
+    y, half = (WAIST if figure.is_top else WAIST + 0.01), rng.uniform(0.04, 0.06)
     wide = figure.waist * 1.04
     leather = hsv(rng.uniform(0.03, 0.1), rng.uniform(0.3, 0.8), rng.uniform(0.1, 0.6))
     colour = leather if rng.random() < 0.5 else sewing.trim

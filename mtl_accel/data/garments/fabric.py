@@ -39,24 +39,24 @@ def _bands(pen: Pen, colour: Colour, step: float, share: float, angle: float) ->
 
 
 def stripes(pen: Pen, base: Colour, rng: Random) -> None:
-    ink = any_colour(rng) if rng.random() < 0.4 else contrasting(base, rng.uniform(0.45, 0.9))
+    ink = any_colour(rng) if rng.random() < 0.2 else contrasting(base, rng.uniform(0.55, 0.95))
     angle = rng.choice((0.0, 0.0, 0.5 * math.pi, 0.5 * math.pi, 0.25 * math.pi)) + rng.gauss(0, 0.03)
-    _bands(pen, ink, rng.uniform(0.07, 0.18), rng.uniform(0.3, 0.55), angle)
+    _bands(pen, ink, rng.uniform(0.12, 0.26), rng.uniform(0.35, 0.55), angle)
 
 
 def checks(pen: Pen, base: Colour, rng: Random) -> None:
-    ink = any_colour(rng) if rng.random() < 0.4 else contrasting(base, rng.uniform(0.4, 0.95))
-    step, angle = rng.uniform(0.09, 0.22), rng.choice((0.0, 0.0, 0.25 * math.pi)) + rng.gauss(0, 0.03)
+    ink = any_colour(rng) if rng.random() < 0.2 else contrasting(base, rng.uniform(0.55, 0.95))
+    step, angle = rng.uniform(0.15, 0.30), rng.choice((0.0, 0.0, 0.25 * math.pi)) + rng.gauss(0, 0.03)
     for turn in (0.0, 0.5 * math.pi):
-        _bands(pen, faded(ink, 0.55), step, rng.uniform(0.3, 0.5), angle + turn)
+        _bands(pen, faded(ink, 0.65), step, rng.uniform(0.3, 0.5), angle + turn)
         if rng.random() < 0.4:
             _bands(pen, faded(contrasting(base, 0.9), 0.7), step, 0.08, angle + turn)
 
 
 def dots(pen: Pen, base: Colour, rng: Random) -> None:
     ink = any_colour(rng) if rng.random() < 0.3 else contrasting(base, rng.uniform(0.5, 0.95))
-    step = rng.uniform(0.09, 0.18)
-    radius, count = step * rng.uniform(0.2, 0.34), round(_REACH / step)
+    step = rng.uniform(0.14, 0.25)
+    radius, count = step * rng.uniform(0.26, 0.36), round(_REACH / step)
     for row in range(-count, count + 1):
         for column in range(-count // 2 - 1, count // 2 + 2):
             pen.dot((step * (column + 0.5 * (row % 2)), step * row * 0.87), radius, ink)

@@ -15,12 +15,12 @@ Range = tuple[float, float]
 # Half-widths at shoulder, waist and hem, and the height of the hem. The ranges of neighbours overlap on purpose.
 _TOPS: dict[str, tuple[Range, Range, Range, Range]] = {
     "t-shirt": ((0.34, 0.44), (0.28, 0.40), (0.29, 0.42), (0.08, 0.30)),
-    "blouse": ((0.32, 0.42), (0.24, 0.36), (0.29, 0.46), (0.06, 0.30)),
-    "shirt": ((0.35, 0.45), (0.28, 0.38), (0.31, 0.42), (0.14, 0.36)),
+    "blouse": ((0.30, 0.38), (0.21, 0.30), (0.34, 0.50), (0.08, 0.30)),
+    "shirt": ((0.35, 0.44), (0.28, 0.36), (0.29, 0.38), (0.22, 0.42)),
     "hoodie": ((0.38, 0.48), (0.34, 0.45), (0.32, 0.43), (0.12, 0.32)),
-    "jacket": ((0.37, 0.48), (0.31, 0.43), (0.33, 0.46), (0.06, 0.42)),
-    "coat": ((0.37, 0.48), (0.30, 0.43), (0.36, 0.56), (0.34, 0.88)),
-    "dress": ((0.29, 0.40), (0.20, 0.32), (0.34, 0.68), (0.36, 0.92)),
+    "jacket": ((0.38, 0.48), (0.32, 0.42), (0.36, 0.48), (0.04, 0.40)),
+    "coat": ((0.37, 0.48), (0.30, 0.43), (0.40, 0.58), (0.46, 0.92)),
+    "dress": ((0.29, 0.40), (0.20, 0.32), (0.38, 0.72), (0.42, 0.95)),
 }
 # Half-widths at waist and hip, half-width of the hem (of one leg, but for a skirt), and the height of the hem.
 _BOTTOMS: dict[str, tuple[Range, Range, Range, Range]] = {
@@ -63,7 +63,7 @@ def _sleeve(category: str, attributes: frozenset[str], rng: Random) -> tuple[flo
     if category in _BOTTOMS or "sleeveless" in attributes:
         return 0.0, 0.0
     if "long_sleeves" in attributes:
-        wide = 0.14 if category == "blouse" else 0.11
+        wide = 0.17 if category == "blouse" else 0.11
         return rng.uniform(0.56, 0.80), rng.uniform(0.07, wide)
     return rng.uniform(0.20, 0.40), rng.uniform(0.10, 0.14)
 
@@ -78,7 +78,7 @@ def sample_figure(category: str, attributes: frozenset[str], rng: Random) -> Fig
     bends = [math.radians(rng.uniform(-45, 20)) for _ in "lr"]
     if rng.random() < 0.6:  # most postures are nearly symmetric
         angles[1], bends[1] = angles[0] + rng.gauss(0, 0.06), bends[0] + rng.gauss(0, 0.06)
-    deep = rng.uniform(0.2, 0.36) if "v_neck" in attributes else rng.uniform(0.05, 0.15)
+    deep = rng.uniform(0.28, 0.42) if "v_neck" in attributes else rng.uniform(0.05, 0.15)
     crotch, spread, neck = rng.uniform(0.22, 0.34), rng.uniform(0.0, 0.16), rng.uniform(0.10, 0.17)
     sleeve, cuff = _sleeve(category, attributes, rng)
     return Figure(
