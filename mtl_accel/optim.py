@@ -25,8 +25,7 @@ def build_optimizer(config: Optimizer, parameters: Iterable[torch.nn.Parameter])
 class Schedule:
     """The learning rate over the run: torch's scheduler, and a linear warm-up by steps before it.
 
-    It is not handed to Accelerate, which would step it once a process. Both parts use their recursive form,
-    so that they multiply: torch's documentation calls this chaining.
+    It is not handed to Accelerate, which would step it once a process. The rate is the product of both.
     """
 
     def __init__(
@@ -54,10 +53,11 @@ class Schedule:
             if config.name == "CosineAnnealingLR":
                 knobs["T_max"] = config.T_max or epochs
             self._every_epoch.append(getattr(lr_scheduler, config.name)(optimizer, **knobs))
-        warmup_steps = round(warmup_epochs * steps_per_epoch)
-        if warmup_steps:
-            first = 1 / (warmup_steps + 1)
-            self._every_step.append(lr_scheduler.LinearLR(optimizer, start_factor=first, total_iters=warmup_steps))
+        self._warmup_steps = round(warmup_epochs * steps_per_epoch)
+        if self._warmup_steps:
+            first = 1 / (self._warmup_steps + 1)
+            linear = lr_scheduler.LinearLR(optimizer, start_factor=first, total_iters=self._warmup_steps)
+            self._every_step.append(linear)
 
     @property
     def lr(self) -> float:
@@ -68,13 +68,29 @@ class Schedule:
     def parts(self) -> list[lr_scheduler.LRScheduler]:
         return [*self._every_epoch, *self._every_step]
 
+    @property
+    def _warmup_factor(self) -> float:
+        """What the warm-up multiplies the rate of the next step with; 1 once it is over."""
+        if not self._warmup_steps:
+            return 1.0
+        return min(self._every_step[-1].last_epoch + 1, self._warmup_steps + 1) / (self._warmup_steps + 1)
+
+    def _scale(self, factor: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] *= factor
+
     def after_step(self) -> None:
         for scheduler in self._every_step:
             scheduler.step()
 
     def after_epoch(self) -> None:
+        # torch's schedulers go on from the rate that they find, and the cosine's floor is not to be scaled by
+        # the warm-up: they get their own rate to go on from.
+        factor = self._warmup_factor
         for scheduler in self._every_epoch:
+            self._scale(1 / factor)
             scheduler.step()
+            self._scale(factor)
 
     def state_dict(self) -> dict[str, Any]:
         """Plain numbers and lists, fit for JSON."""
