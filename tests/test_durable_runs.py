@@ -1,0 +1,156 @@
+"""Nothing is lost when a run is killed, told to stop, or fails: real processes, real signals."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import kill_many
+import psutil
+import pytest
+import runs
+
+LONG = {"epochs": 400, "checkpoint_every_steps": 5}  # stopped by the test, never finished
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> Path:
+    return runs.write_source(tmp_path_factory.mktemp("source"), num_train=37, num_validation=13)
+
+
+def wait_until(process: subprocess.Popen, happened, timeout_seconds: float = 120) -> None:
+    deadline = time.monotonic() + timeout_seconds
+    while not happened():
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def start_training(config: Path, **options) -> subprocess.Popen:
+    """A run that has written its first checkpoint."""
+    process = runs.start(config, **options)
+    wait_until(process, lambda: kill_many.last_step(config) > 0)
+    return process
+
+
+def ranks_of(process: subprocess.Popen) -> list[psutil.Process]:
+    """The training processes below a launcher, by rank."""
+    family = psutil.Process(process.pid).children(recursive=True)
+    ranks = [p for p in family if "LOCAL_RANK" in p.environ() and "small_run.py" in " ".join(p.cmdline())]
+    return sorted(ranks, key=lambda p: int(p.environ()["LOCAL_RANK"]))
+
+
+def test_killed_run_resumes_to_the_same_weights(tmp_path):
+    outcome = kill_many.kill_many(tmp_path, kills=8, worlds=[1])
+    assert outcome == {"kills": 8, "resumes": 8, "steps_lost": 0, "finished": "finished", "equal": True}
+
+
+def test_run_killed_on_one_number_of_processes_resumes_on_another(tmp_path):
+    outcome = kill_many.kill_many(tmp_path, kills=2, worlds=[1, 2])
+    assert outcome == {"kills": 2, "resumes": 2, "steps_lost": 0, "finished": "finished", "equal": True}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
+def test_a_signal_saves_and_ends_with_85(source, tmp_path, number):
+    config = runs.write_config(tmp_path / "c.json", source, **LONG)
+    process = start_training(config)
+    process.send_signal(number)
+    code, output = runs.finish(process)
+    status = runs.status(config)
+    assert code == 85, output
+    assert (status["status"], status["exit_code"], status["message"]) == ("stopped", 85, number.name)
+    assert kill_many.last_step(config) == status["epoch"] * 5 + status["step"]
+
+
+def test_sigterm_to_one_of_two_saves_on_both_and_the_resumed_run_ends_with_the_same_weights(source, tmp_path):
+    changes = {"epochs": 60, "checkpoint_every_steps": 5}
+    config = runs.write_config(tmp_path / "told" / "c.json", source, **changes)
+    alone = runs.write_config(tmp_path / "alone" / "c.json", source, **changes)
+    process = start_training(config, processes=2, launcher="torchrun")
+    ranks_of(process)[1].send_signal(signal.SIGTERM)
+    _, output = runs.finish(process)
+    status = runs.status(config)
+    assert (status["status"], status["exit_code"]) == ("stopped", 85), output
+    runs.run(config, processes=2)
+    runs.run(alone)
+    assert runs.digest(config) == runs.digest(alone)
+
+
+def test_a_second_start_is_refused_and_names_the_first(source, tmp_path):
+    config = runs.write_config(tmp_path / "c.json", source, **LONG)
+    first = start_training(config)
+    code, output = runs.finish(runs.start(config))
+    assert code == 2
+    assert f":{first.pid} since" in output
+    assert "Traceback" not in output
+    runs.kill_tree(first)
+    first.stdout.close()
+
+
+def test_processes_whose_launcher_is_gone_save_and_stop(source, tmp_path):
+    config = runs.write_config(tmp_path / "c.json", source, **LONG)
+    process = start_training(config, processes=2)
+    ranks = ranks_of(process)
+    assert len(ranks) == 2
+    launcher = ranks[0].parent()
+    launcher.kill()
+    _gone, alive = psutil.wait_procs(ranks, timeout=30)
+    assert not alive
+    runs.kill_tree(process)
+    process.stdout.close()
+    assert (runs.status(config)["status"], runs.status(config)["message"]) == ("stopped", "the launcher is gone")
+    state = json.loads((runs.run_dir(config) / "checkpoints" / "last" / "state.json").read_text())
+    assert state["num_processes"] == 2
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_an_exception_on_one_process_ends_all_and_is_told_once(source, tmp_path, rank):
+    config = runs.write_config(tmp_path / "c.json", source)
+    begin = time.monotonic()
+    code, output = runs.finish(runs.start(config, processes=2, FAIL_ON_RANK=str(rank)), timeout_seconds=90)
+    assert code != 0
+    assert output.count(f"RuntimeError: injected on process {rank}") == 1
+    assert "Connection" not in output
+    assert runs.status(config)["message"] == f"process {rank}: injected on process {rank}"
+    assert time.monotonic() - begin < 90  # a hang would end in finish's time-out
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_before_it_is_saved(source, tmp_path):
+    config = runs.write_config(tmp_path / "c.json", source, log_every_steps=2, checkpoint_every_steps=1)
+    code, output = runs.finish(runs.start(config, NAN_AT_STEP="3"))
+    assert code == 2
+    for part in ("epoch 1, step 4", "category nan", "learning rate 0.003", "samples ", ".png"):
+        assert part in output
+    assert "Traceback" not in output
+    assert kill_many.last_step(config) == 3
+
+
+def test_a_finished_run_is_not_run_again_without_overwrite(source, tmp_path):
+    config = runs.write_config(tmp_path / "c.json", source)
+    runs.run(config)
+    first = runs.digest(config)
+    code, output = runs.finish(runs.start(config))
+    assert code == 2
+    assert "--overwrite" in output
+    runs.run(config, "--overwrite")
+    assert runs.digest(config) == first
+
+
+def test_resuming_under_another_config_or_data_says_what_differs(source, tmp_path):
+    config = runs.write_config(tmp_path / "c.json", source, **LONG)
+    process = start_training(config)
+    process.send_signal(signal.SIGTERM)
+    runs.finish(process)
+    other = {"epochs": 401, "optimizer": {"name": "AdamW", "lr": 0.001}, "run_dir": str(runs.run_dir(config))}
+    changed = runs.write_config(tmp_path / "changed.json", source, **{**LONG, **other})
+    code, output = runs.finish(runs.start(changed))
+    assert code == 2
+    assert "optimizer.lr: is 0.001, and was 0.003" in output
+    assert "epochs: is 401, and was 400" in output
+    again = runs.start(changed, "--resume.allow_changes")
+    step = kill_many.last_step(config)
+    wait_until(again, lambda: kill_many.last_step(config) > step)
+    os.kill(again.pid, signal.SIGTERM)
+    assert runs.finish(again)[0] == 85
