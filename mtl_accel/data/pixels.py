@@ -7,7 +7,9 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -164,28 +166,30 @@ def _stored(
 def _build(split: datasets.Dataset, prefix: Prefix, name: str, final: Path, num_workers: int) -> None:
     """Decode every row that an earlier, killed attempt has not, then give the folder its name."""
     partial = final.with_name(final.name + ".partial")
-    partial.mkdir(exist_ok=True)
     shape = (len(split), 3, *picture_size(prefix))
-    need, have = int(np.prod(shape, dtype=np.int64)), shutil.disk_usage(partial).free
+    held = sum(path.stat().st_blocks * 512 for path in partial.glob("*"))
+    need, have = int(np.prod(shape, dtype=np.int64)), shutil.disk_usage(final.parent).free + held
     if need > have:
         raise UserError(
             f"{final}: the decoded pictures of {name} need {need / 1e9:.2f} GB and {have / 1e9:.2f} GB are free; "
             'make room, set data.cache_dir to another disk, or data.cache to "none"'
         )
+    partial.mkdir(exist_ok=True)
     pixels = _mapped(partial / "pixels.uint8", shape)
     done = _mapped(partial / "done.uint8", shape[:1])
     left = np.flatnonzero(done == 0)
     rows = split.select_columns(["id", "image"]).select(left)
-    rows.map(
-        _write_rows,
-        with_indices=True,
-        batched=True,
-        batch_size=_ROWS,
-        num_proc=num_workers if num_workers > 1 and len(left) > 4 * _ROWS else None,
-        fn_kwargs={"places": left, "folder": partial, "shape": shape, "prefix": prefix, "name": name},
-        load_from_cache_file=False,
-        desc=f"decoding {name} ({need / 1e6:,.0f} MB)",
-    )
+    with _bars_on_terminals():
+        rows.map(
+            _write_rows,
+            with_indices=True,
+            batched=True,
+            batch_size=_ROWS,
+            num_proc=num_workers if num_workers > 1 and len(left) > 4 * _ROWS else None,
+            fn_kwargs={"places": left, "folder": partial, "shape": shape, "prefix": prefix, "name": name},
+            load_from_cache_file=False,
+            desc=f"decoding {name} ({need / 1e6:,.0f} MB)",
+        )
     problems = [line for log in sorted(partial.glob("problems-*")) for line in log.read_text().splitlines()]
     if problems:
         shutil.rmtree(partial)
@@ -195,6 +199,19 @@ def _build(split: datasets.Dataset, prefix: Prefix, name: str, final: Path, num_
     pixels.flush()
     (partial / "done.uint8").unlink()
     partial.rename(final)
+
+
+@contextmanager
+def _bars_on_terminals() -> Iterator[None]:
+    """`datasets` draws its bars into files too."""
+    hides = not sys.stderr.isatty() and not datasets.are_progress_bars_disabled()
+    if hides:
+        datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if hides:
+            datasets.enable_progress_bars()
 
 
 def _mapped(path: Path, shape: tuple[int, ...]) -> np.memmap:
