@@ -32,6 +32,8 @@ class HalfwaySum:
         if not self._first:
             return
         for parameter, first in zip(self.parameters, self._first, strict=True):
-            if parameter.grad is not None and first is not None:
+            if parameter.grad is None:
+                parameter.grad = first
+            elif first is not None:
                 parameter.grad += first
         self._first = []

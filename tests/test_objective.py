@@ -1,0 +1,208 @@
+"""Losses have the step's denominators: the shares of any micro-batches add up to the loss of the whole batch."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+from torch import nn
+
+from mtl_accel.balancing import BALANCERS
+from mtl_accel.data.labels import Targets
+from mtl_accel.losses import LOSSES
+from mtl_accel.objective import Objective, masked_sum, split_logits
+from mtl_accel.scoring import score
+from mtl_accel.tasks import PRIMARY_METRIC, Task
+
+NUM, WIDTH = 12, 4
+TORCH_MEANS = {"cross_entropy": F.cross_entropy, "bce": F.binary_cross_entropy_with_logits, "mse": F.mse_loss}
+KINDS = {"cross_entropy": "multiclass", "bce": "multilabel", "mse": "regression"}
+OUTPUTS = {"cross_entropy": 5, "bce": 3, "mse": 2}
+seeds = st.integers(0, 2**31 - 1)
+many = settings(max_examples=40, deadline=None)
+
+
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def target_of(loss: str, numbers: torch.Generator, count: int = NUM) -> torch.Tensor:
+    if KINDS[loss] == "multiclass":
+        return torch.randint(0, OUTPUTS[loss], (count,), generator=numbers)
+    values = torch.randn(count, OUTPUTS[loss], generator=numbers, dtype=torch.float64)
+    return (values > 0).double() if KINDS[loss] == "multilabel" else values
+
+
+class Model(nn.Module):
+    """One linear layer a task, in float64 and without BatchNorm."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        numbers = generator(seed)
+        self.heads = nn.ModuleDict({loss: nn.Linear(WIDTH, OUTPUTS[loss]) for loss in LOSSES}).double()
+        for parameter in self.parameters():
+            parameter.data = torch.randn(parameter.shape, generator=numbers, dtype=torch.float64)
+
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {name: head(images) for name, head in self.heads.items()}
+
+
+def tasks_of(weights: dict[str, float] | None = None) -> dict[str, Task]:
+    """One task for each loss, under the loss's name."""
+    found = {}
+    for loss in LOSSES:
+        classes = tuple(f"{loss} {index}" for index in range(OUTPUTS[loss]))
+        columns = (loss,) if KINDS[loss] == "multiclass" else classes
+        found[loss] = Task(
+            loss, KINDS[loss], columns, classes, PRIMARY_METRIC[KINDS[loss]], (weights or {}).get(loss, 1.0)
+        )
+    return found
+
+
+class Batch:
+    """Random images, targets and masks of every task."""
+
+    def __init__(self, seed: int, labelled: float = 0.6) -> None:
+        numbers = generator(seed)
+        self.images = torch.randn(NUM, WIDTH, generator=numbers, dtype=torch.float64)
+        self.targets = {loss: target_of(loss, numbers) for loss in LOSSES}
+        self.masks = {n: torch.rand(t.shape, generator=numbers) < labelled for n, t in self.targets.items()}
+        self.counts = torch.tensor([max(int(mask.sum()), 1) for mask in self.masks.values()])
+
+    def part(self, rows: slice) -> tuple:
+        targets = {name: target[rows] for name, target in self.targets.items()}
+        return self.images[rows], targets, {name: mask[rows] for name, mask in self.masks.items()}, self.counts
+
+
+def run(batch: Batch, cuts: list[int], balancer: str, seed: int = 0) -> tuple[float, torch.Tensor, list, torch.Tensor]:
+    """Total, losses, gradients and logits of a batch that is cut at some rows."""
+    objective = Objective(Model(seed), tasks_of({"bce": 2.0}), LOSSES, BALANCERS[balancer])
+    total, losses, logits = 0.0, torch.zeros(len(LOSSES), dtype=torch.float64), []
+    for start, end in zip([0, *cuts], [*cuts, NUM], strict=True):
+        output = objective(*batch.part(slice(start, end)))
+        output.total.backward()
+        total, losses = total + float(output.total.detach()), losses + output.losses
+        logits.append(output.logits)
+        assert not output.losses.requires_grad and not output.logits.requires_grad
+    return total, losses, [parameter.grad for parameter in objective.parameters()], torch.cat(logits)
+
+
+def test_every_loss_has_its_reference_here():
+    assert LOSSES.keys() == TORCH_MEANS.keys()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@many
+@given(seed=seeds)
+def test_a_loss_over_all_elements_is_torch_s_mean(loss, seed):
+    numbers = generator(seed)
+    target = target_of(loss, numbers)
+    logits = torch.randn(NUM, OUTPUTS[loss], generator=numbers, dtype=torch.float64)
+    elements = LOSSES[loss](logits, target)
+    assert elements.shape == target.shape
+    everything = torch.ones(target.shape, dtype=torch.bool)
+    mean = masked_sum(LOSSES[loss], logits, target, everything) / target.numel()
+    torch.testing.assert_close(mean, TORCH_MEANS[loss](logits, target))
+
+
+@pytest.mark.parametrize("balancer", BALANCERS)
+@many
+@given(seed=seeds, labelled=st.floats(0.05, 1))
+def test_with_masks_a_loss_is_the_mean_over_what_is_labelled(balancer, seed, labelled):
+    batch = Batch(seed, labelled)
+    _, losses, _, logits = run(batch, [], balancer)
+    for name, loss in zip(LOSSES, losses, strict=True):
+        part, mask = split_logits(logits.double(), tasks_of())[name], batch.masks[name]
+        kept = (part[mask], batch.targets[name][mask])
+        expected = TORCH_MEANS[name](*kept) if mask.any() else torch.tensor(0.0)
+        torch.testing.assert_close(loss, expected.double(), rtol=1e-5, atol=1e-5)  # logits are kept in float32
+
+
+@pytest.mark.parametrize("balancer", BALANCERS)
+@many
+@given(seed=seeds, labelled=st.floats(0, 1), cuts=st.sets(st.integers(1, NUM - 1)).map(sorted))
+def test_shares_of_any_cut_add_up_to_loss_and_gradient_of_the_whole_batch(balancer, seed, labelled, cuts):
+    batch = Batch(seed, labelled)
+    whole, parts = run(batch, [], balancer), run(batch, cuts, balancer)
+    assert parts[0] == pytest.approx(whole[0], rel=1e-12, abs=1e-12)
+    torch.testing.assert_close(parts[1], whole[1])
+    torch.testing.assert_close(parts[2], whole[2], rtol=1e-10, atol=1e-12)
+    assert torch.equal(parts[3], whole[3])
+
+
+@pytest.mark.parametrize("balancer", BALANCERS)
+@pytest.mark.parametrize("unlabelled", LOSSES)
+def test_a_task_without_a_label_has_loss_0_and_gradients_of_0(balancer, unlabelled):
+    batch = Batch(3)
+    batch.masks[unlabelled][:] = False
+    batch.counts[list(LOSSES).index(unlabelled)] = 1
+    objective = Objective(Model(0), tasks_of(), LOSSES, BALANCERS[balancer])
+    output = objective(*batch.part(slice(None)))
+    output.total.backward()
+    assert float(output.losses[list(LOSSES).index(unlabelled)]) == 0
+    for name, head in objective.model.heads.items():
+        for parameter in head.parameters():
+            assert parameter.grad is not None and bool((parameter.grad == 0).all()) == (name == unlabelled)
+
+
+def test_what_is_masked_has_no_part_in_a_loss_whatever_stands_there():
+    logits = torch.tensor([[1.0, 2.0], [float("inf"), 1.0]], requires_grad=True)
+    mask = torch.tensor([[True, True], [False, True]])
+    total = masked_sum(LOSSES["mse"], logits, torch.zeros(2, 2), mask)
+    assert float(total.detach()) == 6
+
+
+def test_half_precision_logits_are_summed_in_float32():
+    logits = torch.full((4096, 1), 1.0, dtype=torch.bfloat16)
+    total = masked_sum(LOSSES["mse"], logits, torch.zeros(4096, 1), torch.ones(4096, 1, dtype=torch.bool))
+    assert total.dtype == torch.float32 and float(total) == 4096
+
+
+@pytest.mark.parametrize("balancer", BALANCERS)
+def test_a_balancer_gives_a_scalar_of_which_every_weighted_task_has_a_part(balancer):
+    losses = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    total = BALANCERS[balancer](losses, torch.tensor([1.0, 2.0, 0.5]))
+    total.backward()
+    assert total.shape == () and losses.grad is not None and (losses.grad > 0).all()
+
+
+def test_fixed_weights_are_the_weighted_sum():
+    assert float(BALANCERS["fixed"](torch.tensor([1.0, 2.0]), torch.tensor([3.0, 0.5]))) == 4
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=seeds, labelled=st.floats(0.3, 1))
+def test_scores_are_those_of_scikit_learn_and_torch_on_what_is_labelled(seed, labelled):
+    batch, tasks = Batch(seed, labelled), tasks_of({"bce": 2.0, "mse": 0.5})
+    logits = {name: torch.randn(NUM, OUTPUTS[name], generator=generator(seed), dtype=torch.float64) for name in LOSSES}
+    targets = {name: Targets(batch.targets[name].numpy(), batch.masks[name].numpy()) for name in LOSSES}
+    found = score(torch.cat(list(logits.values()), dim=1), tasks, LOSSES, targets)
+    total = 0.0
+    for name, task in tasks.items():
+        mask = batch.masks[name]
+        loss = float(TORCH_MEANS[name](logits[name][mask], batch.targets[name][mask])) if mask.any() else 0.0
+        assert found[f"{name}/loss"] == pytest.approx(loss)
+        total += task.weight * loss
+    assert found["loss"] == pytest.approx(total)
+    mask, target = targets["cross_entropy"].mask, targets["cross_entropy"].target
+    if mask.any():
+        guess = logits["cross_entropy"].argmax(1).numpy()
+        assert found["cross_entropy/accuracy"] == pytest.approx(sk.accuracy_score(target[mask], guess[mask]))
+    mask, target, guess = targets["bce"].mask, targets["bce"].target, logits["bce"].numpy() > 0
+    if mask.any(axis=0).all():
+        columns = range(OUTPUTS["bce"])
+        f1 = [sk.f1_score(target[mask[:, c], c], guess[mask[:, c], c], zero_division=0.0) for c in columns]
+        assert found["bce/f1_macro"] == pytest.approx(np.mean(f1))
+
+
+def test_scores_of_a_split_without_labels_are_nan_and_add_no_loss():
+    tasks = tasks_of()
+    targets = {n: Targets(t.numpy(), np.zeros(t.shape, bool)) for n, t in Batch(0).targets.items()}
+    found = score(torch.zeros(NUM, sum(OUTPUTS.values())), tasks, LOSSES, targets)
+    assert found["loss"] == 0 and all(math.isnan(found[task.metric]) for task in tasks.values())
