@@ -97,14 +97,14 @@ class RunLog:
         """To the console, above any bar, and to log.txt."""
         if self.active:
             tqdm.write(text)
-            with (self.run_dir / "log.txt").open("a") as file:
+            with (self.run_dir / "log.txt").open("a", encoding="utf-8") as file:
                 file.write(text + "\n")
 
     def event(self, event: str, **values: Any) -> None:
         """One row of log.jsonl; NaN becomes null, since JSON has no NaN."""
         if self.active:
             row = {"event": event, **values}
-            with (self.run_dir / "log.jsonl").open("a") as file:
+            with (self.run_dir / "log.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(without_nan(row), allow_nan=False) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
@@ -129,6 +129,7 @@ class RunLog:
     def recording(self) -> Iterator[None]:
         """status.json says "running" in the block, and "failed" with the cause when an error leaves it."""
         failures = FailureLog(self.run_dir, self.accelerator.process_index)
+        self._drop_cut_line()
         self.status("running")
         try:
             with failures.told_once():
@@ -140,6 +141,15 @@ class RunLog:
             self.event("end", status="failed", message=message)
             self.status("failed", exit_code=code, message=message)
             raise
+
+    def _drop_cut_line(self) -> None:
+        """A kill may have cut the last row short; the next one must not be written behind it."""
+        path = self.run_dir / "log.jsonl"
+        if self.active and path.exists():
+            content = path.read_bytes()
+            whole = content[: content.rfind(b"\n") + 1]
+            if whole != content:
+                durable.write_bytes(path, whole)
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows of log.jsonl so far. A last line cut short by a kill is left out."""
