@@ -219,6 +219,7 @@ def finish_epoch(run: Run, train_values: dict[str, float], validation: dict[str,
         images_per_second=rate,
         skipped_steps=progress.skipped_steps,
     )
+    run.log.track(epoch, {"train": train_values, "validation": validation}, lr=run.schedule.lr, images_per_second=rate)
     run.log.status("running", epoch=epoch, epochs=config.epochs)
     run.after_epoch(run)
     return better

@@ -114,10 +114,11 @@ class RunLog:
         if self.active and ids:
             durable.write_json(self.run_dir / "validation_ids.json", list(ids))
 
-    def track(self, values: Mapping[str, float], step: int) -> None:
-        """To the trackers, when there are any. On every process: Accelerate picks the main one."""
-        if self.accelerator.trackers:
-            self.accelerator.log(dict(values), step=step)
+    def track(self, epoch: int, splits: Mapping[str, Mapping[str, float]], **values: float) -> None:
+        """To the trackers, when there are any: "train/category/accuracy" and so on."""
+        if self.active and self.accelerator.trackers:
+            named = {f"{split}/{name}": value for split, metrics in splits.items() for name, value in metrics.items()}
+            self.accelerator.log({**named, **values}, step=epoch)
 
     def status(self, status: str, **values: Any) -> None:
         """What the run is doing: running, finished, stopped or failed."""
