@@ -1,0 +1,183 @@
+"""What was started is what was asked for, or the run refuses with the right command; settings files are silent."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+from accelerate.state import AcceleratorState, GradientState
+from accelerate.utils import DistributedType
+
+from mtl_accel import launching
+from mtl_accel.config import Config, read_json, validate
+from mtl_accel.errors import UserError
+
+SETTINGS = sorted(Path("launch/accelerate").glob("*.yaml"))
+LAUNCH = [sys.executable, "-m", "accelerate.commands.launch"]
+WHO = """
+from accelerate import Accelerator
+accelerator = Accelerator()
+print(accelerator.num_processes, flush=True)
+accelerator.end_training()
+"""
+# Runs a script and waits for its neighbour's end, since the launcher kills all when the first one fails.
+PATIENT = """
+import os, pathlib, runpy, sys, time
+script, rank = sys.argv[1], int(os.environ["RANK"])
+sys.argv = sys.argv[1:]
+try:
+    runpy.run_path(script, run_name="__main__")
+    code = 0
+except SystemExit as end:
+    code = end.code
+pathlib.Path(f"ended-{rank}").write_text(str(code))
+end = time.monotonic() + 120
+while not pathlib.Path(f"ended-{1 - rank}").exists() and time.monotonic() < end:
+    time.sleep(0.05)
+sys.exit(code)
+"""
+
+
+@pytest.fixture(autouse=True)
+def on_cpu(monkeypatch):
+    """Each test makes its own Accelerator, on the CPU whatever the machine has."""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "ACCELERATE_MIXED_PRECISION"):
+        monkeypatch.delenv(name, raising=False)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
+
+
+def config_of(**changes) -> Config:
+    path = Path("configs/quickstart.json")
+    return validate(read_json(path) | changes, str(path))
+
+
+def refused(environment: dict[str, str] | None = None, **changes) -> list[str]:
+    with pytest.raises(UserError) as caught:
+        launching.start(config_of(**changes), environment or {})
+    return caught.value.problems
+
+
+def test_one_process_runs_the_whole_batch_and_steps_its_own_schedule():
+    accelerator, micro_batch_size = launching.start(config_of(), {})
+    assert micro_batch_size == 64 and accelerator.num_processes == 1 and accelerator.device.type == "cpu"
+    assert not accelerator.step_scheduler_with_optimizer and accelerator.gradient_accumulation_steps == 1
+
+
+def test_the_config_s_micro_batch_is_taken_as_it_stands():
+    assert launching.start(config_of(micro_batch_size=16), {})[1] == 16
+
+
+@pytest.mark.parametrize(
+    ("configured", "launched", "expected"),
+    [(None, None, "no"), (None, "bf16", "bf16"), ("bf16", None, "bf16"), ("no", "bf16", "no"), ("bf16", "no", "bf16")],
+)
+def test_the_launcher_s_precision_holds_where_the_config_says_none(monkeypatch, configured, launched, expected):
+    if launched is not None:
+        monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", launched)
+    assert launching.start(config_of(mixed_precision=configured), {})[0].mixed_precision == expected
+
+
+def test_fp16_on_a_cpu_is_refused_from_the_config_and_from_the_launcher(monkeypatch):
+    (problem,) = refused(mixed_precision="fp16")
+    assert 'mixed_precision: "fp16"' in problem and '"bf16" or "no"' in problem
+    AcceleratorState._reset_state(reset_partial_state=True)
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")
+    assert refused() == [problem]
+
+
+def test_all_that_does_not_fit_the_machine_is_told_at_once():
+    precision, batchnorm = refused(mixed_precision="fp16", sync_batchnorm=True)
+    assert precision.startswith("mixed_precision") and batchnorm.startswith("sync_batchnorm")
+
+
+def test_a_tracker_that_is_not_there_is_refused_before_anything_starts():
+    (problem,) = refused(trackers=["tensorbord"])
+    assert "'tensorbord' is none of" in problem
+    assert not AcceleratorState._shared_state
+
+
+@pytest.mark.parametrize("world_size", [2, 8])
+def test_processes_that_did_not_find_one_another_are_refused_with_the_right_command(world_size):
+    (problem,) = refused({"WORLD_SIZE": str(world_size)})
+    assert f"WORLD_SIZE is {world_size}, but this process found 1" in problem
+    assert f"ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes {world_size} " in problem
+
+
+class OfThree:
+    """What `check` looks at, as the Accelerator of one of three processes would show it."""
+
+    num_processes, mixed_precision, device = 3, "no", torch.device("cpu")
+    distributed_type = DistributedType.MULTI_CPU
+
+
+class Sharded(OfThree):
+    distributed_type = DistributedType.FSDP
+
+
+def test_sizes_that_do_not_divide_are_refused_with_sizes_that_do():
+    with pytest.raises(UserError, match=r"batch_size: 64 cannot be dealt to 3 processes; set it to 63 or 66"):
+        launching.check(OfThree(), config_of(), {"WORLD_SIZE": "3"})
+    with pytest.raises(UserError, match=r"micro-batches of 16 .* 3 processes; set batch_size to a multiple of 48"):
+        launching.check(OfThree(), config_of(micro_batch_size=16), {"WORLD_SIZE": "3"})
+    assert launching.check(OfThree(), config_of(batch_size=48), {"WORLD_SIZE": "3"}) == 16
+
+
+def test_sharded_training_is_refused_by_name():
+    with pytest.raises(UserError, match=r"FSDP is not supported.*many_gpus\.yaml"):
+        launching.check(Sharded(), config_of(batch_size=48), {"WORLD_SIZE": "3"})
+
+
+def launch(*arguments: str, folder: Path, **variables: str) -> subprocess.CompletedProcess:
+    """Run under `accelerate launch`, with no settings of the user's own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ACCELERATE_")}
+    environment = kept | {"HF_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"} | variables
+    return subprocess.run(
+        [*LAUNCH, *arguments], env=environment, cwd=folder, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="with a GPU the processes would find one another")
+def test_two_trainings_that_know_nothing_of_one_another_both_refuse(tmp_path):
+    script, config = Path("launch/train.py").resolve(), Path("configs/quickstart.json").resolve()
+    (tmp_path / "patient.py").write_text(PATIENT)
+    arguments = ["patient.py", str(script), "--config", str(config), "--run_dir", "run"]
+    launched = ["--multi_gpu", "--num_processes", "2", "--main_process_port", "0"]
+    found = launch(*launched, *arguments, folder=tmp_path)
+    assert found.returncode != 0
+    assert [(tmp_path / f"ended-{rank}").read_text() for rank in range(2)] == ["2", "2"], found.stderr
+    assert found.stderr.count("error: WORLD_SIZE is 2, but this process found 1") == 2
+    right = "ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes 2 launch/train.py"
+    assert found.stderr.count(right) == 2 and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("name", "world_size"), [("cpu", 2), ("one_gpu", 1)])
+def test_a_settings_file_starts_its_processes_and_prints_nothing_of_its_own(tmp_path, name, world_size):
+    script = tmp_path / "who.py"
+    script.write_text(WHO)
+    settings = str(Path(f"launch/accelerate/{name}.yaml").resolve())
+    several = ["--main_process_port", "0"] if world_size > 1 else []
+    variables = {"ACCELERATE_USE_CPU": "true"} if name == "cpu" else {}
+    found = launch("--config_file", settings, *several, str(script), folder=tmp_path, **variables)
+    assert (found.returncode, found.stdout, found.stderr) == (0, f"{world_size}\n" * world_size, "")
+
+
+@pytest.mark.parametrize("path", SETTINGS, ids=lambda path: path.name)
+def test_a_settings_file_leaves_nothing_to_defaults(path, caplog):
+    arguments = launch_command_parser().parse_args(["--config_file", str(path), "launch/train.py"])
+    checked, *_ = _validate_launch_command(arguments)
+    assert not caplog.records
+    assert checked.multi_gpu == (path.name != "one_gpu.yaml") and checked.mixed_precision == "no"
+    expected = {"cpu": (1, 2), "one_gpu": (1, 1), "many_gpus": (1, 8), "many_nodes": (2, 16)}
+    assert (checked.num_machines, checked.num_processes) == expected[path.stem]
+
+
+def test_the_cases_know_every_settings_file():
+    assert {path.stem for path in SETTINGS} == {"cpu", "one_gpu", "many_gpus", "many_nodes"}
