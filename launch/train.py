@@ -1,8 +1,11 @@
 """Train a config: accelerate launch launch/train.py --config configs/v5.json [--KEY VALUE ...]"""
 
-import sys
+from __future__ import annotations
 
-from mtl_accel import Config, train
+import sys
+from typing import Any
+
+import mtl_accel
 from mtl_accel.console import run_script
 
 SWITCHES = {
@@ -14,9 +17,9 @@ SWITCHES = {
 }
 
 
-def main(config: Config, options: dict) -> int:
+def main(config: mtl_accel.Config, options: dict[str, Any]) -> int:
     debug = options.get("debug")
-    result = train(
+    result = mtl_accel.train(
         config,
         resume=str(options.get("resume", "auto")),
         overwrite=bool(options.get("overwrite", False)),

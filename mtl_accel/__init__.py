@@ -6,12 +6,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .config import Config
+    from .config import Config, read_config
     from .errors import UserError
     from .experiment import Result, train
 
-_HOMES = {"Config": "config", "UserError": "errors", "Result": "experiment", "train": "experiment"}
-__all__ = ["Config", "Result", "UserError", "train"]
+_HOMES = {
+    "Config": "config",
+    "read_config": "config",
+    "UserError": "errors",
+    "Result": "experiment",
+    "train": "experiment",
+}
+__all__ = ["Config", "Result", "UserError", "read_config", "train"]
 
 
 def __getattr__(name: str) -> Any:

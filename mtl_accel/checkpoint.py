@@ -23,9 +23,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from mtl_accel import durable, manifest
-from mtl_accel.errors import UserError
-from mtl_accel.ownership import owner_of
+from . import durable, manifest
+from .errors import UserError
+from .ownership import owner_of
 
 logger = logging.getLogger(__name__)
 

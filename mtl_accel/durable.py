@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mtl_accel.errors import UserError
+from .errors import UserError
 
 logger = logging.getLogger(__name__)
 

@@ -55,7 +55,7 @@ class Run:
     log: RunLog
     watch: LossWatch
     save: Callable[[Run, bool], None]  # a checkpoint; true: the best so far. Called on every process
-    after_epoch: Callable[[Run], None]  # on the main process, once the epoch is in the log
+    after_epoch: Callable[[Run, bool], None]  # on the main process, once the epoch is in the log; true: at the end
     progress: Progress = field(default_factory=Progress)
     predictions: Predictions = field(default_factory=Predictions)  # of the training samples of this epoch
     last_save: float = field(default_factory=time.monotonic)
@@ -221,7 +221,7 @@ def finish_epoch(run: Run, train_values: dict[str, float], validation: dict[str,
     )
     run.log.track(epoch, {"train": train_values, "validation": validation}, lr=run.schedule.lr, images_per_second=rate)
     run.log.status("running", epoch=epoch, epochs=config.epochs)
-    run.after_epoch(run)
+    run.after_epoch(run, False)
     return better
 
 

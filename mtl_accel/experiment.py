@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from .objective import Objective
 from .optim import Schedule, build_optimizer
 from .runlog import RunLog
 from .watch import LossWatch
+
+_DRAWING_SHARE = 20  # of the time that curves.png took, before it is drawn again
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ def _run(run: Run, labelled: Labelled, interrupts: Interrupts, debugging: str | 
     status = engine.train(run, interrupts)
     result = Result(Path(config.run_dir), status, progress.best_epoch, progress.best)
     if status == "finished" and run.accelerator.is_main_process:
+        run.after_epoch(run, True)
         best = checkpoint.load(result.run_dir / "checkpoints" / checkpoint.BEST)
         assert best is not None
         folder = write_model(result.run_dir, best.tensors["model"], config, run.tasks)
@@ -124,12 +128,8 @@ def build(
     """Every object that the loop works on."""
     tasks = labelled.tasks
     losses = {name: LOSSES[config.tasks[name].loss.name] for name in tasks}
-    rank, num_processes = accelerator.process_index, accelerator.num_processes
-    pin = accelerator.device.type == "cuda"
-    data = {split: _micro_batches(split, config, labelled, accelerator) for split in ("train", "validation")}
-    num_samples = len(data["train"].pixels)
-    order = TrainingOrder(num_samples, config.batch_size, micro_batch_size, config.seed)
-    workers = config.data.num_workers
+    train_loader, validation_loader = _loaders(config, accelerator, labelled, micro_batch_size)
+    order = train_loader.order
     ids = labelled.ids("train")
     model = _model(config, labelled, accelerator)
     objective = Objective(model, tasks, losses, BALANCERS[config.balancing.name])
@@ -145,9 +145,9 @@ def build(
         optimizer=prepared,
         schedule=schedule,
         statistics=RunningStatistics(objective, order.num_micro_batches),
-        gradients=HalfwaySum(objective.parameters(), order.num_micro_batches, num_processes),
-        train_loader=TrainingLoader(data["train"], order, rank, num_processes, workers, pin),
-        validation_loader=EvaluationLoader(data["validation"], micro_batch_size, rank, num_processes, workers, pin),
+        gradients=HalfwaySum(objective.parameters(), order.num_micro_batches, accelerator.num_processes),
+        train_loader=train_loader,
+        validation_loader=validation_loader,
         train_targets=labelled.targets["train"],
         validation_targets=labelled.targets["validation"],
         train_transforms=Augmentation(config.transforms.train, config.seed),
@@ -160,8 +160,18 @@ def build(
             fingerprint=labelled.fingerprint,
             is_owner=is_owner,
         ),
-        after_epoch=_draw_curves,
+        after_epoch=_Curves(),
     )
+
+
+def _loaders(
+    config: Config, accelerator: Accelerator, labelled: Labelled, micro_batch_size: int
+) -> tuple[TrainingLoader, EvaluationLoader]:
+    train, validation = (_micro_batches(split, config, labelled, accelerator) for split in ("train", "validation"))
+    order = TrainingOrder(len(train.pixels), config.batch_size, micro_batch_size, config.seed)
+    place = accelerator.process_index, accelerator.num_processes
+    how = config.data.num_workers, accelerator.device.type == "cuda"
+    return TrainingLoader(train, order, *place, *how), EvaluationLoader(validation, micro_batch_size, *place, *how)
 
 
 def _model(config: Config, labelled: Labelled, accelerator: Accelerator) -> torch.nn.Module:
@@ -189,10 +199,21 @@ def _micro_batches(split: str, config: Config, labelled: Labelled, accelerator: 
     return MicroBatches(pixels, labelled.targets[split])
 
 
-def _draw_curves(run: Run) -> None:
-    rows = [row for row in run.log.rows() if row["event"] == "epoch"]
-    names = ["loss", *(task.metric for task in run.tasks.values())]
-    curves.draw(rows, names, Path(run.config.run_dir) / "curves.png")
+class _Curves:
+    """Redraws curves.png after an epoch, unless drawing would take more than a twentieth of the run's time."""
+
+    def __init__(self) -> None:
+        self._not_before = 0.0
+
+    def __call__(self, run: Run, last: bool) -> None:
+        begin = time.monotonic()
+        if begin < self._not_before and not last:
+            return
+        rows = [row for row in run.log.rows() if row["event"] == "epoch"]
+        names = ["loss", *(task.metric for task in run.tasks.values())]
+        curves.draw(rows, names, Path(run.config.run_dir) / "curves.png")
+        end = time.monotonic()
+        self._not_before = end + _DRAWING_SHARE * (end - begin)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,9 @@ def write_model(run_dir: Path, weights: Mapping[str, Tensor], config: Config, ta
     """Write RUN/model: model.safetensors and config.json. Returns the folder."""
     folder = run_dir / "model"
     with durable.storage_errors(folder), durable.replace_folder(folder) as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in weights.items()}, temporary / "model.safetensors")
         durable.write_json(temporary / "config.json", describe(config, tasks))
+        path = temporary / "model.safetensors"
+        save_file({name: tensor.contiguous() for name, tensor in weights.items()}, path)
+        # save_file makes its file private; a model is read by others as the rest of the folder is.
+        path.chmod(stat.S_IMODE((temporary / "config.json").stat().st_mode))
     return folder

@@ -16,8 +16,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mtl_accel.durable import make_folder, storage_errors, sweep
-from mtl_accel.errors import UserError
+from .durable import make_folder, storage_errors, sweep
+from .errors import UserError
 
 LOCK = ".lock"
 

@@ -29,6 +29,7 @@ _FREE = frozenset(
         "checkpoint_every_steps",
         "checkpoint_every_minutes",
         "trackers",
+        "micro_batch_size",  # compared as it is used
         "data.cache",
         "data.cache_dir",
         "data.num_workers",
@@ -62,6 +63,7 @@ def save(run: Run, best: bool, root: Path, fingerprint: str, is_owner: Callable[
         "config_hash": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest(),
         "data_fingerprint": fingerprint,
         "num_processes": run.accelerator.num_processes,
+        "micro_batch_size": run.train_loader.order.micro_batch_size,
     }
     num_steps = progress.epoch * run.train_loader.order.num_steps + progress.step
     checkpoint.save(root, checkpoint.step_name(num_steps), groups, state, run.config.keep_last, best, is_owner)
@@ -73,7 +75,7 @@ def restore(run: Run, saved: Checkpoint, fingerprint: str, allow_changes: bool) 
     Raises:
         UserError: config or data are not those of the checkpoint, and `allow_changes` is false.
     """
-    problems = differences(saved, run.config, fingerprint)
+    problems = differences(saved, run.config, fingerprint, run.train_loader.order.micro_batch_size)
     if problems and not allow_changes:
         raise UserError(
             [*problems, "start with --resume.allow_changes to go on all the same, or --overwrite to begin anew"]
@@ -91,8 +93,11 @@ def restore(run: Run, saved: Checkpoint, fingerprint: str, allow_changes: bool) 
     run.predictions = Predictions((seen["ids"], seen["logits"]) if mine and seen else None)
 
 
-def differences(saved: Checkpoint, config: Config, fingerprint: str) -> list[str]:
-    """What is not as it was when the checkpoint was written, key by key."""
+def differences(saved: Checkpoint, config: Config, fingerprint: str, micro_batch_size: int) -> list[str]:
+    """What is not as it was when the checkpoint was written, key by key.
+
+    Of the micro-batch size the one in use counts: null means another one on another number of processes.
+    """
     before = _flat(saved.state["config"])
     now = _flat(config.model_dump(mode="json", by_alias=True))
     changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
@@ -101,6 +106,12 @@ def differences(saved: Checkpoint, config: Config, fingerprint: str) -> list[str
         for key in changed
         if key not in _FREE
     ]
+    used = saved.state["micro_batch_size"]
+    if used != micro_batch_size:
+        problems.append(
+            f"micro_batch_size: is {micro_batch_size} here, and was {used} in {saved.folder}; BatchNorm and dropout "
+            f"depend on it: give --micro_batch_size {used}"
+        )
     if saved.state["data_fingerprint"] != fingerprint:
         problems.append(f"data.source: images or labels are not those that {saved.folder} was trained on")
     return problems

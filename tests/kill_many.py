@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import runs
+import real_runs as runs
 
 NUM_TRAIN, STEPS = 157, 20  # images, and steps of an epoch
 EPOCHS_PER_KILL = 2  # a run is killed well before it gets so far, so that every kill finds it at work
@@ -34,14 +34,12 @@ def kill_once(config: Path, processes: int, numbers: random.Random) -> tuple[boo
     """
     before = last_step(config)
     process = runs.start(config, processes=processes)
-    while last_step(config) == before and process.poll() is None:
-        time.sleep(0.01)
-    time.sleep(numbers.uniform(0, 0.8))
-    alive = process.poll() is None
-    runs.kill_tree(process)
-    output = process.stdout.read()
-    process.stdout.close()
-    return alive, output
+    while last_step(config) == before and process.alive():
+        time.sleep(0.005)
+    time.sleep(numbers.uniform(0, 0.5))
+    alive = process.alive()
+    process.kill()
+    return alive, process.output()
 
 
 def kill_many(folder: Path, kills: int, worlds: list[int], seed: int = 0) -> dict[str, object]:

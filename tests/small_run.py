@@ -16,7 +16,8 @@ from torch import nn
 from torchvision.models import ResNet18_Weights
 
 from mtl_accel import config as config_module
-from mtl_accel import console, engine, models, train
+from mtl_accel import console, engine, models
+from mtl_accel.experiment import train
 from mtl_accel.models.heads import Heads, linear
 from mtl_accel.models.pair import Pair
 
@@ -81,7 +82,7 @@ def traced(run_step: Callable) -> Callable:
     return step_and_note
 
 
-def main(config, options) -> int:
+def train_one(config, options) -> int:
     result = train(
         config,
         resume=str(options.get("resume", "auto")),
@@ -91,14 +92,25 @@ def main(config, options) -> int:
     return result.exit_code
 
 
-def main_of_all(config, options) -> int:
+def train_all(config, options) -> int:
     paths = filter(None, str(options.get("also", "")).split(os.pathsep))
     others = [config_module.validate(config_module.read_json(Path(path)), path) for path in paths]
-    return max([main(each, options) for each in (config, *others)])
+    return max([train_one(each, options) for each in (config, *others)])
 
 
-if __name__ == "__main__":
+def main(arguments: list[str], environment: dict[str, str] | None = None, printed: Path | None = None) -> None:
+    """The script; a fork of a test's process brings its environment and the file that it prints into."""
+    os.environ.update(environment or {})
+    sys.argv = arguments
+    if printed is not None:
+        with printed.open("a") as out:
+            os.dup2(out.fileno(), 1)
+            os.dup2(out.fileno(), 2)
     models.MODELS |= {"small": Small, "without": Without}
     engine.forward_backward = traced(engine.forward_backward)
     switches = dict.fromkeys(("config", "also", "resume", "resume.allow_changes", "overwrite"), "")
-    sys.exit(console.run_script("small_run.py", "", switches, main_of_all))
+    sys.exit(console.run_script("small_run.py", "", switches, train_all))
+
+
+if __name__ == "__main__":
+    main(sys.argv)

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-import runs
+import real_runs as runs
 
 DATA = {"num_workers": 0, "cache": "disk"}
 # Evaluates random weights: with so small a rate they stay what they are, and nothing depends on the micro-batch.

@@ -46,6 +46,19 @@ def parse(arguments: Sequence[str], switches: Mapping[str, str]) -> tuple[Config
     return config, own
 
 
+def read_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
+    """The Config in a JSON file, with any knob changed by its dotted path, such as {"optimizer.lr": 3e-4}.
+
+    Raises:
+        UserError: everything that is wrong with the file, the overrides or their values.
+    """
+    raw = read_json(Path(path))
+    problems = [p for key, value in (overrides or {}).items() if (p := _merge(raw, key, value))]
+    if problems:
+        raise UserError(problems)
+    return validate(raw, str(path))
+
+
 def _options(arguments: Sequence[str], problems: list[str]) -> dict[str, Any]:
     """Name and value of every option; what is none is added to the problems."""
     given: dict[str, Any] = {}

@@ -187,18 +187,8 @@ def write(
         UserError: a count, size or number of workers below 1, or a cache that cannot be written to.
     """
     counts = (num_train, num_validation, num_test)
-    sizes = {
-        "num_train": num_train,
-        "num_validation": num_validation,
-        "num_test": num_test,
-        "image_size": image_size,
-        "num_workers": num_workers,
-    }
-    problems = [
-        f"wardrobe: {name} is {n}, but must be at least 1. Ask for 1 or more" for name, n in sizes.items() if n < 1
-    ]
-    if problems:
-        raise UserError(problems)
+    _require_positive(num_train=num_train, num_validation=num_validation, num_test=num_test)
+    _require_positive(image_size=image_size, num_workers=num_workers)
     cache = default_cache_dir() if cache_dir is None else cache_dir
     folder = cache / f"v{DRAWING_VERSION}-{num_train}-{num_validation}-{num_test}-{image_size}px-seed{seed}"
     if folder.is_dir():
@@ -214,6 +204,14 @@ def write(
             "or set XDG_CACHE_HOME to a folder that is"
         ) from error
     return folder
+
+
+def _require_positive(**numbers: int) -> None:
+    wrong = {name: number for name, number in numbers.items() if number < 1}
+    if wrong:
+        raise UserError(
+            [f"wardrobe: {name} is {n}, but must be at least 1. Ask for 1 or more" for name, n in wrong.items()]
+        )
 
 
 def _write_complete(folder: Path, counts: tuple[int, int, int], image_size: int, seed: int, num_workers: int) -> None:

@@ -9,9 +9,9 @@ from typing import Any, TypedDict
 import evaluate
 import numpy as np
 
-from mtl_accel.metrics.multiclass import MulticlassMetric
-from mtl_accel.metrics.multilabel import MultilabelMetric
-from mtl_accel.metrics.regression import RegressionMetric
+from .multiclass import MulticlassMetric
+from .multilabel import MultilabelMetric
+from .regression import RegressionMetric
 
 METRICS: dict[str, type[evaluate.Metric]] = {
     "multiclass": MulticlassMetric,

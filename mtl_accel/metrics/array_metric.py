@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from abc import abstractmethod
 from typing import Any
 
 import datasets
@@ -68,6 +69,6 @@ class ArrayMetric(evaluate.Metric):
     ) -> dict[str, Any]:
         return self.measure(_from_npy(predictions), _from_npy(references), _from_npy(mask), **options)
 
+    @abstractmethod
     def measure(self, scores: np.ndarray, targets: np.ndarray, mask: np.ndarray) -> dict[str, Any]:
         """Every value of the metric from the arrays of all batches."""
-        raise NotImplementedError

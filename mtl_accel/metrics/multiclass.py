@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
-from mtl_accel.metrics.array_metric import ArrayMetric
+from .array_metric import ArrayMetric
 
 
 class MulticlassMetric(ArrayMetric):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import average_precision_score, f1_score, precision_recall_fscore_support
 
-from mtl_accel.metrics.array_metric import ArrayMetric
+from .array_metric import ArrayMetric
 
 
 class MultilabelMetric(ArrayMetric):

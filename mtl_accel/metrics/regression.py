@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
-from mtl_accel.metrics.array_metric import ArrayMetric
+from .array_metric import ArrayMetric
 
 
 class RegressionMetric(ArrayMetric):

@@ -4,13 +4,20 @@ import contextlib
 import csv
 import hashlib
 import json
+import multiprocessing
 import os
 import random
+import socket
 import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import psutil
+import small_run
 from PIL import Image, ImageDraw
 
 HERE = Path(__file__).parent
@@ -79,54 +86,99 @@ def write_config(path: Path, source: Path, **changes) -> Path:
     return path
 
 
+class Processes:
+    """The processes of a run, or its launcher, and the file that they print into."""
+
+    def __init__(self, members: Sequence[subprocess.Popen | BaseProcess], printed: Path) -> None:
+        self.members, self.printed = members, printed
+        self.pid = members[0].pid
+
+    def codes(self) -> list[int | None]:
+        return [m.poll() if isinstance(m, subprocess.Popen) else m.exitcode for m in self.members]
+
+    def alive(self) -> bool:
+        return None in self.codes()
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def output(self) -> str:
+        return self.printed.read_text()
+
+    def kill(self) -> None:
+        """SIGKILL every process of the run, those below a launcher too."""
+        for member in self.members:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                root = psutil.Process(member.pid)
+                for process in (root, *root.children(recursive=True)):
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        process.kill()
+            member.wait() if isinstance(member, subprocess.Popen) else member.join()
+
+
 def start(
-    config: Path,
-    *arguments: str,
-    processes: int = 1,
-    script: Path = SMALL_RUN,
-    launcher: str = "accelerate",
-    **variables,
-) -> subprocess.Popen:
-    """Start a run; one process without a launcher, several with "accelerate" or "torchrun"."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", **variables}
-    environment["PYTHONPATH"] = f"{HERE}{os.pathsep}{environment.get('PYTHONPATH', '')}"
-    command = [sys.executable]
-    if processes > 1 and launcher == "accelerate":
-        command += ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes)]
-        command += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
-        command += ["--main_process_port", "0"]
-    elif processes > 1:
-        command += ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-    command += [str(script), "--config", str(config), *arguments]
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
+    config: Path, *arguments: str, processes: int = 1, launcher: str | None = None, **variables: str
+) -> Processes:
+    """Start a run: by "python", "accelerate" or "torchrun", or else as forks of a process that imported all of it.
+
+    Importing takes several seconds of each process; the forks are processes like any others.
+    """
+    config.parent.mkdir(parents=True, exist_ok=True)
+    printed = Path(tempfile.mkstemp(dir=config.parent, prefix="printed-")[1])
+    environment = {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", **variables}
+    command = [str(SMALL_RUN), "--config", str(config), *arguments]
+    if launcher is not None:
+        command = [sys.executable, *_LAUNCHERS[launcher](processes), *command]
+        with printed.open("w") as out:
+            whole = {**os.environ, **environment}
+            return Processes([subprocess.Popen(command, env=whole, stdout=out, stderr=out)], printed)
+    if processes > 1:
+        environment |= {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+    members = []
+    for rank in range(processes):
+        own = environment | ({"RANK": str(rank), "LOCAL_RANK": str(rank)} if processes > 1 else {})
+        members.append(_FORKS.Process(target=small_run.main, args=(command, own, printed)))
+        members[-1].start()
+    return Processes(members, printed)
 
 
-def finish(process: subprocess.Popen, timeout_seconds: float = 300) -> tuple[int, str]:
-    """Wait for a run: its exit code and what it printed."""
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def _accelerate(processes: int) -> list[str]:
+    several = ["--multi_gpu", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    return ["-m", "accelerate.commands.launch", "--num_processes", str(processes), "--main_process_port", "0", *several]
+
+
+def _torchrun(processes: int) -> list[str]:
+    return ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+
+
+_LAUNCHERS = {"python": lambda processes: [], "accelerate": _accelerate, "torchrun": _torchrun}
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["small_run"])
+
+
+def finish(started: Processes, timeout_seconds: float = 300) -> tuple[int, str]:
+    """Wait for a run: the first exit code that is not 0, and what it printed."""
+    deadline = time.monotonic() + timeout_seconds
     try:
-        output, _ = process.communicate(timeout=timeout_seconds)
+        while started.alive():
+            assert time.monotonic() < deadline, f"still at work after {timeout_seconds} s:\n{started.output()}"
+            time.sleep(0.02)
     finally:
-        kill_tree(process)
-    return process.returncode, output
+        started.kill()
+    return next((code for code in started.codes() if code), 0), started.output()
 
 
-def run(config: Path, *arguments: str, processes: int = 1, **options) -> str:
+def run(config: Path, *arguments: str, **options) -> str:
     """A run that must end well."""
-    code, output = finish(start(config, *arguments, processes=processes, **options))
+    code, output = finish(start(config, *arguments, **options))
     assert code == 0, output
     return output
-
-
-def kill_tree(process: subprocess.Popen) -> None:
-    """SIGKILL a launcher and every process below it that is still alive."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        root = psutil.Process(process.pid)
-        for member in (root, *root.children(recursive=True)):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                member.kill()
-    process.wait()
 
 
 def run_dir(config: Path) -> Path:
