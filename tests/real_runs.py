@@ -48,7 +48,7 @@ def write_source(folder: Path, num_train: int, num_validation: int, size: int = 
 
 def _draw(shape: int, labels: list[int], size: int, numbers: random.Random) -> Image.Image:
     big, red, left = labels
-    picture = Image.effect_noise((size, size), 40).convert("RGB")
+    picture = Image.frombytes("L", (size, size), numbers.randbytes(size * size)).convert("RGB")
     radius = size // 4 if big else size // 7
     x, y = size // 4 if left else size * 3 // 4, numbers.randrange(size // 4, size * 3 // 4)
     box = (x - radius, y - radius, x + radius, y + radius)
