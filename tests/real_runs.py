@@ -20,6 +20,8 @@ import psutil
 import small_run
 from PIL import Image, ImageDraw
 
+# Several processes share two cores. It must be set before the process that the runs fork from imports torch.
+os.environ["OMP_NUM_THREADS"] = "1"
 HERE = Path(__file__).parent
 SMALL_RUN = HERE / "small_run.py"
 CLASSES = ("circle", "line", "square")
@@ -125,7 +127,7 @@ def start(
     """
     config.parent.mkdir(parents=True, exist_ok=True)
     printed = Path(tempfile.mkstemp(dir=config.parent, prefix="printed-")[1])
-    environment = {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", **variables}
+    environment = {"ACCELERATE_USE_CPU": "true", **variables}
     command = [str(SMALL_RUN), "--config", str(config), *arguments]
     if launcher is not None:
         command = [sys.executable, *_LAUNCHERS[launcher](processes), *command]

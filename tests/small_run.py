@@ -23,18 +23,21 @@ from mtl_accel.models.pair import Pair
 
 
 class Small(Pair):
-    """Two convolutions with BatchNorm and dropout."""
+    """Two convolutions with BatchNorm and dropout.
+
+    Without biases: before BatchNorm their gradient is 0 but for rounding, which Adam would blow up to full steps.
+    """
 
     pretrained = ResNet18_Weights
 
     def __init__(self, num_outputs: dict[str, int], weights: str | None = None) -> None:
         super().__init__()
         self.backbone = nn.Sequential(
-            nn.Conv2d(3, 8, 3, stride=2),
+            nn.Conv2d(3, 8, 3, stride=2, bias=False),
             nn.BatchNorm2d(8),
             nn.ReLU(),
             nn.Dropout(0.2),
-            nn.Conv2d(8, 16, 3, stride=2),
+            nn.Conv2d(8, 16, 3, stride=2, bias=False),
             nn.BatchNorm2d(16),
             nn.ReLU(),
             nn.AdaptiveAvgPool2d(1),

@@ -1,6 +1,7 @@
 """One result whatever the processes: real processes, real losses, real weights."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,18 @@ def configs(tmp_path_factory) -> dict[tuple[str, int], Path]:
         first, *others = (path for (_, number), path in made.items() if number == world)
         runs.run(first, "--also", os.pathsep.join(map(str, others)), processes=world, TRACE="1")
     return made
+
+
+@pytest.mark.parametrize("pair", ["resnet18_relu_linear", "vgg16_relu_linear"])
+def test_the_source_s_pairs_end_with_equal_weights_on_one_and_two_processes(tmp_path, pair):
+    source = runs.write_source(tmp_path / "source", num_train=12, num_validation=4)
+    digests = []
+    for world in (1, 2):
+        config = runs.write_config(tmp_path / str(world) / "c.json", source, model={"name": pair}, epochs=1)
+        runs.run(config, processes=world)
+        digests.append((runs.digest(config), runs.epochs(config)))
+        shutil.rmtree(runs.run_dir(config))  # two checkpoints of VGG16 are 3 GB
+    assert digests[0] == digests[1]
 
 
 @pytest.mark.parametrize("name", ["micro4", "micro2"])

@@ -38,4 +38,4 @@ def test_the_golden_run_gives_the_losses_that_were_written_down(tmp_path):
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as temporary:
-        GOLDEN.write_text(json.dumps(losses(Path(temporary)), indent=1) + "\n")
+        GOLDEN.write_text(json.dumps(losses(Path(temporary))) + "\n")
