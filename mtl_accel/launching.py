@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
 from accelerate.utils import DistributedType
 from torch.nn.parallel import DistributedDataParallel
@@ -53,8 +54,22 @@ def start(config: Config, environment: Mapping[str, str] = os.environ) -> tuple[
         log_with=list(config.trackers) or None,
         project_dir=str(Path(config.run_dir)),
     )
+    if accelerator.device.type == "cpu":
+        set_threads(config.cpu_threads, environment)
     accelerator.ddp_handler = _DDP()  # not in kwargs_handlers, which knows Accelerate's own classes only
     return accelerator, check(accelerator, config, environment)
+
+
+def set_threads(configured: int | None, environment: Mapping[str, str]) -> None:
+    """Use the configured number of threads, or what `accelerate launch` would leave unused.
+
+    It gives each process one thread unless told otherwise, and so leaves all other cores of a laptop idle.
+    """
+    if configured is not None:
+        torch.set_num_threads(configured)
+    elif "ACCELERATE_MIXED_PRECISION" in environment:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        torch.set_num_threads(max(cores // int(environment.get("LOCAL_WORLD_SIZE", 1)), 1))
 
 
 def leave_at_exit() -> None:

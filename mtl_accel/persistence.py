@@ -29,6 +29,7 @@ _FREE = frozenset(
         "checkpoint_every_steps",
         "checkpoint_every_minutes",
         "trackers",
+        "cpu_threads",
         "micro_batch_size",  # compared as it is used
         "data.cache",
         "data.cache_dir",

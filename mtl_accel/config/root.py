@@ -42,6 +42,9 @@ class Config(Section):
     mixed_precision: Literal["no", "fp16", "bf16"] | None = Field(
         None, description="Type of the forward pass; null: what the launcher says."
     )
+    cpu_threads: int | None = Field(
+        None, gt=0, description="Threads of each process on a CPU; null: an equal share of the cores."
+    )
     data: DataConfig = Field(DataConfig(), description="Where images and labels come from.")
     tasks: dict[TaskName, TaskConfig] = Field(min_length=1, description="What to predict, by name.")
     model: ModelConfig = Field(ModelConfig(), description="The network.")
