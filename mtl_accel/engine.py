@@ -30,7 +30,7 @@ from .scoring import score
 from .state import Progress
 from .tasks import Task, composite, lower_is_better
 from .votes import Mailbox, any_process
-from .watch import LossWatch
+from .watch import LossWatch, SkippedSteps
 
 
 @dataclass
@@ -54,6 +54,7 @@ class Run:
     eval_transforms: Augmentation
     log: RunLog
     watch: LossWatch
+    skipped: SkippedSteps
     save: Callable[[Run, bool], None]  # a checkpoint; true: the best so far. Called on every process
     after_epoch: Callable[[Run, bool], None]  # on the main process, once the epoch is in the log; true: at the end
     progress: Progress = field(default_factory=Progress)
@@ -114,7 +115,8 @@ def train_epoch(run: Run, interrupts: Interrupts) -> bool:
             every = config.checkpoint_every_steps
             saves = not stop and step + 1 < num_steps and (bool(clock) or bool(every and (step + 1) % every == 0))
             if looks or stop or saves:
-                loss = run.watch.read(epoch, run.schedule.lr, norm)
+                loss = run.watch.read(epoch, run.schedule.lr, weights_norm(run) if norm is None else norm)
+                progress.skipped_steps += run.skipped.count()
                 bar.set_postfix(loss=f"{loss:.4f}")
             bar.update()
             if stop:
@@ -162,6 +164,11 @@ def gradient_norm(run: Run, looks: bool) -> Tensor | None:
         return None
     # With loss scaling an infinite norm is an everyday event: the scaler skips that step.
     return norm if run.accelerator.scaler is None else None
+
+
+def weights_norm(run: Run) -> Tensor:
+    """Not finite after a step with a gradient that was not."""
+    return torch.nn.utils.get_total_norm(parameter.detach() for parameter in run.objective.parameters())
 
 
 def share(run: Run, losses: Tensor, num_here: int, asked: bool) -> tuple[Tensor, Tensor]:

@@ -31,7 +31,7 @@ from .losses import LOSSES
 from .objective import Objective
 from .optim import Schedule, build_optimizer
 from .runlog import RunLog
-from .watch import LossWatch
+from .watch import LossWatch, SkippedSteps
 
 _DRAWING_SHARE = 20  # of the time that curves.png took, before it is drawn again
 
@@ -154,6 +154,7 @@ def build(
         eval_transforms=Augmentation(config.transforms.eval, config.seed),
         log=log,
         watch=LossWatch(list(tasks), lambda epoch, step: [ids[row] for row in order.step(epoch, step)[1] if row >= 0]),
+        skipped=SkippedSteps(accelerator.scaler),
         save=functools.partial(
             persistence.save,
             root=Path(config.run_dir) / "checkpoints",

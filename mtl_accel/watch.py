@@ -27,20 +27,20 @@ class LossWatch:
         self._steps.append(step)
         self._losses.append(losses)
 
-    def read(self, epoch: int, lr: float, gradient_norm: Tensor | None) -> float:
+    def read(self, epoch: int, lr: float, norm: Tensor) -> float:
         """The interval's mean loss, summed over the tasks. Starts the next interval.
 
         Raises:
-            UserError: a loss or the last gradient's norm is NaN or infinite.
+            UserError: a loss, or the norm of the last gradient or of the weights, is NaN or infinite.
         """
         losses = torch.stack(self._losses).cpu()
         finite = torch.isfinite(losses)
         steps, self._steps, self._losses = self._steps, [], []
-        norm = 0.0 if gradient_norm is None else float(gradient_norm)
-        if finite.all() and math.isfinite(norm):
+        length = float(norm)
+        if finite.all() and math.isfinite(length):
             return float(losses.sum(dim=1).mean())
         if finite.all():
-            what, step = f"the gradient's norm is {norm}", steps[-1]
+            what, step = f"the norm of gradient or weights is {length}", steps[-1]
         else:
             row = int((~finite.all(dim=1)).nonzero()[0])
             values = dict(zip(self.task_names, losses[row].tolist(), strict=True))
@@ -53,3 +53,23 @@ class LossWatch:
             f"{lr:g}: {what}; samples {shown}. No checkpoint was written from it: lower the learning rate, set "
             'gradient_clip_norm, or mixed_precision "no", and resume'
         )
+
+
+class SkippedSteps:
+    """Counts the steps that fp16's loss scaling skipped. Each of them makes the scale smaller by one factor.
+
+    A look a logging interval is enough: the scale grows once in 2,000 steps, so at most one is missed in those.
+    """
+
+    def __init__(self, scaler: torch.amp.GradScaler | None) -> None:
+        self.scaler = scaler
+        self._scale: float | None = None
+
+    def count(self) -> int:
+        """Skipped steps since the last call. Waits for the device, so call it where the losses are read."""
+        if self.scaler is None:
+            return 0
+        before, self._scale = self._scale, self.scaler.get_scale()
+        if before is None or self._scale >= before:
+            return 0
+        return round(math.log(self._scale / before, self.scaler.get_backoff_factor()))

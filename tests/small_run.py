@@ -58,6 +58,15 @@ class Without(Small):
         self.backbone = nn.Sequential(*kept)
 
 
+class Deep(Small):
+    """A pair that can learn a batch by heart: no dropout, and wide enough."""
+
+    def __init__(self, num_outputs: dict[str, int], weights: str | None = None) -> None:
+        super().__init__(num_outputs, weights)
+        flat = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 64), nn.ReLU(), nn.Linear(64, 16), nn.ReLU())
+        self.backbone = flat
+
+
 def traced(run_step: Callable) -> Callable:
     """The step, written down after it ran; the run itself is untouched."""
 
@@ -91,6 +100,7 @@ def train_one(config, options) -> int:
         resume=str(options.get("resume", "auto")),
         overwrite=bool(options.get("overwrite", False)),
         allow_changes=bool(options.get("resume.allow_changes", False)),
+        debugging=options.get("debug"),
     )
     return result.exit_code
 
@@ -109,9 +119,9 @@ def main(arguments: list[str], environment: dict[str, str] | None = None, printe
         with printed.open("a") as out:
             os.dup2(out.fileno(), 1)
             os.dup2(out.fileno(), 2)
-    models.MODELS |= {"small": Small, "without": Without}
+    models.MODELS |= {"small": Small, "without": Without, "deep": Deep}
     engine.forward_backward = traced(engine.forward_backward)
-    switches = dict.fromkeys(("config", "also", "resume", "resume.allow_changes", "overwrite"), "")
+    switches = dict.fromkeys(("config", "also", "resume", "resume.allow_changes", "overwrite", "debug"), "")
     sys.exit(console.run_script("small_run.py", "", switches, train_all))
 
 

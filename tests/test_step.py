@@ -11,7 +11,7 @@ from torch import nn
 from mtl_accel.batchnorm import RunningStatistics
 from mtl_accel.errors import UserError
 from mtl_accel.gradients import HalfwaySum
-from mtl_accel.watch import LossWatch
+from mtl_accel.watch import LossWatch, SkippedSteps
 
 
 def network() -> nn.Module:
@@ -150,7 +150,7 @@ def test_the_watch_gives_the_interval_s_mean_and_starts_anew():
         looking.add(step, torch.tensor(losses, dtype=torch.float64))
     assert looking.read(0, 0.1, torch.tensor(1.0)) == 6
     looking.add(2, torch.tensor([1.0, 1.0]))
-    assert looking.read(0, 0.1, None) == 2
+    assert looking.read(0, 0.1, torch.tensor(1.0)) == 2
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -172,3 +172,15 @@ def test_a_gradient_that_is_not_finite_is_told_for_the_interval_s_last_step():
         looking.add(step, torch.tensor([1.0, 1.0]))
     with pytest.raises(UserError, match=r"epoch 1, step 2 \(seen in steps 1 to 2\).*norm is inf; samples 0-1-0\.png"):
         looking.read(0, 0.1, torch.tensor(float("inf")))
+
+
+def test_steps_that_loss_scaling_skipped_are_counted_by_the_scale():
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    scaler.scale(torch.ones(1))  # the scale is made when it is first used
+    skipped = SkippedSteps(scaler)
+    assert skipped.count() == 0
+    scaler.update(256.0)  # two steps skipped, each halved it
+    assert skipped.count() == 2
+    scaler.update(512.0)  # a step that went well for long enough
+    assert skipped.count() == 0
+    assert SkippedSteps(None).count() == 0

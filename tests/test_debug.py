@@ -1,0 +1,56 @@
+"""Debug runs: two batches of everything, or one batch learnt by heart."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import real_runs as runs
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> Path:
+    return runs.write_source(tmp_path_factory.mktemp("source"), num_train=37, num_validation=13)
+
+
+@pytest.mark.parametrize("version", ["v1", "v5"])
+def test_a_version_runs_two_batches_without_a_launcher(tmp_path, version):
+    """The real script and config; a small batch and small pictures, so that VGG16 is quick on a CPU."""
+    wardrobe = {"num_train": 20, "num_validation": 10, "num_test": 2, "image_size": 64}
+    command = [sys.executable, "launch/train.py", "--config", f"configs/{version}.json", "--debug"]
+    command += ["--model.weights", "null", "--batch_size", "4", "--run_dir", str(tmp_path / version)]
+    command += ["--data.wardrobe", json.dumps(wardrobe), "--data.cache_dir", str(tmp_path / "cache")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for part in ("8 train, 8 validation", "2 steps an epoch", "(4, 3, 224, 224)", "backbone: ", "peak memory: "):
+        assert part in done.stdout
+    assert "===== Epoch 1 =====" in done.stdout
+    assert "===== Epoch 2 =====" not in done.stdout
+    assert (tmp_path / f"{version}-debug" / "model" / "model.safetensors").exists()
+
+
+def test_a_debug_run_says_what_it_works_on_and_leaves_the_real_run_folder_alone(source, tmp_path):
+    config = runs.write_config(tmp_path / "c.json", source)
+    output = runs.run(config, "--debug", "batches")
+    for part in ("16 train, 13 validation", "category: multiclass", "circle: ", "big: ", "heads: 102 parameters"):
+        assert part in output
+    assert not runs.run_dir(config).exists()
+    assert (tmp_path / "run-debug" / "status.json").exists()
+
+
+def test_overfit_learns_its_batch(source, tmp_path):
+    config = runs.write_config(
+        tmp_path / "c.json", source, optimizer={"name": "AdamW", "lr": 0.03}, model={"name": "deep"}
+    )
+    assert "learnt: the loss fell from" in runs.run(config, "--debug", "overfit")
+
+
+def test_overfit_fails_when_nothing_can_be_learnt(source, tmp_path):
+    config = runs.write_config(tmp_path / "c.json", source, optimizer={"name": "SGD", "lr": 1e-9})
+    code, output = runs.finish(runs.start(config, "--debug", "overfit"))
+    assert code == 2
+    assert "error: --debug overfit: after 100 steps on one batch the loss is" in output
+    assert json.loads((tmp_path / "run-debug" / "status.json").read_text())["status"] == "failed"
