@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Mapping
 from types import FrameType
 from typing import Any
@@ -27,7 +28,9 @@ class Interrupts:
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
-        self._previous = {number: signal.signal(number, self._asked) for number in _ASKS}
+        # Python hands signals to the main thread only; a run in another one, as in a notebook's job, hears none.
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {number: signal.signal(number, self._asked) for number in _ASKS}
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,7 +1,7 @@
 """Kill a training run again and again, at random moments, and see that nothing is lost.
 
 python tests/kill_many.py 100 [PROCESSES] prints how often the run was killed, resumed and finished, and whether
-its weights equal those of a run that was left alone.
+its weights and the metrics of every epoch equal those of a run that was left alone.
 """
 
 import random
@@ -61,7 +61,8 @@ def kill_many(folder: Path, kills: int, worlds: list[int], seed: int = 0) -> dic
     before = last_step(killed)
     counts["resumes"] += resumes_at(before, runs.run(killed, processes=worlds[counts["kills"] % len(worlds)]))
     runs.run(alone)
-    return {**counts, "finished": runs.status(killed)["status"], "equal": runs.digest(killed) == runs.digest(alone)}
+    equal = runs.digest(killed) == runs.digest(alone) and runs.epochs(killed) == runs.epochs(alone)
+    return {**counts, "finished": runs.status(killed)["status"], "equal": equal}
 
 
 if __name__ == "__main__":

@@ -28,8 +28,11 @@ CLASSES = ("circle", "line", "square")
 LABELS = ("big", "red", "left")
 
 
-def write_source(folder: Path, num_train: int, num_validation: int, size: int = 32, blanks: bool = True) -> Path:
-    """A Kaggle-style folder of drawn shapes; with `blanks`, every seventh class and fifth "red" is unlabelled."""
+def write_source(folder: Path, num_train: int, num_validation: int, size: int = 32, labelled_every: int = 1) -> Path:
+    """A Kaggle-style folder of drawn shapes.
+
+    Every seventh class and fifth "red" is unlabelled; with `labelled_every` n, so are all classes but each nth.
+    """
     numbers = random.Random(0)
     for split, count in (("train", num_train), ("val", num_validation)):
         (folder / split).mkdir(parents=True)
@@ -40,9 +43,9 @@ def write_source(folder: Path, num_train: int, num_validation: int, size: int = 
                 shape, labels = numbers.randrange(3), [numbers.randrange(2) for _ in LABELS]
                 _draw(shape, labels, size, numbers).save(folder / split / f"{index}.png")
                 row: list[str | int] = [f"{index}.png", CLASSES[shape], *labels]
-                if blanks and index % 7 == 0:
+                if index % 7 == 3 or index % labelled_every:
                     row[1] = ""
-                if blanks and index % 5 == 0:
+                if index % 5 == 0:
                     row[3] = ""
                 writer.writerow(row)
     return folder
@@ -161,7 +164,8 @@ def _torchrun(processes: int) -> list[str]:
 
 _LAUNCHERS = {"python": lambda processes: [], "accelerate": _accelerate, "torchrun": _torchrun}
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["small_run"])
+# Not small_run: before Python 3.12 the process that is forked does not know the folder of the tests.
+_FORKS.set_forkserver_preload(["mtl_accel.experiment"])
 
 
 def finish(started: Processes, timeout_seconds: float = 300) -> tuple[int, str]:

@@ -76,6 +76,13 @@ def test_sigterm_to_one_of_two_saves_on_both_and_the_resumed_run_ends_with_the_s
     assert runs.digest(config) == runs.digest(alone)
 
 
+def test_a_checkpoint_is_written_by_the_clock(source, tmp_path):
+    config = runs.write_config(tmp_path / "c.json", source, epochs=400, checkpoint_every_minutes=1e-4)
+    process = runs.start(config)
+    wait_until(process, lambda: kill_many.last_step(config) % 5 != 0)
+    process.kill()
+
+
 def test_a_second_start_is_refused_and_names_the_first(source, tmp_path):
     config = runs.write_config(tmp_path / "c.json", source, **LONG)
     first = start_training(config)

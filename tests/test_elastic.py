@@ -21,6 +21,7 @@ SCENARIOS = {
     "micro4": ({}, DATA, (1, 2)),
     "micro2": ({"micro_batch_size": 2}, DATA, (1, 2)),
     "long": ({"micro_batch_size": 2, "epochs": 10}, DATA, (1, 4)),
+    "sparse": ({"micro_batch_size": 2}, DATA, (1, 2)),  # most micro-batches hold no class at all
     "still": (STILL, DATA, (1, 2, 3, 4)),
     "worker1": ({}, {"num_workers": 1, "cache": "none"}, (1,)),
     "worker3": ({}, {"num_workers": 3, "cache": "none"}, (1,)),
@@ -34,9 +35,10 @@ def configs(tmp_path_factory) -> dict[tuple[str, int], Path]:
     """Every scenario on every number of processes, run for real; one launch a number of processes."""
     base = tmp_path_factory.mktemp("elastic")
     source = runs.write_source(base / "source", num_train=37, num_validation=13)
+    sparse = runs.write_source(base / "sparse", num_train=37, num_validation=13, labelled_every=12)
     made = {}
     for name, (changes, data, worlds) in SCENARIOS.items():
-        whole = {"source": str(source), "cache_dir": str(base / "cache"), **data}
+        whole = {"source": str(sparse if name == "sparse" else source), "cache_dir": str(base / "cache"), **data}
         for world in worlds:
             made[name, world] = runs.write_config(base / f"{name}{world}" / "c.json", source, data=whole, **changes)
     for world in (1, 2, 3, 4):
@@ -57,7 +59,7 @@ def test_the_source_s_pairs_end_with_equal_weights_on_one_and_two_processes(tmp_
     assert digests[0] == digests[1]
 
 
-@pytest.mark.parametrize("name", ["micro4", "micro2"])
+@pytest.mark.parametrize("name", ["micro4", "micro2", "sparse"])
 def test_one_and_two_processes_end_with_equal_weights_losses_and_metrics(configs, name):
     one, two = configs[name, 1], configs[name, 2]
     assert runs.trace(one) == runs.trace(two)
