@@ -35,7 +35,7 @@ def configs(tmp_path_factory) -> dict[tuple[str, int], Path]:
     """Every scenario on every number of processes, run for real; one launch a number of processes."""
     base = tmp_path_factory.mktemp("elastic")
     source = runs.write_source(base / "source", num_train=37, num_validation=13)
-    sparse = runs.write_source(base / "sparse", num_train=37, num_validation=13, labelled_every=12)
+    sparse = runs.write_source(base / "sparse", num_train=37, num_validation=13, labelled_every=5)
     made = {}
     for name, (changes, data, worlds) in SCENARIOS.items():
         whole = {"source": str(sparse if name == "sparse" else source), "cache_dir": str(base / "cache"), **data}
