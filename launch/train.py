@@ -13,7 +13,8 @@ SWITCHES = {
     "resume": '"auto" (default): go on where an unfinished run stopped; "none"; or the folder of a run to go on from.',
     "resume.allow_changes": "Resume although config or data have changed.",
     "overwrite": "Empty the run folder first.",
-    "debug": 'Two batches of everything, in a run folder of its own; "--debug overfit" learns one batch by heart.',
+    "debug": "Two batches of everything (of at most 8 samples on a CPU), in a run folder of its own; "
+    '"--debug overfit" learns one batch by heart.',
 }
 
 
