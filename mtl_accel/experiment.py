@@ -130,9 +130,7 @@ def build(
     losses = {name: LOSSES[config.tasks[name].loss.name] for name in tasks}
     train_loader, validation_loader = _loaders(config, accelerator, labelled, micro_batch_size)
     order = train_loader.order
-    ids = labelled.ids("train")
-    model = _model(config, labelled, accelerator)
-    objective = Objective(model, tasks, losses, BALANCERS[config.balancing.name])
+    objective = Objective(_model(config, labelled, accelerator), tasks, losses, BALANCERS[config.balancing.name])
     optimizer = build_optimizer(config.optimizer, objective.parameters())
     schedule = Schedule(optimizer, config.scheduler, config.epochs, order.num_steps, config.warmup_epochs)
     wrapped, prepared = accelerator.prepare(objective, optimizer)
@@ -153,16 +151,23 @@ def build(
         train_transforms=Augmentation(config.transforms.train, config.seed),
         eval_transforms=Augmentation(config.transforms.eval, config.seed),
         log=log,
-        watch=LossWatch(list(tasks), lambda epoch, step: [ids[row] for row in order.step(epoch, step)[1] if row >= 0]),
+        watch=_watch(labelled, order),
         skipped=SkippedSteps(accelerator.scaler),
-        save=functools.partial(
-            persistence.save,
-            root=Path(config.run_dir) / "checkpoints",
-            fingerprint=labelled.fingerprint,
-            is_owner=is_owner,
-        ),
+        save=_saver(config, labelled, is_owner),
         after_epoch=_Curves(),
     )
+
+
+def _watch(labelled: Labelled, order: TrainingOrder) -> LossWatch:
+    ids = labelled.ids("train")
+    return LossWatch(
+        list(labelled.tasks), lambda epoch, step: [ids[row] for row in order.step(epoch, step)[1] if row >= 0]
+    )
+
+
+def _saver(config: Config, labelled: Labelled, is_owner: Callable[[], bool]) -> Callable[[Run, bool], None]:
+    root = Path(config.run_dir) / "checkpoints"
+    return functools.partial(persistence.save, root=root, fingerprint=labelled.fingerprint, is_owner=is_owner)
 
 
 def _loaders(

@@ -56,7 +56,7 @@ def on_cpu(monkeypatch):
 
 def config_of(**changes) -> Config:
     path = Path("configs/quickstart.json")
-    return validate(read_json(path) | changes, str(path))
+    return validate(read_json(path) | {"batch_size": 64} | changes, str(path))
 
 
 def refused(environment: dict[str, str] | None = None, **changes) -> list[str]:

@@ -8,7 +8,7 @@ attributes and measures still misses 4% of the categories.
 A linear model on pixels (logistic regression on 16 x 16 RGB, 2,000 training images of 64 pixels) reaches a
 validation accuracy of 0.31 for the category and a macro F1 of 0.18 for the attributes at threshold 0.5.
 
-Quickstart (configs/quickstart.json) reaches a validation accuracy of ... and a macro F1 of ....
+Quickstart (configs/quickstart.json) reaches a validation accuracy of 0.55 and a macro F1 of 0.28.
 """
 
 from __future__ import annotations
@@ -187,8 +187,8 @@ def write(
         UserError: a count, size or number of workers below 1, or a cache that cannot be written to.
     """
     counts = (num_train, num_validation, num_test)
-    _require_positive(num_train=num_train, num_validation=num_validation, num_test=num_test)
-    _require_positive(image_size=image_size, num_workers=num_workers)
+    sizes = dict(zip(("num_train", "num_validation", "num_test"), counts, strict=True))
+    _require_positive(**sizes, image_size=image_size, num_workers=num_workers)
     cache = default_cache_dir() if cache_dir is None else cache_dir
     folder = cache / f"v{DRAWING_VERSION}-{num_train}-{num_validation}-{num_test}-{image_size}px-seed{seed}"
     if folder.is_dir():
