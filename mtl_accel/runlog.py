@@ -97,6 +97,7 @@ class RunLog:
         """To the console, above any bar, and to log.txt."""
         if self.active:
             tqdm.write(text)
+            sys.stdout.flush()  # into a file or a pipe Python would hold it back, and a killed run would leave nothing
             with (self.run_dir / "log.txt").open("a", encoding="utf-8") as file:
                 file.write(text + "\n")
 
