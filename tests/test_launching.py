@@ -19,10 +19,13 @@ from mtl_accel.errors import UserError
 
 SETTINGS = sorted(Path("launch/accelerate").glob("*.yaml"))
 LAUNCH = [sys.executable, "-m", "accelerate.commands.launch"]
+# One write a process: print makes two, of which another process's may come in between.
 WHO = """
+import sys
 from accelerate import Accelerator
 accelerator = Accelerator()
-print(accelerator.num_processes, flush=True)
+sys.stdout.write(f"{accelerator.num_processes}\\n")
+sys.stdout.flush()
 accelerator.end_training()
 """
 # Runs a script and waits for its neighbour's end, since the launcher kills all when the first one fails.
