@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 from . import checkpoint, durable
 from .checkpoint import Checkpoint
+from .data.wardrobe import default_cache_dir
 from .errors import UserError
 from .ownership import LOCK
 
@@ -18,8 +18,7 @@ def cache_dir(configured: str | None) -> Path:
     """Where decoded pictures lie: the configured folder, or mtl_accel's own in the user's cache."""
     if configured is not None:
         return Path(configured).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "mtl_accel"
+    return default_cache_dir().parent
 
 
 def prepare(run_dir: Path, resume: str, overwrite: bool) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 Tensors = dict[str, Tensor]
 
@@ -55,7 +55,3 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, tensors: Tensors, pla
             if isinstance(value, Tensor) and value.shape == parameter.shape:
                 # The file holds plain strides; fused kernels want those of the parameter.
                 values[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-
-
-def load_model_state(model: nn.Module, tensors: Tensors) -> None:
-    model.load_state_dict(tensors, strict=True)
