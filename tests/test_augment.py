@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,41 @@ def test_parts_that_fit_the_cache_change_no_bit(monkeypatch: pytest.MonkeyPatch)
     whole = augmentation(images, ids, epoch=1)
     monkeypatch.setattr(augment, "_PART_BYTES", 2 * 4 * 3 * 16 * 20)
     assert torch.equal(augmentation(images, ids, epoch=1), whole)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    names=st.lists(st.sampled_from(["RandomHorizontalFlip", "RandomVerticalFlip", "ColorJitter", "RandomRotation"])),
+    height=sides,
+    width=sides,
+)
+def test_a_flip_done_by_a_later_rotation_changes_no_bit(names: list[str], height: int, width: int) -> None:
+    augmentation = pipeline(*names, "Normalize", size=(height, width))
+    images, ids = pictures(5, height, width), np.arange(5)
+    drawn = augmentation.draw(ids, epoch=4)
+    expected = images
+    for position, each in augmentation.operations.items():
+        head = f"{position}."
+        own = {name.removeprefix(head): array for name, array in drawn.items() if name.startswith(head)}
+        expected = each.apply(expected, own)
+    assert torch.equal(augmentation(images, ids, epoch=4), expected)
+
+
+def test_flips_before_a_rotation_are_no_pass_of_their_own() -> None:
+    # The jitter between them sees the same pixels; a box that is erased would not lie at the same place.
+    names = ["RandomHorizontalFlip", "RandomVerticalFlip", "ColorJitter", "RandomRotation", "RandomHorizontalFlip"]
+    augmentation, images = pipeline(*names, "Normalize", size=(12, 12)), pictures(4, 12, 12)
+    with _Counting() as counting:
+        augmentation(images, np.arange(4), epoch=0)
+    assert counting.calls["flip"] == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_batch_leaves_in_the_type_and_layout_that_the_model_reads(dtype: torch.dtype) -> None:
+    augmentation, images = pipeline("RandomRotation", "Normalize", size=(12, 10)), pictures(4, 12, 10)
+    augmented = augmentation(images, np.arange(4), dtype=dtype)
+    assert augmented.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(augmented, augmentation(images, np.arange(4)).to(dtype))
 
 
 def test_the_number_of_threads_changes_no_bit() -> None:
@@ -107,6 +143,18 @@ def test_evaluation_needs_no_ids_and_draws_nothing() -> None:
     assert not augmentation.is_random
     assert augmentation.draw(np.arange(2), epoch=0) == {}
     assert torch.equal(augmentation(images), tv.normalize(images.to(torch.float32).div(255), mean, std))
+
+
+class _Counting(TorchDispatchMode):
+    """Counts the operators by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        self.calls[func.overloadpacket.__name__] += 1
+        return func(*args, **(kwargs or {}))
 
 
 class _NoWaiting(TorchDispatchMode):

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from .base import Section
+from .torchvision_names import TorchvisionTransform
 
-Size = Annotated[int, Field(gt=0)]
+Size = Annotated[int, Field(gt=0, le=4096)]
 Pair = tuple[Size, Size]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Interpolation = Literal["nearest", "bilinear", "bicubic"]
@@ -123,7 +124,8 @@ Transform = Annotated[
     | ColorJitter
     | RandomGrayscale
     | RandomErasing
-    | Normalize,
+    | Normalize
+    | TorchvisionTransform,
     Field(discriminator="name"),
 ]
 FixedTransform = Annotated[Resize | CenterCrop | Normalize, Field(discriminator="name")]
@@ -137,6 +139,11 @@ def cached_prefix(transforms: tuple[Transform, ...]) -> tuple[Resize | CenterCro
             break
         prefix.append(transform)
     return tuple(prefix)
+
+
+def torchvision_end(transforms: tuple[Transform, ...]) -> int:
+    """Position behind the last of torchvision's own transforms; 0 without one."""
+    return max((at + 1 for at, t in enumerate(transforms) if isinstance(t, TorchvisionTransform)), default=0)
 
 
 def problems(transforms: tuple[Transform, ...], place: str) -> list[str]:
@@ -159,7 +166,8 @@ def problems(transforms: tuple[Transform, ...], place: str) -> list[str]:
             found.append(f"{where}: RandomErasing must stand after Normalize")
         if not isinstance(transform, RandomErasing) and any(t.name == "Normalize" for t in transforms[:index]):
             found.append(f"{where}: {transform.name} must stand before Normalize")
-        height, width = getattr(transform, "size", (height, width))
+        if isinstance(transform, Resize | CenterCrop | RandomResizedCrop):
+            height, width = transform.size
     if not any(t.name == "Normalize" for t in transforms):
         found.append(f"{place}: Normalize is missing; without it the model would see pixels from 0 to 255")
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,47 +15,55 @@ from .operation import Operation, Parameters, as_float, between, send
 _NUM_TRIES = 10  # torchvision's, for a box that fits
 
 
-class HorizontalFlip(Operation[transforms.RandomHorizontalFlip]):
-    """Mirror left and right."""
+class Flip(Operation[transforms.RandomHorizontalFlip | transforms.RandomVerticalFlip]):
+    """Mirror the samples that are chosen."""
 
     num_uniforms = 1
+    axis: ClassVar[str]  # "columns" or "rows"
 
     def parameters(self, uniforms: np.ndarray) -> dict[str, np.ndarray]:
         return {"flip": uniforms[:, 0] < self.config.p}
 
     def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
-        return _flip(images, parameters["flip"], dim=3)
+        rows = send(np.flatnonzero(parameters["flip"]), images.device)
+        flipped = images.index_select(0, rows).flip(3 if self.axis == "columns" else 2)
+        return images.index_copy(0, rows, flipped)
 
 
-class VerticalFlip(Operation[transforms.RandomVerticalFlip]):
-    """Mirror up and down."""
+class HorizontalFlip(Flip):
+    """Left and right."""
 
-    num_uniforms = 1
-
-    def parameters(self, uniforms: np.ndarray) -> dict[str, np.ndarray]:
-        return {"flip": uniforms[:, 0] < self.config.p}
-
-    def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
-        return _flip(images, parameters["flip"], dim=2)
+    axis = "columns"
 
 
-def _flip(images: torch.Tensor, chosen: np.ndarray, dim: int) -> torch.Tensor:
-    pick = send(np.arange(len(images)) + len(images) * chosen, images.device)
-    return torch.cat([images, images.flip(dim)]).index_select(0, pick)
+class VerticalFlip(Flip):
+    """Up and down."""
+
+    axis = "rows"
 
 
 class Rotation(Operation[transforms.RandomRotation]):
-    """Rotate about the centre, counter-clockwise for positive angles; the frame stays."""
+    """Rotate about the centre, counter-clockwise for positive angles; the frame stays.
+
+    Parameters "columns" and "rows" [B], where they are given, mirror a sample first.
+    """
 
     num_uniforms = 1
+
+    @property
+    def takes_flips(self) -> bool:
+        return self.config.interpolation == "nearest"  # bilinear weights would round otherwise
 
     def parameters(self, uniforms: np.ndarray) -> dict[str, np.ndarray]:
         return {"angle": between(uniforms[:, 0], *self.config.degrees)}
 
     def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
         x, y = self._source(parameters["angle"], images)
-        sample = _take_nearest if self.config.interpolation == "nearest" else _sample_bilinear
-        return sample(as_float(images), x, y, self.config.fill / 255)
+        if self.config.interpolation == "bilinear":
+            return _sample_bilinear(as_float(images), x, y, self.config.fill / 255)
+        if images.dtype == torch.uint8 and self.config.fill.is_integer():  # a quarter of the bytes to move
+            return _take_nearest(images, x, y, int(self.config.fill), parameters)
+        return _take_nearest(as_float(images), x, y, self.config.fill / 255, parameters)
 
     @staticmethod
     def _source(angle: np.ndarray, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -70,17 +79,28 @@ class Rotation(Operation[transforms.RandomRotation]):
         return x, y
 
 
-def _take_nearest(images: torch.Tensor, x: torch.Tensor, y: torch.Tensor, fill: float) -> torch.Tensor:
-    """Pixels at the rounded columns x and rows y [B, H, W]; `fill` where these lie outside."""
+def _take_nearest(
+    images: torch.Tensor, x: torch.Tensor, y: torch.Tensor, fill: float, mirrored: Parameters
+) -> torch.Tensor:
+    """Pixels at the rounded columns x and rows y [B, H, W] of the mirrored pictures; `fill` where these lie outside."""
     height, width = images.shape[2:]
     inner_x, inner_y = x.round_().clamp(0, width - 1), y.round_().clamp(0, height - 1)
-    # int32 until the end: arithmetic in int64 takes several times as long.
-    index = inner_y.to(torch.int32).mul_(width).add_(inner_x.to(torch.int32)).to(torch.int64)
+    # 1 inside and 0 outside, in the pixels' own type: on a CPU products are much faster than masks.
+    inside = x.eq_(inner_x).mul_(y.eq_(inner_y)).to(images.dtype)[:, None]
+    sign_x, sign_y, offset = send(_index_of_mirrored(mirrored, len(images), height, width), x.device)[..., None, None]
+    # In float32, exact for pictures of up to 4096 x 4096, and then at once to what gather asks for.
+    index = inner_y.mul_(sign_y).add_(inner_x.mul_(sign_x)).add_(offset).to(torch.int64)
     taken = images.flatten(2).gather(2, index.flatten(1)[:, None].expand(-1, 3, -1)).view_as(images)
-    # 1 inside and 0 outside, in floats: on a CPU products are much faster than masks.
-    inside = x.eq_(inner_x).mul_(y.eq_(inner_y))[:, None]
     taken.mul_(inside)
     return taken.add_((1 - inside).mul_(fill)) if fill else taken
+
+
+def _index_of_mirrored(mirrored: Parameters, count: int, height: int, width: int) -> np.ndarray:
+    """float32 [3, B]: pixel (x, y) of a mirrored picture is number sign_x x + sign_y y + offset of its own."""
+    none = np.zeros(count, dtype=bool)
+    columns, rows = (mirrored.get(axis, none) for axis in ("columns", "rows"))
+    offset = columns * (width - 1) + rows * (height - 1) * width
+    return np.stack([np.where(columns, -1, 1), np.where(rows, -width, width), offset]).astype(np.float32)
 
 
 def _sample_bilinear(images: torch.Tensor, x: torch.Tensor, y: torch.Tensor, fill: float) -> torch.Tensor:
