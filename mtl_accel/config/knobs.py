@@ -30,12 +30,22 @@ def sections_in(annotation: Any) -> list[type[BaseModel]]:
     return [model for inner in get_args(annotation) for model in sections_in(inner)]
 
 
-def branch_of(model: type[BaseModel]) -> tuple[str, str] | None:
-    """("name", "AdamW") of a model that is one branch of a union."""
+class Branch(NamedTuple):
+    """What makes a model one branch of a union: the key and its values, such as ("name", ("AdamW",))."""
+
+    key: str
+    tags: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return " | ".join(self.tags)
+
+
+def branch_of(model: type[BaseModel]) -> Branch | None:
+    """The branch that a model is, or None for a model that stands alone."""
     for key in ("name", "kind"):
         field = model.model_fields.get(key)
         if field is not None and get_origin(field.annotation) is Literal:
-            return key, get_args(field.annotation)[0]
+            return Branch(key, get_args(field.annotation))
     return None
 
 
@@ -47,7 +57,7 @@ def models_at(root: type[BaseModel], location: Sequence[str | int]) -> list[type
         if field is not None:
             models = sections_in(field.annotation)
         else:  # a branch's tag; or a task's name or a place in a list, which narrow nothing
-            models = [m for m in models if (branch_of(m) or ("", None))[1] == part] or models
+            models = [m for m in models if (branch := branch_of(m)) and part in branch.tags] or models
     return models
 
 
@@ -69,7 +79,7 @@ def type_name(annotation: Any) -> str:
     if annotation is type(None):
         return "null"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return (branch_of(annotation) or ("", "section"))[1]
+        return str(branch_of(annotation) or "section")
     if get_origin(annotation) is Literal:
         return " | ".join(f'"{value}"' for value in get_args(annotation))
     arguments = get_args(annotation)
@@ -90,14 +100,15 @@ def default_of(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
         return "required"
     if isinstance(field.default, BaseModel):
-        return (branch_of(type(field.default)) or ("", ""))[1]
+        return str(branch_of(type(field.default)) or "")
     return json.dumps(field.default)
 
 
 def walk(model: type[BaseModel], path: str = "") -> Iterator[Knob]:
     """Every knob of a model and of all that it may hold, in the order of the file."""
     for key, field in model.model_fields.items():
-        if key == "schema_" or (branch_of(model) or ("",))[0] == key:
+        own = branch_of(model)
+        if key == "schema_" or (own and own.key == key):
             continue
         here = f"{path}{key}"
         yield Knob(here, type_name(field.annotation), default_of(field), field.description or "")
@@ -108,5 +119,6 @@ def walk(model: type[BaseModel], path: str = "") -> Iterator[Knob]:
         for section in inner:
             branch = branch_of(section)
             if branch and len(inner) + len(many) > 1:
-                yield Knob(f"{here}{many}", f'{{"{branch[0]}": "{branch[1]}"}}', "", section.__doc__ or "")
+                tags = " | ".join(f'"{tag}"' for tag in branch.tags)
+                yield Knob(f"{here}{many}", f'{{"{branch.key}": {tags}}}', "", section.__doc__ or "")
             yield from walk(section, f"{here}{many}.")

@@ -143,7 +143,7 @@ def dotted(location: Sequence[str | int], raw: Any) -> str:
 def _known_keys(location: tuple[str | int, ...]) -> str:
     models = models_at(Config, location)
     known = sorted({key for m in models for key in m.model_fields if key != "schema_"})
-    where = (branch_of(models[0]) or ("", ""))[1]
+    where = str(branch_of(models[0]) or "")
     listed = f"; known here{f' ({where})' if where else ''}: {', '.join(known)}"
     return did_you_mean(str(location[-1]), known) or listed
 

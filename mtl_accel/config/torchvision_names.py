@@ -1,0 +1,70 @@
+"""Torchvision's other transforms, by name: accepted without a section of their own for each."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, JsonValue
+
+from .base import Section
+
+# Those of torchvision.transforms.v2 that make one picture of one picture. They are written down, so that reading a
+# config does not import torchvision; a test compares the list with what is installed.
+TorchvisionName = Literal[
+    "AugMix",
+    "AutoAugment",
+    "ElasticTransform",
+    "GaussianBlur",
+    "GaussianNoise",
+    "Grayscale",
+    "Identity",
+    "JPEG",
+    "Pad",
+    "RGB",
+    "RandAugment",
+    "RandomAdjustSharpness",
+    "RandomAffine",
+    "RandomAutocontrast",
+    "RandomChannelPermutation",
+    "RandomCrop",
+    "RandomEqualize",
+    "RandomInvert",
+    "RandomPerspective",
+    "RandomPhotometricDistort",
+    "RandomPosterize",
+    "RandomResize",
+    "RandomShortestSize",
+    "RandomSolarize",
+    "RandomZoomOut",
+    "ScaleJitter",
+    "TrivialAugmentWide",
+]
+
+
+def _finite(value: JsonValue) -> JsonValue:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise ValueError("must hold finite numbers only") from None
+    return value
+
+
+Argument = Annotated[JsonValue, AfterValidator(_finite)]
+
+
+class TorchvisionTransform(Section):
+    """Any of torchvision.transforms.v2's other transforms. The keys beside the name are its arguments, which
+    torchvision checks before training. It runs in the loader's workers, one picture after another: slower than the
+    transforms above. Fills and thresholds are in 0..255, or in 0..1 after a transform above that makes floats.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Argument]
+
+    name: TorchvisionName
+
+    @property
+    def arguments(self) -> dict[str, JsonValue]:
+        """All keys but the name, as they stand in the file."""
+        return dict(self.model_extra or {})
