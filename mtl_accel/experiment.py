@@ -14,13 +14,13 @@ from accelerate import Accelerator
 
 from . import checkpoint, curves, debug, engine, keyed, launching, models, ownership, persistence, run_folder
 from .balancing import BALANCERS
+from .batches import loaders, slow_transforms, train_transforms
 from .batchnorm import RunningStatistics
 from .config import Config
-from .config.transforms import cached_prefix
 from .data.augment import Augmentation
 from .data.labelled import Labelled, read
-from .data.loading import EvaluationLoader, MicroBatches, TrainingLoader, TrainingOrder
-from .data.pixels import open_pixels
+from .data.loading import TrainingOrder
+from .data.per_sample import per_sample
 from .engine import Run
 from .export import write_model
 from .failures import FailureLog
@@ -82,6 +82,7 @@ def train(
         accelerator.wait_for_everyone()
         saved = run_folder.find_checkpoint(run_dir, resume)
         with log.recording():
+            per_sample(config.transforms.train, config.seed)  # what torchvision refuses is told before reading
             labelled = read(config)
             if debugging:
                 labelled = debug.shrink(labelled, config, debugging)
@@ -96,6 +97,8 @@ def _run(run: Run, labelled: Labelled, interrupts: Interrupts, debugging: str | 
     log.start(config, progress.epoch if resumed else None)
     log.held_out(labelled.held_out)
     log.say(_banner(run, labelled, resumed))
+    if run.train_loader.data.per_sample is not None:
+        log.say(slow_transforms(config, run.train_loader.data.per_sample))
     if debugging:
         log.say(debug.summary(run, labelled))
     status = engine.train(run, interrupts)
@@ -128,7 +131,7 @@ def build(
     """Every object that the loop works on."""
     tasks = labelled.tasks
     losses = {name: LOSSES[config.tasks[name].loss.name] for name in tasks}
-    train_loader, validation_loader = _loaders(config, accelerator, labelled, micro_batch_size)
+    train_loader, validation_loader = loaders(config, accelerator, labelled, micro_batch_size)
     order = train_loader.order
     objective = Objective(_model(config, labelled, accelerator), tasks, losses, BALANCERS[config.balancing.name])
     optimizer = build_optimizer(config.optimizer, objective.parameters())
@@ -148,7 +151,7 @@ def build(
         validation_loader=validation_loader,
         train_targets=labelled.targets["train"],
         validation_targets=labelled.targets["validation"],
-        train_transforms=Augmentation(config.transforms.train, config.seed),
+        train_transforms=train_transforms(config, train_loader.data.per_sample),
         eval_transforms=Augmentation(config.transforms.eval, config.seed),
         log=log,
         watch=_watch(labelled, order),
@@ -170,16 +173,6 @@ def _saver(config: Config, labelled: Labelled, is_owner: Callable[[], bool]) -> 
     return functools.partial(persistence.save, root=root, fingerprint=labelled.fingerprint, is_owner=is_owner)
 
 
-def _loaders(
-    config: Config, accelerator: Accelerator, labelled: Labelled, micro_batch_size: int
-) -> tuple[TrainingLoader, EvaluationLoader]:
-    train, validation = (_micro_batches(split, config, labelled, accelerator) for split in ("train", "validation"))
-    order = TrainingOrder(len(train.pixels), config.batch_size, micro_batch_size, config.seed)
-    place = accelerator.process_index, accelerator.num_processes
-    how = config.data.num_workers, accelerator.device.type == "cuda"
-    return TrainingLoader(train, order, *place, *how), EvaluationLoader(validation, micro_batch_size, *place, *how)
-
-
 def _model(config: Config, labelled: Labelled, accelerator: Accelerator) -> torch.nn.Module:
     torch.manual_seed(keyed.seed_of(config.seed, keyed.INITIAL))
     outputs = {name: task.num_outputs for name, task in labelled.tasks.items()}
@@ -188,21 +181,6 @@ def _model(config: Config, labelled: Labelled, accelerator: Accelerator) -> torc
         model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
     # Convolutions read all channels of a pixel together; the values are the same.
     return model.to(accelerator.device).to(memory_format=torch.channels_last)
-
-
-def _micro_batches(split: str, config: Config, labelled: Labelled, accelerator: Accelerator) -> MicroBatches:
-    transforms = config.transforms.train if split == "train" else config.transforms.eval
-    pixels = open_pixels(
-        labelled.splits[split],
-        cached_prefix(transforms),
-        name=split,
-        cache=config.data.cache,
-        fingerprint=labelled.fingerprint,
-        folder=run_folder.cache_dir(config.data.cache_dir) / "pixels",
-        num_workers=config.data.num_workers,
-        device=accelerator.device,
-    )
-    return MicroBatches(pixels, labelled.targets[split])
 
 
 class _Curves:

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from .. import keyed
 from ..errors import UserError
 from .labels import Targets
+from .per_sample import PerSample
 from .pixels import Pixels
 
 PADDING = -1
@@ -35,7 +36,7 @@ class Batch:
     """One micro-batch. Padded samples have id -1, and no label of theirs is set in a mask."""
 
     key: Key
-    images: Tensor  # uint8 [B, 3, H, W]
+    images: Tensor  # uint8 [B, 3, H, W]; float32 in [0, 1] when transforms that ran already made it so
     ids: Tensor  # int64 [B]
     targets: dict[str, Tensor]  # [B] or [B, C]
     masks: dict[str, Tensor]  # bool [B] or [B, C]
@@ -151,10 +152,15 @@ class _EvaluationKeys(Sampler[Key]):
 
 
 class MicroBatches(Dataset[Batch]):
-    """Pictures and targets by key."""
+    """Pictures and targets by key; `per_sample` are the transforms that are done here already."""
 
-    def __init__(self, pixels: Pixels, targets: Mapping[str, Targets]) -> None:
-        self.pixels, self.targets = pixels, targets
+    def __init__(self, pixels: Pixels, targets: Mapping[str, Targets], per_sample: PerSample | None = None) -> None:
+        self.pixels, self.targets, self.per_sample = pixels, targets, per_sample
+
+    @property
+    def needs_workers(self) -> bool:
+        """Else pictures lie in memory, and are read faster than they can be moved from a worker."""
+        return self.pixels.decodes or self.per_sample is not None
 
     def __getitem__(self, key: Key) -> Batch:
         real = key.ids != PADDING
@@ -162,7 +168,10 @@ class MicroBatches(Dataset[Batch]):
         for name, (target, mask) in self.targets.items():
             targets[name] = torch.from_numpy(target[key.rows])
             masks[name] = torch.from_numpy(mask[key.rows] & real.reshape(-1, *(1,) * (mask.ndim - 1)))
-        return Batch(key, self.pixels.read(key.rows), torch.from_numpy(key.ids), targets, masks)
+        images = self.pixels.read(key.rows)
+        if self.per_sample is not None:
+            images = self.per_sample(images, key.rows, key.epoch)
+        return Batch(key, images, torch.from_numpy(key.ids), targets, masks)
 
     def count(self, ids: np.ndarray) -> dict[str, int]:
         """Labelled elements of each task among some rows; PADDING among them counts nothing."""
@@ -171,8 +180,7 @@ class MicroBatches(Dataset[Batch]):
 
 
 def _loader(data: MicroBatches, keys: Sampler[Key], num_workers: int, pin: bool) -> DataLoader:
-    # Pictures that lie in memory are read faster here than they can be moved from a worker.
-    workers = num_workers if data.pixels.decodes else 0
+    workers = num_workers if data.needs_workers else 0
     return DataLoader(
         data,
         sampler=keys,

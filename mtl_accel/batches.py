@@ -1,0 +1,77 @@
+"""From the splits of a source to the loaders of a run: where pictures come from, and which transforms run where."""
+
+from __future__ import annotations
+
+import logging
+
+from accelerate import Accelerator
+
+from . import run_folder
+from .config import Config
+from .config.transforms import cached_prefix
+from .data.augment import Augmentation
+from .data.labelled import Labelled
+from .data.loading import EvaluationLoader, MicroBatches, TrainingLoader, TrainingOrder
+from .data.per_sample import PerSample, per_sample
+from .data.pixels import open_pixels
+
+logger = logging.getLogger(__name__)
+
+
+def loaders(
+    config: Config, accelerator: Accelerator, labelled: Labelled, micro_batch_size: int
+) -> tuple[TrainingLoader, EvaluationLoader]:
+    """The loaders of training and validation, their pictures cached as the config asks.
+
+    Raises:
+        UserError: torchvision refuses a transform, pictures cannot be decoded, or the disk is too small.
+    """
+    before = per_sample(config.transforms.train, config.seed)
+    train = _micro_batches("train", config, labelled, accelerator, before)
+    validation = _micro_batches("validation", config, labelled, accelerator, None)
+    order = TrainingOrder(len(train.pixels), config.batch_size, micro_batch_size, config.seed)
+    place = accelerator.process_index, accelerator.num_processes
+    how = config.data.num_workers, accelerator.device.type == "cuda"
+    return TrainingLoader(train, order, *place, *how), EvaluationLoader(validation, micro_batch_size, *place, *how)
+
+
+def train_transforms(config: Config, before: PerSample | None) -> Augmentation:
+    """The transforms that are left for batches on the device; `before` are those that the loader has done."""
+    if before is None:
+        return Augmentation(config.transforms.train, config.seed)
+    return Augmentation(config.transforms.train, config.seed, start=before.end, size=before.output_size)
+
+
+def slow_transforms(config: Config, before: PerSample) -> str:
+    """One line for the log: what makes the run slower, and where it runs."""
+    number = config.data.num_workers
+    workers = f"{number} loader worker{'s' if number != 1 else ''}" if number else "the training process"
+    return (
+        f"{', '.join(before.names)}: torchvision's own, picture by picture on the CPU in {workers} of each process; "
+        "slower than the transforms that run in batches on the device (data.num_workers sets the workers)"
+    )
+
+
+def _micro_batches(
+    split: str, config: Config, labelled: Labelled, accelerator: Accelerator, before: PerSample | None
+) -> MicroBatches:
+    transforms = config.transforms.train if split == "train" else config.transforms.eval
+    cache = config.data.cache
+    if cache == "device" and before is not None and accelerator.device.type != "cpu":
+        logger.warning(
+            "data.cache 'device': %s of transforms.train runs on the CPU, which cannot read pictures from %s; "
+            "reading those of train from disk instead",
+            *(", ".join(before.names), accelerator.device),
+        )
+        cache = "disk"
+    pixels = open_pixels(
+        labelled.splits[split],
+        cached_prefix(transforms),
+        name=split,
+        cache=cache,
+        fingerprint=labelled.fingerprint,
+        folder=run_folder.cache_dir(config.data.cache_dir) / "pixels",
+        num_workers=config.data.num_workers,
+        device=accelerator.device,
+    )
+    return MicroBatches(pixels, labelled.targets[split], before)
