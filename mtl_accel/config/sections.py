@@ -47,7 +47,7 @@ class DataConfig(Section):
         "each epoch by loader workers.",
     )
     cache_dir: str | None = Field(None, description="Folder of the pixel caches; null: ~/.cache/mtl_accel.")
-    num_workers: int = Field(2, ge=0, description="Processes that decode pictures on this machine.")
+    num_workers: int = Field(2, ge=0, description="Loader processes: they decode, and run per-sample transforms.")
     wardrobe: WardrobeConfig = Field(WardrobeConfig(), description="Size of the embedded data set.")
 
 
