@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .benchmark.suite import measure
     from .config import Config, read_config
     from .errors import UserError
     from .experiment import Result, train
@@ -16,8 +17,9 @@ _HOMES = {
     "UserError": "errors",
     "Result": "experiment",
     "train": "experiment",
+    "measure": "benchmark.suite",
 }
-__all__ = ["Config", "Result", "UserError", "read_config", "train"]
+__all__ = ["Config", "Result", "UserError", "measure", "read_config", "train"]
 
 
 def __getattr__(name: str) -> Any:

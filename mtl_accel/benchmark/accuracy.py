@@ -1,0 +1,53 @@
+"""Ours and Hugging Face's loop after equal epochs, over several seeds."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+from pathlib import Path
+
+from .. import experiment, launching
+from ..config import Config
+from ..data.labelled import read
+from ..errors import UserError
+from . import peers
+
+Spread = dict[str, float]  # mean and deviation
+
+
+def measure_accuracy(config: Config, num_seeds: int, num_workers: int) -> dict[str, dict[str, Spread]]:
+    """{metric: {"ours": mean and deviation, "huggingface": the same}} of the validation split after the last epoch.
+
+    Raises:
+        UserError: a run was stopped.
+    """
+    values: dict[str, dict[str, list[float]]] = {}
+    for seed in range(num_seeds):
+        seeded = config.model_copy(update={"seed": seed, "trackers": ()})
+        for name, metrics in (("ours", _ours(seeded)), ("huggingface", _huggingface(seeded, num_workers))):
+            for metric, value in metrics.items():
+                values.setdefault(metric, {}).setdefault(name, []).append(value)
+    both = {metric: found for metric, found in values.items() if len(found) == 2}
+    return {metric: {name: spread(each) for name, each in found.items()} for metric, found in both.items()}
+
+
+def spread(values: list[float]) -> Spread:
+    """The deviation is that of a sample, and 0 for a single value."""
+    return {"mean": statistics.fmean(values), "deviation": statistics.stdev(values) if len(values) > 1 else 0.0}
+
+
+def _ours(config: Config) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        config = config.model_copy(update={"run_dir": str(Path(folder) / "run")})
+        result = experiment.train(config)
+        if result.status != "finished":
+            raise UserError(f"--accuracy: the run of seed {config.seed} was {result.status}; start anew")
+        rows = [json.loads(line) for line in (result.run_dir / "log.jsonl").read_text().splitlines()]
+    last: dict[str, float] = [row for row in rows if row["event"] == "epoch"][-1]["validation"]
+    return last
+
+
+def _huggingface(config: Config, num_workers: int) -> dict[str, float]:
+    _, micro_batch_size = launching.start(config)
+    return peers.huggingface(config, read(config), micro_batch_size, config.epochs, num_workers)

@@ -1,0 +1,123 @@
+"""One process, one precision: the model alone, the data alone, our loop and the peers, measured in turn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from .. import launching
+from ..config import Config
+from ..data.labelled import Labelled, read
+from ..engine import Run
+from ..experiment import build, loaders
+from ..runlog import RunLog
+from .clock import Arm, interleave, medians, seconds_of
+from .limit import Limit
+from .loop import Loop
+from .peers import HuggingFace, Notebook, differences
+from .pipeline import Pipeline
+from .settings import Settings
+from .workplace import cut, whole_batches, workplace
+
+CACHES = ("disk", "device", "none")
+PEERS = ("huggingface", "notebook")
+
+
+def contest(config: Config, settings: Settings, only_loops: bool = False) -> dict[str, Any]:
+    """One row of results; `only_loops` leaves out the model alone and the data alone."""
+    config = config.model_copy(update={"epochs": max(config.epochs, settings.rounds)})
+    labelled = read(config)
+    with workplace(config) as config:
+        accelerator, micro_batch_size = launching.start(config)
+        images = settings.images or _fitting(config, accelerator, labelled, micro_batch_size, settings.seconds)
+        part = cut(labelled, whole_batches(images, config.batch_size, len(labelled.splits["train"])))
+        run = _run(config, accelerator, part, micro_batch_size)
+        arms: dict[str, Arm] = {"ours": Loop(run)}
+        if not only_loops:
+            arms = {"limit": Limit(run), **arms, **_pipelines(config, run, part, micro_batch_size)}
+        if settings.peers:
+            arms |= _peers(config, run, part, micro_batch_size, settings.peer_workers)
+        measured = interleave(arms, settings.rounds)
+        accelerator.free_memory()
+    notes = differences(config, part) if settings.peers else []
+    return {**_described(config, run, part, settings), **_results(measured, part), "notes": notes, "seconds": measured}
+
+
+def _run(config: Config, accelerator: Accelerator, labelled: Labelled, micro_batch_size: int) -> Run:
+    log = RunLog(Path(config.run_dir), accelerator)
+    return build(config, accelerator, labelled, micro_batch_size, log, lambda: True)
+
+
+def _fitting(
+    config: Config, accelerator: Accelerator, labelled: Labelled, micro_batch_size: int, seconds: float
+) -> float:
+    """How many images the model alone works through in some seconds."""
+    few = whole_batches(config.batch_size, config.batch_size, len(labelled.splits["train"]))
+    limit = Limit(_run(config, accelerator, cut(labelled, few), micro_batch_size))
+    limit.seconds(1)  # the first step also chooses kernels and takes memory
+    step_seconds = limit.seconds(2) / 2
+    accelerator.free_memory()
+    return seconds / step_seconds * config.batch_size
+
+
+def _pipelines(config: Config, run: Run, labelled: Labelled, micro_batch_size: int) -> dict[str, Arm]:
+    found: dict[str, Arm] = {}
+    for cache in CACHES:
+        changed = config.model_copy(update={"data": config.data.model_copy(update={"cache": cache})})
+        train_loader, _ = loaders(changed, run.accelerator, labelled, micro_batch_size)
+        found[f"data_{cache}"] = Pipeline(run, train_loader)
+    return found
+
+
+def _peers(config: Config, run: Run, labelled: Labelled, micro_batch_size: int, num_workers: int) -> dict[str, Arm]:
+    device = run.accelerator.device
+    return {
+        "huggingface": _epoch(HuggingFace(config, labelled, micro_batch_size, num_workers), device),
+        "notebook": _epoch(Notebook(config, labelled, device, num_workers), device),
+    }
+
+
+def _epoch(peer: HuggingFace | Notebook, device: torch.device) -> Arm:
+    return lambda: {"train": seconds_of(peer.train_epoch, device), "validation": seconds_of(peer.validate, device)}
+
+
+def _described(config: Config, run: Run, labelled: Labelled, settings: Settings) -> dict[str, Any]:
+    device = run.accelerator.device
+    return {
+        "model": config.model.name,
+        "image_size": list(run.train_transforms.output_size),
+        "batch_size": config.batch_size,
+        "micro_batch_size": run.train_loader.order.micro_batch_size,
+        "precision": run.accelerator.mixed_precision,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "cpu_threads": torch.get_num_threads(),
+        "cache": config.data.cache,
+        "train_images": len(labelled.splits["train"]),
+        "validation_images": len(labelled.splits["validation"]),
+        "rounds": settings.rounds,
+    }
+
+
+def _results(measured: dict[str, list[float]], labelled: Labelled) -> dict[str, Any]:
+    """From the medians of all times: rates, the epochs as a whole, and what they say of one another."""
+    seconds = medians(measured)
+    num_train, num_validation = (len(labelled.splits[split]) for split in ("train", "validation"))
+    rates = {name.removesuffix("/train"): num_train / s for name, s in seconds.items() if name.endswith("/train")}
+    rates["loop"] = rates.pop("ours")
+    evaluation = seconds["ours/predict"] + seconds["ours/metrics"]
+    rates["validation"] = num_validation / evaluation
+    epochs = {"ours": seconds["ours/train"] + seconds["ours/train_metrics"] + evaluation}
+    for peer in PEERS:
+        if f"{peer}/train" in seconds:
+            rates[f"{peer}_validation"] = num_validation / seconds[f"{peer}/validation"]
+            epochs[peer] = seconds[f"{peer}/train"] + seconds[f"{peer}/validation"]
+    return {
+        "images_per_second": rates,
+        **({"share_of_limit": rates["loop"] / rates["limit"]} if "limit" in rates else {}),
+        "metrics_share": seconds["ours/metrics"] / evaluation,
+        "epoch_seconds": epochs,
+        **{f"vs_{peer}": epochs[peer] / epochs["ours"] for peer in PEERS if peer in epochs},
+    }

@@ -1,0 +1,58 @@
+"""The limit: the model's own arithmetic, on tensors that lie on the device already."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..data.loading import Batch
+from ..engine import Run
+from .clock import seconds_of
+
+_NUM_KEPT = 4  # steps held in memory, and run through again and again
+
+
+@dataclass
+class _Step:
+    micro_batches: list[tuple[Tensor, Batch]]  # augmented images, float [B, 3, h, w], and their labels
+    divisors: Tensor  # [T]
+
+
+class Limit:
+    """Forward, loss, backward, optimizer step and zero_grad of a run's own objects, and nothing else."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.device = run, run.accelerator.device
+        self.num_steps = run.train_loader.order.num_steps
+        steps = itertools.islice(run.train_loader.steps(0), _NUM_KEPT)
+        self._kept = [self._in_memory(batches, counts) for _, batches, counts in steps]
+
+    def _in_memory(self, batches: list[Batch], counts: dict[str, int]) -> _Step:
+        parts = []
+        for batch in batches:
+            moved = batch.to(self.device)
+            images = self.run.train_transforms(moved.images, moved.key.rows, 0)
+            parts.append((images.to(memory_format=torch.channels_last), moved))
+        return _Step(parts, torch.tensor([float(max(counts[name], 1)) for name in self.run.tasks], device=self.device))
+
+    def __call__(self) -> dict[str, float]:
+        return {"train": self.seconds(self.num_steps)}
+
+    def seconds(self, num_steps: int) -> float:
+        self.run.objective.train()
+        return seconds_of(lambda: self._train(num_steps), self.device)
+
+    def _train(self, num_steps: int) -> None:
+        run = self.run
+        for step in itertools.islice(itertools.cycle(self._kept), num_steps):
+            for index, (images, batch) in enumerate(step.micro_batches):
+                last = index == len(step.micro_batches) - 1
+                with contextlib.nullcontext() if last else run.accelerator.no_sync(run.objective):
+                    output = run.objective(images, batch.targets, batch.masks, step.divisors)
+                    run.accelerator.backward(output.total)
+            run.optimizer.step()
+            run.optimizer.zero_grad(set_to_none=True)

@@ -1,0 +1,51 @@
+"""Our own loop, on a run as `experiment.build` makes it: an epoch of training, then validation, with all metrics."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from .. import engine
+from ..engine import Run
+from ..interrupts import Interrupts
+from ..predictions import Predictions
+from ..scoring import score
+from .clock import seconds_of
+
+
+class Loop:
+    """Each call is one epoch of `engine.train`, but for its log and its checkpoint."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.device = run, run.accelerator.device
+        self.interrupts = Interrupts(environment={})
+        self._logits: Tensor
+
+    def __call__(self) -> dict[str, float]:
+        """Seconds of `train_epoch`, of the metrics of its samples, of the pass over validation, of its metrics."""
+        parts = {
+            "train": self._train,
+            "train_metrics": self._score_training,
+            "predict": self._predict,
+            "metrics": self._score_validation,
+        }
+        seconds = {name: seconds_of(work, self.device) for name, work in parts.items()}
+        progress = self.run.progress
+        progress.epoch, progress.step, progress.seconds = progress.epoch + 1, 0, 0.0
+        self.run.schedule.after_epoch()
+        return seconds
+
+    def _train(self) -> None:
+        finished = engine.train_epoch(self.run, self.interrupts)
+        assert finished, "nothing asks this loop to stop"
+
+    def _score_training(self) -> None:
+        run = self.run
+        _, logits = run.predictions.gather(run.accelerator)
+        run.predictions = Predictions()
+        score(logits, run.tasks, run.losses, run.train_targets)
+
+    def _predict(self) -> None:
+        self._logits = engine.predict(self.run, self.run.validation_loader)
+
+    def _score_validation(self) -> None:
+        score(self._logits, self.run.tasks, self.run.losses, self.run.validation_targets)

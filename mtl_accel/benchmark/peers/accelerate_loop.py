@@ -1,0 +1,86 @@
+"""The loop of Hugging Face's image-classification example without a Trainer, in our own words."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from ...config import Config
+from ...data.labelled import Labelled
+from ...metrics import METRICS
+from .data import collate, hub_style
+from .model import ModelWithLoss, optimizer_of, schedule_of
+
+
+class HuggingFace:
+    """`Dataset.with_transform`, DataLoaders without workers, everything handed to `Accelerator.prepare`, `accumulate`,
+    the loss summed on the device, and each batch of validation gathered and added to an `evaluate` metric.
+    """
+
+    def __init__(self, config: Config, labelled: Labelled, micro_batch_size: int, num_workers: int = 0) -> None:
+        self.config, self.tasks = config, labelled.tasks
+        num_micro_batches = config.batch_size // micro_batch_size
+        # The precision is that of the process: Accelerate keeps one for all of its Accelerators.
+        self.accelerator = Accelerator(
+            gradient_accumulation_steps=num_micro_batches, step_scheduler_with_optimizer=False
+        )
+        model = ModelWithLoss(config, self.tasks)
+        set_seed(config.seed)
+        self.train_data, self.eval_data = (
+            hub_style(labelled, "train", config.transforms.train),
+            hub_style(labelled, "validation", config.transforms.eval),
+        )
+        how: dict[str, Any] = {"batch_size": micro_batch_size, "collate_fn": collate, "num_workers": num_workers}
+        optimizer = optimizer_of(config, model)
+        self.schedule = schedule_of(config, optimizer, len(self.train_data))
+        self.model, self.optimizer, self.train_loader, self.eval_loader = self.accelerator.prepare(
+            model, optimizer, DataLoader(self.train_data, shuffle=True, **how), DataLoader(self.eval_data, **how)
+        )
+
+    def train_epoch(self) -> float:
+        """Returns the mean loss of its batches."""
+        accelerator, total = self.accelerator, torch.zeros((), device=self.accelerator.device)
+        self.model.train()
+        with tqdm(total=len(self.train_loader), disable=None, leave=False) as bar:
+            for batch in self.train_loader:
+                with accelerator.accumulate(self.model):
+                    loss, _ = self.model(**batch)
+                    total += loss.detach().float()
+                    accelerator.backward(loss)
+                    if accelerator.sync_gradients and self.config.gradient_clip_norm is not None:
+                        accelerator.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip_norm)
+                    self.optimizer.step()
+                    self.optimizer.zero_grad()
+                if accelerator.sync_gradients:
+                    self.schedule.after_step()
+                bar.update()
+        self.schedule.after_epoch()
+        return total.item() / len(self.train_loader)
+
+    def validate(self) -> dict[str, float]:
+        """Every validation metric by its full name, but for the losses."""
+        self.model.eval()
+        with tempfile.TemporaryDirectory() as folder:
+            metrics = {name: METRICS[task.kind](cache_dir=folder) for name, task in self.tasks.items()}
+            for batch in self.eval_loader:
+                with torch.no_grad():
+                    _, logits = self.model(**batch)
+                for name, task in self.tasks.items():
+                    scores, references = self.accelerator.gather_for_metrics((logits[name], batch[name]))
+                    scores, references = task.probabilities(scores.cpu().numpy()), references.cpu().numpy()
+                    labelled = np.ones(references.shape, dtype=bool)
+                    metrics[name].add_batch(predictions=scores, references=references, mask=labelled)
+            found = {name: metric.compute() for name, metric in metrics.items()}
+        return {
+            f"{name}/{metric}": float(value)
+            for name, values in found.items()
+            for metric, value in values.items()
+            if metric != "per_label"
+        }

@@ -1,0 +1,81 @@
+"""The loop of a notebook, in our own words."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from ...config import Config
+from ...data.labelled import Labelled
+from ...tasks import Task
+from .data import NotebookData
+from .model import ModelWithLoss, optimizer_of, schedule_of
+
+
+class Notebook:
+    """Plain float32, `loss.item()` each step, scikit-learn's metrics over each epoch."""
+
+    def __init__(self, config: Config, labelled: Labelled, device: torch.device, num_workers: int = 0) -> None:
+        self.config, self.tasks, self.device = config, labelled.tasks, device
+        self.model = ModelWithLoss(config, self.tasks).to(device)
+        torch.manual_seed(config.seed)
+        train = NotebookData(labelled, "train", config.transforms.train)
+        validation = NotebookData(labelled, "validation", config.transforms.eval)
+        self.train_loader = DataLoader(train, config.batch_size, shuffle=True, num_workers=num_workers)
+        self.eval_loader = DataLoader(validation, config.batch_size, num_workers=num_workers)
+        self.optimizer = optimizer_of(config, self.model)
+        self.schedule = schedule_of(config, self.optimizer, len(train))
+
+    def train_epoch(self) -> dict[str, float]:
+        """Returns loss, accuracy and F1 of its samples."""
+        self.model.train()
+        found = self._pass(self.train_loader, trains=True)
+        self.schedule.after_epoch()
+        return found
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Validation loss, and accuracy, macro F1 or mean absolute error of each task by its full name."""
+        self.model.eval()
+        return self._pass(self.eval_loader, trains=False)
+
+    def _pass(self, loader: DataLoader, trains: bool) -> dict[str, float]:
+        total, samples = 0.0, 0
+        predictions: dict[str, list[np.ndarray]] = {name: [] for name in self.tasks}
+        references: dict[str, list[np.ndarray]] = {name: [] for name in self.tasks}
+        for images, labels in loader:
+            images = images.to(self.device)
+            labels = {name: label.to(self.device) for name, label in labels.items()}
+            loss, logits = self.model(images, **labels)
+            if trains:
+                self.optimizer.zero_grad()
+                loss.backward()
+                if self.config.gradient_clip_norm is not None:
+                    nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip_norm)
+                self.optimizer.step()
+                self.schedule.after_step()
+            total, samples = total + loss.item() * len(images), samples + len(images)
+            for name, task in self.tasks.items():
+                predictions[name].append(_decide(task, logits[name].detach()).cpu().numpy())
+                references[name].append(labels[name].cpu().numpy())
+        values = [
+            _value(t, np.concatenate(references[n]), np.concatenate(predictions[n])) for n, t in self.tasks.items()
+        ]
+        return {"loss": total / samples, **dict(values)}
+
+
+def _decide(task: Task, logits: Tensor) -> Tensor:
+    if task.kind == "multiclass":
+        return logits.argmax(dim=1)
+    return (torch.sigmoid(logits) > 0.5).int() if task.kind == "multilabel" else logits
+
+
+def _value(task: Task, references: np.ndarray, predictions: np.ndarray) -> tuple[str, float]:
+    if task.kind == "multiclass":
+        return f"{task.name}/accuracy", float(accuracy_score(references, predictions))
+    if task.kind == "multilabel":
+        return f"{task.name}/f1_macro", float(f1_score(references, predictions, average="macro", zero_division=0))
+    return f"{task.name}/mae", float(mean_absolute_error(references, predictions))

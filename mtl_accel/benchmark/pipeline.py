@@ -1,0 +1,28 @@
+"""The data alone: batches read, moved and augmented on the device, without a model."""
+
+from __future__ import annotations
+
+import itertools
+
+from ..data.augment import Augmentation
+from ..data.loading import TrainingLoader
+from ..engine import Run
+from .clock import seconds_of
+
+
+class Pipeline:
+    """Each call is one epoch of a loader, with the transforms of a run."""
+
+    def __init__(self, run: Run, loader: TrainingLoader) -> None:
+        self.loader, self.device = loader, run.accelerator.device
+        self.transforms: Augmentation = run.train_transforms
+        self._epochs = itertools.count()
+
+    def __call__(self) -> dict[str, float]:
+        return {"train": seconds_of(self._epoch, self.device)}
+
+    def _epoch(self) -> None:
+        epoch = next(self._epochs)
+        for _, batches, _ in self.loader.steps(epoch):
+            for batch in batches:
+                self.transforms(batch.to(self.device).images, batch.key.rows, epoch)

@@ -1,0 +1,38 @@
+"""How start-up, time and memory grow with the number of images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import launching
+from ..config import Config
+from ..data.labelled import read
+from ..errors import UserError
+from ..experiment import loaders
+from .fresh import in_fresh_process
+from .settings import Settings
+
+
+def fill_caches(config: Config) -> None:
+    """Draw, decode and store what the config's data need, so that the next start finds it."""
+    accelerator, micro_batch_size = launching.start(config)
+    loaders(config, accelerator, read(config), micro_batch_size)
+
+
+def measure_scale(config: Config, settings: Settings) -> list[dict[str, Any]]:
+    """Start-up, seconds per image and memory of the wardrobe at each size, each in a fresh process.
+
+    Raises:
+        UserError: a size of less than two batches, whose steps could not be timed.
+    """
+    small = [size for size in settings.scale if size < 2 * config.batch_size]
+    if small:
+        raise UserError(f"--scale: {small} images are less than two batches of {config.batch_size}; give larger sizes")
+    rows = []
+    for size in settings.scale:
+        wardrobe = config.data.wardrobe.model_copy(update={"num_train": size})
+        data = config.data.model_copy(update={"source": "wardrobe", "wardrobe": wardrobe, "max_images": None})
+        sized = config.model_copy(update={"data": data, "trackers": ()})
+        fill_caches(sized)
+        rows.append({"images": size, **in_fresh_process("start", sized, settings)})
+    return rows

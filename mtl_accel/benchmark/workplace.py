@@ -1,0 +1,42 @@
+"""A temporary place for a benchmark's run: its folder, its part of the data, and the cache of their pixels."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from .. import run_folder
+from ..config import Config
+from ..data.labelled import Labelled
+
+
+@contextmanager
+def workplace(config: Config) -> Iterator[Config]:
+    """The config with a run folder and a pixel cache of its own, on the disk of the configured cache."""
+    parent = run_folder.cache_dir(config.data.cache_dir)
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=parent, prefix="benchmark-") as folder:
+        run_dir = Path(folder) / "run"
+        run_dir.mkdir()
+        data = config.data.model_copy(update={"cache_dir": folder})
+        yield config.model_copy(update={"run_dir": str(run_dir), "data": data, "trackers": ()})
+
+
+def cut(labelled: Labelled, num_train: int) -> Labelled:
+    """So many training rows, spread over the split, and as large a part of the validation rows."""
+    sizes = {split: len(labelled.splits[split]) for split in ("train", "validation")}
+    share = num_train / sizes["train"]
+    for split, size in sizes.items():
+        rows = np.linspace(0, size - 1, max(round(share * size), 1)).astype(np.int64)
+        labelled = labelled.select(split, rows)
+    return labelled
+
+
+def whole_batches(images: float, batch_size: int, available: int) -> int:
+    """The nearest number of whole batches, at least one, or all images there are."""
+    batches = min(max(round(images / batch_size), 1), available // batch_size)
+    return batches * batch_size or available
