@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, JsonValue
+from pydantic import AfterValidator, ConfigDict
 
 from .base import Section
 
@@ -42,15 +42,15 @@ TorchvisionName = Literal[
 ]
 
 
-def _finite(value: JsonValue) -> JsonValue:
+def _json(value: Any) -> Any:
     try:
         json.dumps(value, allow_nan=False)
-    except ValueError:
-        raise ValueError("must hold finite numbers only") from None
+    except (TypeError, ValueError):
+        raise ValueError("must be JSON with finite numbers") from None
     return value
 
 
-Argument = Annotated[JsonValue, AfterValidator(_finite)]
+Argument = Annotated[Any, AfterValidator(_json)]
 
 
 class TorchvisionTransform(Section):
@@ -65,6 +65,6 @@ class TorchvisionTransform(Section):
     name: TorchvisionName
 
     @property
-    def arguments(self) -> dict[str, JsonValue]:
+    def arguments(self) -> dict[str, Any]:
         """All keys but the name, as they stand in the file."""
         return dict(self.model_extra or {})
