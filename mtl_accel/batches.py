@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+import torch
 from accelerate import Accelerator
 
 from . import run_folder
@@ -52,23 +53,27 @@ def slow_transforms(config: Config, before: PerSample) -> str:
     )
 
 
+def cache_in_use(cache: str, device: torch.device, before: PerSample | None) -> str:
+    """The cache of pictures that transforms on the CPU may have to read."""
+    if cache != "device" or before is None or device.type == "cpu":
+        return cache
+    logger.warning(
+        "data.cache 'device': %s of transforms.train runs on the CPU, which cannot read pictures from %s; "
+        "reading those of train from disk instead",
+        *(", ".join(before.names), device),
+    )
+    return "disk"
+
+
 def _micro_batches(
     split: str, config: Config, labelled: Labelled, accelerator: Accelerator, before: PerSample | None
 ) -> MicroBatches:
     transforms = config.transforms.train if split == "train" else config.transforms.eval
-    cache = config.data.cache
-    if cache == "device" and before is not None and accelerator.device.type != "cpu":
-        logger.warning(
-            "data.cache 'device': %s of transforms.train runs on the CPU, which cannot read pictures from %s; "
-            "reading those of train from disk instead",
-            *(", ".join(before.names), accelerator.device),
-        )
-        cache = "disk"
     pixels = open_pixels(
         labelled.splits[split],
         cached_prefix(transforms),
         name=split,
-        cache=cache,
+        cache=cache_in_use(config.data.cache, accelerator.device, before),
         fingerprint=labelled.fingerprint,
         folder=run_folder.cache_dir(config.data.cache_dir) / "pixels",
         num_workers=config.data.num_workers,

@@ -55,7 +55,7 @@ class Single:
             return kind(**{k: _ENUMS[k](v) if k in _ENUMS and isinstance(v, str) else v for k, v in arguments.items()})
         except _REFUSALS as error:
             known = ", ".join(inspect.signature(kind).parameters) or "none"
-            raise self.problem(f"is refused by torchvision: {error} (its arguments: {known})") from error
+            raise self.problem(f"is refused by torchvision: {_words(error)} (its arguments: {known})") from error
 
     def __call__(self, picture: Tensor, seed: int, certain: bool = False) -> Tensor:
         """[3, h, w] from [3, H, W], uint8 or float32 in [0, 1]. Raises UserError when torchvision cannot do it."""
@@ -63,7 +63,7 @@ class Single:
         try:
             changed = (self.certain if certain else self.transform)(picture)
         except _REFUSALS as error:
-            raise self.problem(f"fails on {_described(picture)}: {error}") from error
+            raise self.problem(f"fails on {_described(picture)}: {_words(error)}") from error
         if changed.shape[0] != 3:
             made = json.dumps(changed.shape)
             raise self.problem(f'makes pictures of {made}, and networks take 3 channels; set "num_output_channels": 3')
@@ -175,6 +175,11 @@ def _dry_run(single: Single, sizes: Sequence[Size], dtype: torch.dtype) -> tuple
 def _dtype_after(operation: Operation, dtype: torch.dtype) -> torch.dtype:
     parameters = operation.parameters(np.zeros((1, operation.num_uniforms)))
     return operation.apply(_picture(operation.size, dtype)[None], parameters).dtype
+
+
+def _words(error: Exception) -> str:
+    """What torchvision said, without the stack that torch writes below."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _described(picture: Tensor) -> str:
