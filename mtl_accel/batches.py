@@ -32,7 +32,7 @@ def loaders(
     validation = _micro_batches("validation", config, labelled, accelerator, None)
     order = TrainingOrder(len(train.pixels), config.batch_size, micro_batch_size, config.seed)
     place = accelerator.process_index, accelerator.num_processes
-    how = config.data.num_workers, accelerator.device.type == "cuda"
+    how = config.data.num_workers, accelerator.device
     return TrainingLoader(train, order, *place, *how), EvaluationLoader(validation, micro_batch_size, *place, *how)
 
 

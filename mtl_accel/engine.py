@@ -32,6 +32,8 @@ from .tasks import Task, composite, lower_is_better
 from .votes import Mailbox, any_process
 from .watch import LossWatch, SkippedSteps
 
+_DTYPES = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
 
 @dataclass
 class Run:
@@ -65,6 +67,11 @@ class Run:
     def bare(self) -> Objective:
         """The Objective without Accelerate's wrapping."""
         return self.accelerator.unwrap_model(self.objective)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the images that the model reads: autocast's, which would cast them first thing."""
+        return _DTYPES[self.accelerator.mixed_precision]
 
 
 def train(run: Run, interrupts: Interrupts) -> str:
@@ -137,8 +144,7 @@ def forward_backward(run: Run, epoch: int, step: int, batches: list[Batch], coun
     for index, batch in enumerate(batches):
         run.statistics.begin_micro_batch()
         run.gradients.before(index)
-        batch = batch.to(accelerator.device)
-        images = run.train_transforms(batch.images, batch.key.rows, epoch)
+        images = run.train_transforms(batch.images, batch.key.rows, epoch, run.dtype)
         # Dropout and the like: their numbers depend on where in the run this micro-batch is, and on nothing else.
         torch.manual_seed(keyed.seed_of(run.config.seed, keyed.MODULE, epoch, step, batch.key.micro_batch))
         last = index == len(batches) - 1
@@ -194,9 +200,8 @@ def predict(run: Run, loader: EvaluationLoader) -> Tensor:
     model = run.bare.model
     with _bar(run, "evaluating", len(loader), 0) as bar:
         for batch in loader:
-            batch = batch.to(run.accelerator.device)
             with run.accelerator.autocast():
-                logits = model(run.eval_transforms(batch.images, batch.key.rows, 0))
+                logits = model(run.eval_transforms(batch.images, batch.key.rows, 0, run.dtype))
             predictions.add(batch.ids, torch.cat([logits[name].float() for name in run.tasks], dim=1))
             bar.update()
     ids, flat = predictions.gather(run.accelerator)

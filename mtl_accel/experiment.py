@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from . import checkpoint, curves, debug, engine, keyed, launching, models, ownership, persistence, run_folder
+from . import allocator, checkpoint, curves, debug, engine, keyed, launching, models, ownership, persistence, run_folder
 from .balancing import BALANCERS
 from .batches import loaders, slow_transforms, train_transforms
 from .batchnorm import RunningStatistics
@@ -72,7 +72,8 @@ def train(
     """
     if debugging:
         config, overwrite = debug.config_for(config, debugging), True
-    accelerator, micro_batch_size = launching.start(config)
+    cache = run_folder.cache_dir(config.data.cache_dir)
+    accelerator, micro_batch_size = launching.start(config, cache=cache)
     run_dir = Path(config.run_dir)
     with Interrupts() as interrupts, _owned(accelerator, run_dir) as is_owner:
         log = RunLog(run_dir, accelerator)
@@ -136,6 +137,10 @@ def build(
     objective = Objective(_model(config, labelled, accelerator), tasks, losses, BALANCERS[config.balancing.name])
     optimizer = build_optimizer(config.optimizer, objective.parameters())
     schedule = Schedule(optimizer, config.scheduler, config.epochs, order.num_steps, config.warmup_epochs)
+    if config.compile:
+        # Batches are always full, so one graph serves each. Evaluation calls the model alone.
+        objective.compile(dynamic=False)
+        objective.model.compile(dynamic=False)
     wrapped, prepared = accelerator.prepare(objective, optimizer)
     return Run(
         config=config,
@@ -219,4 +224,5 @@ def _banner(run: Run, labelled: Labelled, resumed: bool) -> str:
         f"process{'es' if accelerator.num_processes > 1 else ''} on {accelerator.device.type}, "
         f"batch {order.batch_size} in micro-batches of {order.micro_batch_size}, "
         f"precision {accelerator.mixed_precision}, {order.num_steps} steps an epoch"
+        + ("; glibc keeps freed memory" if accelerator.device.type == "cpu" and allocator.may_keep() else "")
     )

@@ -11,9 +11,11 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
-from accelerate.utils import DistributedType
+from accelerate.utils import DistributedType, broadcast_object_list, parse_flag_from_env
 from torch.nn.parallel import DistributedDataParallel
 
+from . import precision
+from .allocator import keep_freed_memory
 from .config import Config
 from .data.loading import check_sizes
 from .errors import UserError
@@ -36,28 +38,59 @@ if _SYNC_BUFFERS not in inspect.signature(DistributedDataParallel).parameters:
 class _DDP(DistributedDataParallelKwargs):
     """How Accelerate wraps the objective on several processes."""
 
+    static_graph = False
+
     def to_kwargs(self) -> dict[str, Any]:
         # Buffers are averaged by RunningStatistics, exactly; DDP would copy those of the first process.
-        return {_SYNC_BUFFERS: False, "gradient_as_bucket_view": True}
+        return {_SYNC_BUFFERS: False, "gradient_as_bucket_view": True, "static_graph": self.static_graph}
 
 
-def start(config: Config, environment: Mapping[str, str] = os.environ) -> tuple[Accelerator, int]:
-    """The Accelerator and the micro-batch size of a run.
+def start(
+    config: Config, environment: Mapping[str, str] = os.environ, cache: Path | None = None
+) -> tuple[Accelerator, int]:
+    """The Accelerator and the micro-batch size of a run. `cache` is the folder that keeps what was measured.
 
     Raises:
         UserError: the processes found one another not, or the config does not fit the machine.
     """
     check_trackers(config.trackers)
+    state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+    on_cpu = state.device.type == "cpu"
+    if on_cpu:
+        set_threads(config.cpu_threads, environment)
+        keep_freed_memory()
     accelerator = Accelerator(
-        mixed_precision=config.mixed_precision,
+        mixed_precision=_precision(config, environment, state, cache),
         step_scheduler_with_optimizer=False,
         log_with=list(config.trackers) or None,
         project_dir=str(Path(config.run_dir)),
     )
-    if accelerator.device.type == "cpu":
-        set_threads(config.cpu_threads, environment)
+    micro_batch_size = check(accelerator, config, environment)
     accelerator.ddp_handler = _DDP()  # not in kwargs_handlers, which knows Accelerate's own classes only
-    return accelerator, check(accelerator, config, environment)
+    # A process that runs several micro-batches a step skips the sums after all but the last: no static graph.
+    accelerator.ddp_handler.static_graph = config.batch_size == micro_batch_size * accelerator.num_processes
+    if not on_cpu:
+        set_cuda()
+    return accelerator, micro_batch_size
+
+
+def _precision(config: Config, environment: Mapping[str, str], state: PartialState, cache: Path | None) -> str | None:
+    """The config's, else the launcher's, else the faster one: the first process finds it for all."""
+    launched = environment.get(
+        "ACCELERATE_MIXED_PRECISION", "no"
+    )  # the launcher writes "no" where nobody said anything
+    if config.mixed_precision is not None or launched != "no":
+        return config.mixed_precision
+    found = [precision.fastest(config, state.device, cache) if state.is_main_process else None]
+    return broadcast_object_list(found)[0]
+
+
+def set_cuda() -> None:
+    """TensorFloat-32 for what stays in float32; cuDNN picks the same kernels again, so that a run can be repeated."""
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
 
 
 def set_threads(configured: int | None, environment: Mapping[str, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ _FREE = frozenset(
         "trackers",
         "cpu_threads",
         "micro_batch_size",  # compared as it is used
+        "mixed_precision",  # so is this
         "data.cache",
         "data.cache_dir",
         "data.num_workers",
@@ -65,6 +66,7 @@ def save(run: Run, best: bool, root: Path, fingerprint: str, is_owner: Callable[
         "data_fingerprint": fingerprint,
         "num_processes": run.accelerator.num_processes,
         "micro_batch_size": run.train_loader.order.micro_batch_size,
+        "mixed_precision": run.accelerator.mixed_precision,
     }
     num_steps = progress.epoch * run.train_loader.order.num_steps + progress.step
     checkpoint.save(root, checkpoint.step_name(num_steps), groups, state, run.config.keep_last, best, is_owner)
@@ -76,7 +78,11 @@ def restore(run: Run, saved: Checkpoint, fingerprint: str, allow_changes: bool) 
     Raises:
         UserError: config or data are not those of the checkpoint, and `allow_changes` is false.
     """
-    problems = differences(saved, run.config, fingerprint, run.train_loader.order.micro_batch_size)
+    used = {
+        "micro_batch_size": run.train_loader.order.micro_batch_size,
+        "mixed_precision": run.accelerator.mixed_precision,
+    }
+    problems = differences(saved, run.config, fingerprint, used)
     if problems and not allow_changes:
         raise UserError(
             [*problems, "start with --resume.allow_changes to go on all the same, or --overwrite to begin anew"]
@@ -94,10 +100,10 @@ def restore(run: Run, saved: Checkpoint, fingerprint: str, allow_changes: bool) 
     run.predictions = Predictions((seen["ids"], seen["logits"]) if mine and seen else None)
 
 
-def differences(saved: Checkpoint, config: Config, fingerprint: str, micro_batch_size: int) -> list[str]:
+def differences(saved: Checkpoint, config: Config, fingerprint: str, used: Mapping[str, Any]) -> list[str]:
     """What is not as it was when the checkpoint was written, key by key.
 
-    Of the micro-batch size the one in use counts: null means another one on another number of processes.
+    `used`: knobs whose null means another value on another machine or number of processes, as they are in use here.
     """
     before = _flat(saved.state["config"])
     now = _flat(config.model_dump(mode="json", by_alias=True))
@@ -107,12 +113,13 @@ def differences(saved: Checkpoint, config: Config, fingerprint: str, micro_batch
         for key in changed
         if key not in _FREE
     ]
-    used = saved.state["micro_batch_size"]
-    if used != micro_batch_size:
-        problems.append(
-            f"micro_batch_size: is {micro_batch_size} here, and was {used} in {saved.folder}; BatchNorm and dropout "
-            f"depend on it: give --micro_batch_size {used}"
-        )
+    for key, here in used.items():
+        before_it = saved.state[key]
+        if before_it != here:
+            problems.append(
+                f"{key}: is {here} here, and was {before_it} in {saved.folder}; the weights depend on it: "
+                f"give --{key} {before_it}"
+            )
     if saved.state["data_fingerprint"] != fingerprint:
         problems.append(f"data.source: images or labels are not those that {saved.folder} was trained on")
     return problems

@@ -70,6 +70,7 @@ def write_config(path: Path, source: Path, **changes) -> Path:
         "epochs": 2,
         "batch_size": 8,
         "micro_batch_size": 4,
+        "mixed_precision": "no",  # null is the faster one, and so another one on another machine
         "data": {"source": str(source), "cache_dir": str(source / "cache"), "num_workers": 0},
         "tasks": {"category": {"kind": "multiclass", "column": "category"}, "attribute": {"kind": "multilabel"}},
         "model": {"name": "small"},

@@ -168,7 +168,7 @@ def epoch_of(loader: TrainingLoader, epoch: int, first_step: int = 0) -> list:
 
 
 def loader_of(data: MicroBatches, num_workers: int = 0, rank: int = 0, processes: int = 1) -> TrainingLoader:
-    return TrainingLoader(data, TrainingOrder(NUM, 4, 2, 0), rank, processes, num_workers, pin=False)
+    return TrainingLoader(data, TrainingOrder(NUM, 4, 2, 0), rank, processes, num_workers, torch.device("cpu"))
 
 
 def assert_same(found: list, expected: list) -> None:
@@ -222,7 +222,7 @@ def test_every_process_knows_the_counts_of_all(split, tmp_path):
 @given(st.integers(1, 5), st.integers(1, 4))
 def test_evaluation_batches_hold_the_whole_split_in_order(split, tmp_path_factory, batch_size, processes):
     data = micro_batches(split, tmp_path_factory.getbasetemp() / "evaluation", "disk")
-    loaders = [EvaluationLoader(data, batch_size, rank, processes, 0, pin=False) for rank in range(processes)]
+    loaders = [EvaluationLoader(data, batch_size, rank, processes, 0, torch.device("cpu")) for rank in range(processes)]
     rounds = list(zip(*loaders, strict=True))
     assert {len(loader) for loader in loaders} == {len(rounds)}
     batches = [batch for dealt in rounds for batch in dealt]

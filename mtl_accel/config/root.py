@@ -40,7 +40,11 @@ class Config(Section):
         description="Samples of one forward pass; null: batch_size divided by the number of processes.",
     )
     mixed_precision: Literal["no", "fp16", "bf16"] | None = Field(
-        None, description="Type of the forward pass; null: what the launcher says."
+        None,
+        description='Type of the forward pass; null: the launcher\'s, and without one the faster of "no" and "bf16".',
+    )
+    compile: bool = Field(
+        False, description="torch.compile the model and its losses: a slow first step, and on GPUs faster ones after."
     )
     cpu_threads: int | None = Field(
         None, gt=0, description="Threads of each process on a CPU; null: an equal share of the cores."

@@ -17,6 +17,7 @@ from ..errors import UserError
 from .labels import Targets
 from .per_sample import PerSample
 from .pixels import Pixels
+from .prefetching import prefetch
 
 PADDING = -1
 
@@ -48,6 +49,9 @@ class Batch:
         targets = {name: move(tensor) for name, tensor in self.targets.items()}
         masks = {name: move(tensor) for name, tensor in self.masks.items()}
         return Batch(self.key, move(self.images), move(self.ids), targets, masks)
+
+    def tensors(self) -> list[Tensor]:
+        return [self.images, self.ids, *self.targets.values(), *self.masks.values()]
 
     def pin_memory(self) -> Batch:
         targets = {name: tensor.pin_memory() for name, tensor in self.targets.items()}
@@ -179,7 +183,7 @@ class MicroBatches(Dataset[Batch]):
         return {name: int(mask[rows].sum()) for name, (_, mask) in self.targets.items()}
 
 
-def _loader(data: MicroBatches, keys: Sampler[Key], num_workers: int, pin: bool) -> DataLoader:
+def _loader(data: MicroBatches, keys: Sampler[Key], num_workers: int, device: torch.device) -> DataLoader:
     workers = num_workers if data.needs_workers else 0
     return DataLoader(
         data,
@@ -187,7 +191,7 @@ def _loader(data: MicroBatches, keys: Sampler[Key], num_workers: int, pin: bool)
         batch_size=None,  # a key is a whole micro-batch already
         num_workers=workers,
         persistent_workers=workers > 0,
-        pin_memory=pin,
+        pin_memory=device.type == "cuda",
     )
 
 
@@ -195,33 +199,45 @@ class TrainingLoader:
     """The training split, step by step, from any step of any epoch."""
 
     def __init__(
-        self, data: MicroBatches, order: TrainingOrder, rank: int, num_processes: int, num_workers: int, pin: bool
+        self,
+        data: MicroBatches,
+        order: TrainingOrder,
+        rank: int,
+        num_processes: int,
+        num_workers: int,
+        device: torch.device,
     ) -> None:
-        self.data, self.order = data, order
+        self.data, self.order, self.device = data, order, device
         self.keys = _Keys(order, rank, num_processes)
-        self._loader = _loader(data, self.keys, num_workers, pin)
+        self._loader = _loader(data, self.keys, num_workers, device)
 
     def steps(self, epoch: int, first_step: int = 0) -> Iterator[tuple[int, list[Batch], dict[str, int]]]:
-        """(step, this process's micro-batches, labelled elements of each task over all processes)."""
+        """(step, this process's micro-batches on the device, labelled elements of each task over all processes)."""
         self.keys.epoch, self.keys.first_step = epoch, first_step
-        batches = iter(self._loader)
+        batches = prefetch(iter(self._loader), self.device)
         for step in range(first_step, self.order.num_steps):
             _, ids = self.order.step(epoch, step)
             yield step, [next(batches) for _ in range(self.keys.per_step)], self.data.count(ids)
 
 
 class EvaluationLoader:
-    """A split for evaluation: this process's share of its batches."""
+    """A split for evaluation: this process's share of its batches, on the device."""
 
     def __init__(
-        self, data: MicroBatches, batch_size: int, rank: int, num_processes: int, num_workers: int, pin: bool
+        self,
+        data: MicroBatches,
+        batch_size: int,
+        rank: int,
+        num_processes: int,
+        num_workers: int,
+        device: torch.device,
     ) -> None:
-        self.data, self.num_samples = data, len(data.pixels)
+        self.data, self.num_samples, self.device = data, len(data.pixels), device
         self.keys = _EvaluationKeys(self.num_samples, batch_size, rank, num_processes)
-        self._loader = _loader(data, self.keys, num_workers, pin)
+        self._loader = _loader(data, self.keys, num_workers, device)
 
     def __iter__(self) -> Iterator[Batch]:
-        return iter(self._loader)
+        return prefetch(iter(self._loader), self.device)
 
     def __len__(self) -> int:
         return len(self.keys)

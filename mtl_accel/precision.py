@@ -1,0 +1,67 @@
+"""Which precision is the faster one on this machine."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from . import durable, models
+from .config import Config
+
+_FASTER = 1.2  # a smaller gain could be noise, and would come and go between two starts
+_SAMPLES, _ROUNDS = 2, 3
+
+
+def fastest(config: Config, device: torch.device, cache: Path | None = None) -> str:
+    """ "bf16" or "no": bfloat16 where a GPU computes in it, and on a CPU where the model was timed to be faster in it.
+
+    The answer for a machine and a model is kept in the folder `cache`, so that a run that starts again cannot come to
+    another one.
+    """
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
+    if device.type != "cpu":
+        return "no"
+    path = cache / "precision.json" if cache is not None else None
+    known = durable.read_json(path) if path is not None and path.exists() else {}
+    size = config.transforms.eval[0].model_dump()["size"]
+    key = json.dumps(
+        [platform.node(), torch.backends.cpu.get_cpu_capability(), torch.__version__, config.model.name, size]
+    )
+    if key not in known:
+        known[key] = "bf16" if _bfloat16_pays(config.model.name, size) else "no"
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            durable.write_json(path, known)
+    return str(known[key])
+
+
+def _bfloat16_pays(name: str, size: tuple[int, int]) -> bool:
+    # One layer tells at once where the processor only emulates it, and a whole model would take ten times as long.
+    layer = nn.Conv2d(64, 64, 3, padding=1)
+    if speedup(layer, torch.ones(_SAMPLES, 64, 56, 56)) < _FASTER:
+        return False
+    if name not in models.MODELS:
+        return False  # who builds the model will tell
+    return speedup(models.build(name, {"probe": 1}, None), torch.ones(_SAMPLES, 3, *size)) >= _FASTER
+
+
+def speedup(module: nn.Module, images: torch.Tensor) -> float:
+    """How many times as fast forward and backward are in bfloat16 autocast as in float32, on images [B, C, H, W]."""
+    module.train().to(memory_format=torch.channels_last)
+    images = images.contiguous(memory_format=torch.channels_last)
+    best = {True: float("inf"), False: float("inf")}
+    for _ in range(1 + _ROUNDS):  # the first one prepares; of the others the best, since noise only ever adds
+        for lower in best:
+            begin = time.perf_counter()
+            with torch.autocast(images.device.type, torch.bfloat16, enabled=lower):
+                output = module(images)
+            parts = output.values() if isinstance(output, dict) else [output]
+            torch.stack([part.float().sum() for part in parts]).sum().backward()
+            best[lower] = min(best[lower], time.perf_counter() - begin)
+    return best[False] / best[True]
