@@ -28,7 +28,8 @@ class Waits(TorchFunctionMode):
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(function, "__name__", "")
-        to_host = name == "to" and "cpu" in map(str, args[1:])
+        # By name only: the run's own device is a torch.device, which is this one too when there is no other.
+        to_host = name == "to" and any(isinstance(argument, str) and argument == "cpu" for argument in args)
         if name in _WAITS or to_host:
             self.calls[name] += 1
         return function(*args, **(kwargs or {}))
