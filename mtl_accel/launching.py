@@ -76,9 +76,7 @@ def start(
 
 def _precision(config: Config, environment: Mapping[str, str], state: PartialState, cache: Path | None) -> str | None:
     """The config's, else the launcher's, else the faster one: the first process finds it for all."""
-    launched = environment.get(
-        "ACCELERATE_MIXED_PRECISION", "no"
-    )  # the launcher writes "no" where nobody said anything
+    launched = environment.get("ACCELERATE_MIXED_PRECISION", "no")  # "no" is also what it says when nobody asked
     if config.mixed_precision is not None or launched != "no":
         return config.mixed_precision
     found = [precision.fastest(config, state.device, cache) if state.is_main_process else None]

@@ -25,6 +25,7 @@ def test_a_compiled_run_learns_the_same_and_writes_the_same_files(source, tmp_pa
         config = runs.write_config(
             tmp_path / str(compiled) / "c.json",
             source,
+            epochs=1,
             compile=compiled,
             mixed_precision=precision,
             model={"name": "without"},

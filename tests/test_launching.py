@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -80,12 +81,25 @@ def test_the_config_s_micro_batch_is_taken_as_it_stands():
 
 @pytest.mark.parametrize(
     ("configured", "launched", "expected"),
-    [(None, None, "no"), (None, "bf16", "bf16"), ("bf16", None, "bf16"), ("no", "bf16", "no"), ("bf16", "no", "bf16")],
+    [(None, "bf16", "bf16"), ("bf16", None, "bf16"), ("no", "bf16", "no"), ("bf16", "no", "bf16")],
 )
 def test_the_launcher_s_precision_holds_where_the_config_says_none(monkeypatch, configured, launched, expected):
     if launched is not None:
         monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", launched)
-    assert launching.start(config_of(mixed_precision=configured), {})[0].mixed_precision == expected
+    assert launching.start(config_of(mixed_precision=configured))[0].mixed_precision == expected
+
+
+@pytest.mark.parametrize("launched", [None, "no"])  # which the launcher says where nobody said anything
+def test_where_nobody_says_a_precision_the_faster_one_is_taken_and_kept(monkeypatch, tmp_path, launched):
+    if launched is not None:
+        monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", launched)
+    config = config_of(mixed_precision=None)
+    found = launching.start(config, cache=tmp_path)[0].mixed_precision
+    (key,) = json.loads((tmp_path / "precision.json").read_text())
+    other = {"no": "bf16", "bf16": "no"}[found]
+    (tmp_path / "precision.json").write_text(json.dumps({key: other}))
+    AcceleratorState._reset_state(reset_partial_state=True)
+    assert launching.start(config, cache=tmp_path)[0].mixed_precision == other
 
 
 def test_fp16_on_a_cpu_is_refused_from_the_config_and_from_the_launcher(monkeypatch):
@@ -93,7 +107,7 @@ def test_fp16_on_a_cpu_is_refused_from_the_config_and_from_the_launcher(monkeypa
     assert 'mixed_precision: "fp16"' in problem and '"bf16" or "no"' in problem
     AcceleratorState._reset_state(reset_partial_state=True)
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")
-    assert refused() == [problem]
+    assert refused({"ACCELERATE_MIXED_PRECISION": "fp16"}) == [problem]
 
 
 def test_all_that_does_not_fit_the_machine_is_told_at_once():
