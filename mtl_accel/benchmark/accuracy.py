@@ -7,11 +7,12 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from .. import experiment, launching
+from .. import experiment
 from ..config import Config
 from ..data.labelled import read
 from ..errors import UserError
 from . import peers
+from .workplace import accelerator_of
 
 Spread = dict[str, float]  # mean and deviation
 
@@ -49,5 +50,5 @@ def _ours(config: Config) -> dict[str, float]:
 
 
 def _huggingface(config: Config, num_workers: int) -> dict[str, float]:
-    _, micro_batch_size = launching.start(config)
+    _, micro_batch_size = accelerator_of(config)
     return peers.huggingface(config, read(config), micro_batch_size, config.epochs, num_workers)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 
-from .. import launching
+from ..batches import loaders
 from ..config import Config
 from ..data.labelled import Labelled, read
 from ..engine import Run
-from ..experiment import build, loaders
+from ..experiment import build
 from ..runlog import RunLog
 from .clock import Arm, interleave, medians, seconds_of
 from .limit import Limit
@@ -20,7 +22,7 @@ from .loop import Loop
 from .peers import HuggingFace, Notebook, differences
 from .pipeline import Pipeline
 from .settings import Settings
-from .workplace import cut, whole_batches, workplace
+from .workplace import accelerator_of, cut, whole_batches, workplace
 
 CACHES = ("disk", "device", "none")
 PEERS = ("huggingface", "notebook")
@@ -29,9 +31,9 @@ PEERS = ("huggingface", "notebook")
 def contest(config: Config, settings: Settings, only_loops: bool = False) -> dict[str, Any]:
     """One row of results; `only_loops` leaves out the model alone and the data alone."""
     config = config.model_copy(update={"epochs": max(config.epochs, settings.rounds)})
+    accelerator, micro_batch_size = accelerator_of(config)
     labelled = read(config)
     with workplace(config) as config:
-        accelerator, micro_batch_size = launching.start(config)
         images = settings.images or _fitting(config, accelerator, labelled, micro_batch_size, settings.seconds)
         part = cut(labelled, whole_batches(images, config.batch_size, len(labelled.splits["train"])))
         run = _run(config, accelerator, part, micro_batch_size)
@@ -81,7 +83,22 @@ def _peers(config: Config, run: Run, labelled: Labelled, micro_batch_size: int, 
 
 
 def _epoch(peer: HuggingFace | Notebook, device: torch.device) -> Arm:
-    return lambda: {"train": seconds_of(peer.train_epoch, device), "validation": seconds_of(peer.validate, device)}
+    def epoch() -> dict[str, float]:
+        with _fastest_kernels():
+            return {"train": seconds_of(peer.train_epoch, device), "validation": seconds_of(peer.validate, device)}
+
+    return epoch
+
+
+@contextmanager
+def _fastest_kernels() -> Iterator[None]:
+    """cuDNN as torch sets it: a run of ours asks for kernels that can be repeated, and no peer does."""
+    before = torch.backends.cudnn.deterministic
+    torch.backends.cudnn.deterministic = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.deterministic = before
 
 
 def _described(config: Config, run: Run, labelled: Labelled, settings: Settings) -> dict[str, Any]:

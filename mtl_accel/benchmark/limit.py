@@ -18,7 +18,7 @@ _NUM_KEPT = 4  # steps held in memory, and run through again and again
 
 @dataclass
 class _Step:
-    micro_batches: list[tuple[Tensor, Batch]]  # augmented images, float [B, 3, h, w], and their labels
+    micro_batches: list[tuple[Tensor, Batch]]  # augmented images [B, 3, h, w], and their labels
     divisors: Tensor  # [T]
 
 
@@ -35,8 +35,8 @@ class Limit:
         parts = []
         for batch in batches:
             moved = batch.to(self.device)
-            images = self.run.train_transforms(moved.images, moved.key.rows, 0)
-            parts.append((images.to(memory_format=torch.channels_last), moved))
+            images = self.run.train_transforms(moved.images, moved.key.rows, 0, self.run.dtype)
+            parts.append((images.contiguous(memory_format=torch.channels_last), moved))
         return _Step(parts, torch.tensor([float(max(counts[name], 1)) for name in self.run.tasks], device=self.device))
 
     def __call__(self) -> dict[str, float]:

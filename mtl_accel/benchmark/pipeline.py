@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 
-from ..data.augment import Augmentation
 from ..data.loading import TrainingLoader
 from ..engine import Run
 from .clock import seconds_of
@@ -14,8 +13,8 @@ class Pipeline:
     """Each call is one epoch of a loader, with the transforms of a run."""
 
     def __init__(self, run: Run, loader: TrainingLoader) -> None:
-        self.loader, self.device = loader, run.accelerator.device
-        self.transforms: Augmentation = run.train_transforms
+        self.loader, self.device, self.dtype = loader, run.accelerator.device, run.dtype
+        self.transforms = run.train_transforms
         self._epochs = itertools.count()
 
     def __call__(self) -> dict[str, float]:
@@ -25,4 +24,4 @@ class Pipeline:
         epoch = next(self._epochs)
         for _, batches, _ in self.loader.steps(epoch):
             for batch in batches:
-                self.transforms(batch.to(self.device).images, batch.key.rows, epoch)
+                self.transforms(batch.to(self.device).images, batch.key.rows, epoch, self.dtype)

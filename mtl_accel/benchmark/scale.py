@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import launching
+from ..batches import loaders
 from ..config import Config
 from ..data.labelled import read
 from ..errors import UserError
-from ..experiment import loaders
 from .fresh import in_fresh_process
 from .settings import Settings
+from .workplace import accelerator_of
 
 
 def fill_caches(config: Config) -> None:
     """Draw, decode and store what the config's data need, so that the next start finds it."""
-    accelerator, micro_batch_size = launching.start(config)
+    accelerator, micro_batch_size = accelerator_of(config)
     loaders(config, accelerator, read(config), micro_batch_size)
 
 
-def measure_scale(config: Config, settings: Settings) -> list[dict[str, Any]]:
-    """Start-up, seconds per image and memory of the wardrobe at each size, each in a fresh process.
-
-    Raises:
-        UserError: a size of less than two batches, whose steps could not be timed.
-    """
+def check_scale(config: Config, settings: Settings) -> None:
+    """Raises UserError for a size of less than two batches, whose steps could not be timed."""
     small = [size for size in settings.scale if size < 2 * config.batch_size]
     if small:
         raise UserError(f"--scale: {small} images are less than two batches of {config.batch_size}; give larger sizes")
+
+
+def measure_scale(config: Config, settings: Settings) -> list[dict[str, Any]]:
+    """Start-up, seconds per image and memory of the wardrobe at each size, each in a fresh process."""
     rows = []
     for size in settings.scale:
         wardrobe = config.data.wardrobe.model_copy(update={"num_train": size})

@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from .. import engine, launching
+from .. import engine
 from ..config import Config
 from ..data.labelled import read
 from ..engine import Run
@@ -15,6 +15,7 @@ from ..interrupts import Interrupts
 from ..runlog import RunLog
 from .clock import synchronize
 from .memory import memory_mb
+from .workplace import accelerator_of
 
 
 class _StopAfter(Interrupts):
@@ -39,7 +40,7 @@ def measure_start(config: Config, steps: int) -> dict[str, float | None]:
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         config = config.model_copy(update={"run_dir": folder, "trackers": ()})
-        accelerator, micro_batch_size = launching.start(config)
+        accelerator, micro_batch_size = accelerator_of(config)
         labelled = read(config)
         log = RunLog(Path(folder), accelerator)
         run = build(config, accelerator, labelled, micro_batch_size, log, lambda: True)

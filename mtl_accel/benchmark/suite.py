@@ -10,7 +10,7 @@ from ..errors import UserError
 from .accuracy import measure_accuracy
 from .contest import PEERS, contest
 from .fresh import in_fresh_process
-from .scale import fill_caches, measure_scale
+from .scale import check_scale, fill_caches, measure_scale
 from .settings import Settings, read_settings
 
 
@@ -23,6 +23,7 @@ def measure(config: Config, **options: Any) -> dict[str, Any]:
     settings = read_settings(options)
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise UserError("a benchmark measures one process; start it by python launch/bench.py, or with one process")
+    check_scale(config, settings)
     fill_caches(config)
     start = in_fresh_process("start", config, settings)
     row = contest(config, settings)

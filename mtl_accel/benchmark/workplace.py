@@ -1,4 +1,4 @@
-"""A temporary place for a benchmark's run: its folder, its part of the data, and the cache of their pixels."""
+"""What a benchmark's run works in: its Accelerator, a temporary folder, a part of the data."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from accelerate import Accelerator
 
-from .. import run_folder
+from .. import launching, run_folder
 from ..config import Config
 from ..data.labelled import Labelled
+
+
+def accelerator_of(config: Config) -> tuple[Accelerator, int]:
+    """The Accelerator and the micro-batch size that `train` would have."""
+    return launching.start(config, cache=run_folder.cache_dir(config.data.cache_dir))
 
 
 @contextmanager

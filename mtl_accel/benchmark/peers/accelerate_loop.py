@@ -26,11 +26,9 @@ class HuggingFace:
 
     def __init__(self, config: Config, labelled: Labelled, micro_batch_size: int, num_workers: int = 0) -> None:
         self.config, self.tasks = config, labelled.tasks
-        num_micro_batches = config.batch_size // micro_batch_size
+        self.num_micro_batches = config.batch_size // micro_batch_size
         # The precision is that of the process: Accelerate keeps one for all of its Accelerators.
-        self.accelerator = Accelerator(
-            gradient_accumulation_steps=num_micro_batches, step_scheduler_with_optimizer=False
-        )
+        self.accelerator = Accelerator(step_scheduler_with_optimizer=False)
         model = ModelWithLoss(config, self.tasks)
         set_seed(config.seed)
         self.train_data, self.eval_data = (
@@ -48,6 +46,8 @@ class HuggingFace:
         """Returns the mean loss of its batches."""
         accelerator, total = self.accelerator, torch.zeros((), device=self.accelerator.device)
         self.model.train()
+        # This, too, Accelerate keeps once: our own loop does without, and must find 1 again.
+        accelerator.gradient_accumulation_steps = self.num_micro_batches
         with tqdm(total=len(self.train_loader), disable=None, leave=False) as bar:
             for batch in self.train_loader:
                 with accelerator.accumulate(self.model):
@@ -61,6 +61,7 @@ class HuggingFace:
                 if accelerator.sync_gradients:
                     self.schedule.after_step()
                 bar.update()
+        accelerator.gradient_accumulation_steps = 1
         self.schedule.after_epoch()
         return total.item() / len(self.train_loader)
 

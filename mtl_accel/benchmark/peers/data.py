@@ -7,39 +7,44 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import datasets
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision import transforms as torchvision_transforms
-from torchvision.transforms import InterpolationMode
+from torchvision import transforms as v1
+from torchvision.transforms import v2
 
 from ...config.transforms import Transform
 from ...data.labelled import Labelled
 
 Example = Mapping[str, Any]
+_ENUMS = {"interpolation": v1.InterpolationMode, "policy": v1.AutoAugmentPolicy}
+_OF_TENSORS = ("Normalize", "RandomErasing", "GaussianNoise")
 
 
-def pil_transforms(configured: Sequence[Transform]) -> torchvision_transforms.Compose:
-    """The transforms of a config as torchvision's, for a picture of Pillow's: float [3, h, w]."""
+def pil_transforms(configured: Sequence[Transform]) -> v1.Compose:
+    """The transforms of a config as torchvision's, for a picture of Pillow's: float [3, h, w].
+
+    Of torchvision's two sets it is the older one, as in both originals, but for what only the newer one has.
+    """
     steps: list[Any] = []
     for transform in configured:
+        if transform.name in _OF_TENSORS and not any(isinstance(step, v1.ToTensor) for step in steps):
+            steps.append(v1.ToTensor())
         arguments = transform.model_dump(exclude={"name"})
-        if "interpolation" in arguments:
-            arguments["interpolation"] = InterpolationMode(arguments["interpolation"])
-        if "fill" in arguments:
+        for key in _ENUMS.keys() & arguments.keys():
+            arguments[key] = _ENUMS[key](arguments[key])
+        if isinstance(arguments.get("fill"), float):
             arguments["fill"] = round(arguments["fill"])  # Pillow knows whole values only
-        if transform.name == "Normalize":
-            steps.append(torchvision_transforms.ToTensor())
-        steps.append(getattr(torchvision_transforms, transform.name)(**arguments))
-    return torchvision_transforms.Compose(steps)
+        kind = getattr(v1, transform.name, None) or getattr(v2, transform.name)
+        steps.append(kind(**arguments))
+    return v1.Compose(steps)
 
 
 class _TransformRows:
     """What `with_transform` calls for each read: a class, because a closure cannot be sent to a worker."""
 
-    def __init__(self, transform: torchvision_transforms.Compose) -> None:
+    def __init__(self, transform: v1.Compose) -> None:
         self.transform = transform
 
     def __call__(self, rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
@@ -50,7 +55,7 @@ class _TransformRows:
 
 def hub_style(labelled: Labelled, split: str, transforms: Sequence[Transform]) -> datasets.Dataset:
     """A `datasets.Dataset` with one column a task and `pixel_values`, made when a row is read."""
-    columns = {name: list(target) for name, (target, _) in labelled.targets[split].items()}
+    columns = {name: target.tolist() for name, (target, _) in labelled.targets[split].items()}
     rows = datasets.Dataset.from_dict({"image": list(labelled.splits[split]["image"]), **columns})
     rows = rows.cast_column("image", datasets.Image())
     return rows.with_transform(_TransformRows(pil_transforms(transforms)))
@@ -59,7 +64,7 @@ def hub_style(labelled: Labelled, split: str, transforms: Sequence[Transform]) -
 def collate(examples: Sequence[Example]) -> dict[str, Tensor]:
     columns = {key: [example[key] for example in examples] for key in examples[0] if key != "pixel_values"}
     pixel_values = torch.stack([example["pixel_values"] for example in examples])
-    return {"pixel_values": pixel_values, **{name: torch.tensor(np.array(value)) for name, value in columns.items()}}
+    return {"pixel_values": pixel_values, **{name: torch.tensor(value) for name, value in columns.items()}}
 
 
 class NotebookData(Dataset[tuple[Tensor, dict[str, Tensor]]]):
