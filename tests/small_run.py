@@ -6,6 +6,7 @@ FAIL_ON_RANK=R raises on process R in its third step. NAN_AT_STEP=K makes the im
 """
 
 import json
+import multiprocessing
 import os
 import sys
 from collections.abc import Callable
@@ -116,6 +117,8 @@ def main(arguments: list[str], environment: dict[str, str] | None = None, printe
     os.environ.update(environment or {})
     sys.argv = arguments
     if printed is not None:
+        # Else the loader's workers come from a server of their own, which imports everything for seconds.
+        multiprocessing.set_start_method("fork", force=True)
         with printed.open("a") as out:
             os.dup2(out.fileno(), 1)
             os.dup2(out.fileno(), 2)
