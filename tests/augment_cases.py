@@ -19,6 +19,7 @@ CASES = {
     "RandomResizedCrop": {"size": [14, 11]},
     "ColorJitter": {"brightness": 0.4, "contrast": 0.5, "saturation": 0.3, "hue": 0.2},
     "RandomGrayscale": {"p": 0.4},
+    "CenterCrop": {"size": [9, 7]},
     "Normalize": {},
     "RandomErasing": {"p": 0.7, "value": 1.5},
 }
@@ -34,7 +35,8 @@ def operation(name: str, shape: tuple[int, int], **knobs: object) -> Operation:
 
 
 def pipeline(*names: str, size: tuple[int, int], seed: int = 0) -> Augmentation:
-    return Augmentation([Resize(name="Resize", size=size), *map(transform, names)], seed)
+    # From position 1 on, so that a crop there is an augmentation too and no part of the cached prefix.
+    return Augmentation([Resize(name="Resize", size=size), *map(transform, names)], seed, start=1, size=size)
 
 
 def pictures(count: int, height: int, width: int, seed: int = 0) -> torch.Tensor:

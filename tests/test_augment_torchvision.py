@@ -136,6 +136,14 @@ def test_flipped_pixels_are_torchvisions(name: str) -> None:
     assert torch.equal(flipped, torch.stack([mirror(images[0]), images[1]]))
 
 
+@pytest.mark.parametrize("size", [(5, 8), (6, 7), (9, 12)])
+def test_a_crop_of_the_middle_is_torchvisions(size: tuple[int, int]) -> None:
+    images = pictures(4, 9, 12)
+    assert torch.equal(
+        operation("CenterCrop", (9, 12), size=size).apply(images, {}), tv.center_crop(images, list(size))
+    )
+
+
 def test_grey_pixels_are_torchvisions() -> None:
     images = pictures(2, 7, 10)
     grey = operation("RandomGrayscale", (7, 10)).apply(images, {"grey": np.array([True, False])})

@@ -38,7 +38,7 @@ class Resize(Section):
 
 
 class CenterCrop(Section):
-    """Cut the middle out of the picture."""
+    """Cut the middle out of the picture; behind a rotation it leaves the empty corners away."""
 
     name: Literal["CenterCrop"]
     size: Pair = Field(description="[height, width] in pixels.")
@@ -155,7 +155,7 @@ def problems(transforms: tuple[Transform, ...], place: str) -> list[str]:
     height, width = 0, 0
     for index, transform in enumerate(transforms):
         where = f"{place}.{index}"
-        if isinstance(transform, DETERMINISTIC) and index >= len(prefix):
+        if isinstance(transform, Resize) and index >= len(prefix):
             found.append(f"{where}: {transform.name} must stand before every random transform")
         if isinstance(transform, CenterCrop) and height and (transform.size[0] > height or transform.size[1] > width):
             found.append(

@@ -14,10 +14,11 @@ import torch
 from .. import keyed
 from ..config.transforms import Transform, cached_prefix
 from .colour import ColourJitter, Greyscale, Normalization
-from .geometry import Erasing, Flip, HorizontalFlip, ResizedCrop, Rotation, VerticalFlip
+from .geometry import Erasing, Flip, HorizontalFlip, MiddleCrop, ResizedCrop, Rotation, VerticalFlip
 from .operation import Operation, as_float
 
 AUGMENTATIONS: dict[str, type[Operation]] = {
+    "CenterCrop": MiddleCrop,
     "RandomHorizontalFlip": HorizontalFlip,
     "RandomVerticalFlip": VerticalFlip,
     "RandomRotation": Rotation,

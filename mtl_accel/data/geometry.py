@@ -42,6 +42,20 @@ class VerticalFlip(Flip):
     axis = "rows"
 
 
+class MiddleCrop(Operation[transforms.CenterCrop]):
+    """Cut the middle out."""
+
+    @property
+    def output_size(self) -> tuple[int, int]:
+        return self.config.size
+
+    def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
+        (top, height), (left, width) = (
+            (round((before - after) / 2), after) for before, after in zip(self.size, self.config.size, strict=True)
+        )
+        return images[..., top : top + height, left : left + width]
+
+
 class Rotation(Operation[transforms.RandomRotation]):
     """Rotate about the centre, counter-clockwise for positive angles; the frame stays.
 
