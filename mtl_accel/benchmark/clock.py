@@ -35,5 +35,11 @@ def interleave(arms: Mapping[str, Arm], rounds: int) -> dict[str, list[float]]:
     return measured
 
 
-def medians(measured: Mapping[str, list[float]]) -> dict[str, float]:
-    return {name: statistics.median(seconds) for name, seconds in measured.items()}
+def together(measured: Mapping[str, list[float]], *parts: str) -> list[float]:
+    """Seconds of several parts in each round."""
+    return [sum(each) for each in zip(*(measured[part] for part in parts), strict=True)]
+
+
+def median_ratio(numerators: list[float], denominators: list[float]) -> float:
+    """The median of the rounds' ratios: what a busy machine does to a whole round leaves no trace in it."""
+    return statistics.median(above / below for above, below in zip(numerators, denominators, strict=True))

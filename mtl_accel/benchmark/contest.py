@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from ..data.labelled import Labelled, read
 from ..engine import Run
 from ..experiment import build
 from ..runlog import RunLog
-from .clock import Arm, interleave, medians, seconds_of
+from .clock import Arm, interleave, median_ratio, seconds_of, together
 from .limit import Limit
 from .loop import Loop
 from .peers import HuggingFace, Notebook, differences
@@ -26,6 +27,7 @@ from .workplace import accelerator_of, cut, whole_batches, workplace
 
 CACHES = ("disk", "device", "none")
 PEERS = ("huggingface", "notebook")
+_LEAST_STEPS = 2  # of a round whose length nobody set
 
 
 def contest(config: Config, settings: Settings, only_loops: bool = False) -> dict[str, Any]:
@@ -59,10 +61,10 @@ def _fitting(
     """How many images the model alone works through in some seconds."""
     few = whole_batches(config.batch_size, config.batch_size, len(labelled.splits["train"]))
     limit = Limit(_run(config, accelerator, cut(labelled, few), micro_batch_size))
-    limit.seconds(1)  # the first step also chooses kernels and takes memory
-    step_seconds = limit.seconds(2) / 2
+    # The first step also chooses kernels and takes memory; of the others the best, since noise only ever adds.
+    step_seconds = min([limit.seconds(1) for _ in range(4)][1:])
     accelerator.free_memory()
-    return seconds / step_seconds * config.batch_size
+    return max(seconds / step_seconds, _LEAST_STEPS) * config.batch_size
 
 
 def _pipelines(config: Config, run: Run, labelled: Labelled, micro_batch_size: int) -> dict[str, Arm]:
@@ -119,22 +121,23 @@ def _described(config: Config, run: Run, labelled: Labelled, settings: Settings)
 
 
 def _results(measured: dict[str, list[float]], labelled: Labelled) -> dict[str, Any]:
-    """From the medians of all times: rates, the epochs as a whole, and what they say of one another."""
-    seconds = medians(measured)
+    """Rates and whole epochs are medians over the rounds; so are the ratios, each of the two in the same round."""
     num_train, num_validation = (len(labelled.splits[split]) for split in ("train", "validation"))
-    rates = {name.removesuffix("/train"): num_train / s for name, s in seconds.items() if name.endswith("/train")}
-    rates["loop"] = rates.pop("ours")
-    evaluation = seconds["ours/predict"] + seconds["ours/metrics"]
-    rates["validation"] = num_validation / evaluation
-    epochs = {"ours": seconds["ours/train"] + seconds["ours/train_metrics"] + evaluation}
-    for peer in PEERS:
-        if f"{peer}/train" in seconds:
-            rates[f"{peer}_validation"] = num_validation / seconds[f"{peer}/validation"]
-            epochs[peer] = seconds[f"{peer}/train"] + seconds[f"{peer}/validation"]
+    evaluation = together(measured, "ours/predict", "ours/metrics")
+    epochs = {"ours": together(measured, "ours/train", "ours/train_metrics", "ours/predict", "ours/metrics")}
+    epochs |= {p: together(measured, f"{p}/train", f"{p}/validation") for p in PEERS if f"{p}/train" in measured}
+    passes = {name.removesuffix("/train"): each for name, each in measured.items() if name.endswith("/train")}
+    validations = {
+        "validation": evaluation,
+        **{f"{p}_validation": measured[f"{p}/validation"] for p in epochs if p in PEERS},
+    }
+    rates = {"loop" if name == "ours" else name: num_train / median(each) for name, each in passes.items()}
+    rates |= {name: num_validation / median(each) for name, each in validations.items()}
+    limit = {"share_of_limit": median_ratio(passes["limit"], passes["ours"])} if "limit" in passes else {}
     return {
         "images_per_second": rates,
-        **({"share_of_limit": rates["loop"] / rates["limit"]} if "limit" in rates else {}),
-        "metrics_share": seconds["ours/metrics"] / evaluation,
-        "epoch_seconds": epochs,
-        **{f"vs_{peer}": epochs[peer] / epochs["ours"] for peer in PEERS if peer in epochs},
+        **limit,
+        "metrics_share": median_ratio(measured["ours/metrics"], evaluation),
+        "epoch_seconds": {name: median(each) for name, each in epochs.items()},
+        **{f"vs_{peer}": median_ratio(epochs[peer], epochs["ours"]) for peer in PEERS if peer in epochs},
     }

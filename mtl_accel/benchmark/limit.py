@@ -34,9 +34,8 @@ class Limit:
     def _in_memory(self, batches: list[Batch], counts: dict[str, int]) -> _Step:
         parts = []
         for batch in batches:
-            moved = batch.to(self.device)
-            images = self.run.train_transforms(moved.images, moved.key.rows, 0, self.run.dtype)
-            parts.append((images.contiguous(memory_format=torch.channels_last), moved))
+            images = self.run.train_transforms(batch.images, batch.key.rows, 0, self.run.dtype)
+            parts.append((images.contiguous(memory_format=torch.channels_last), batch))
         return _Step(parts, torch.tensor([float(max(counts[name], 1)) for name in self.run.tasks], device=self.device))
 
     def __call__(self) -> dict[str, float]:

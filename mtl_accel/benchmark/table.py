@@ -37,24 +37,28 @@ def _rates(row: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield f"{'':<40}{'images/s':>12}{'of the limit':>15}"
     for name, title in _OURS.items():
-        share = f"{rates[name] / rates['limit']:>15.1%}" if name == "loop" else ""
+        share = f"{row['share_of_limit']:>15.1%}" if name == "loop" else ""
         yield f"{title:<40}{rates[name]:>12.1f}{share}"
     yield f"{'share of validation spent in metrics':<40}{row['metrics_share']:>12.1%}"
 
 
 def _epochs(row: Mapping[str, Any]) -> Iterator[str]:
-    for title, key, suffix in ((f"as configured ({row['precision']})", None, ""), ("all in float32", "fp32", "_fp32")):
-        found = row if key is None else row.get(key)
-        if found is None or "huggingface" not in found["epoch_seconds"]:
-            continue
-        yield ""
-        yield f"{f'epochs, {title}':<40}{'training/s':>12}{'validation/s':>15}{'epoch in s':>12}{'ours is faster':>17}"
-        for name, contestant in _CONTESTANTS.items():
-            rates, seconds = found["images_per_second"], found["epoch_seconds"][name]
-            training, validation = ("loop", "validation") if name == "ours" else (name, f"{name}_validation")
-            ratio = "" if name == "ours" else f"{row[f'vs_{name}{suffix}']:>16.2f}x"
-            yield f"{contestant:<40}{rates[training]:>12.1f}{rates[validation]:>15.1f}{seconds:>12.2f}{ratio}"
+    if "fp32" not in row:
+        return
+    if row["precision"] != "no":
+        yield from _contestants(row, f"epochs, as configured ({row['precision']})", row, "")
+    yield from _contestants(row, "epochs, all in float32", row["fp32"], "_fp32")
     yield from (f"note: {note}" for note in row["notes"])
+
+
+def _contestants(row: Mapping[str, Any], title: str, found: Mapping[str, Any], suffix: str) -> Iterator[str]:
+    yield ""
+    yield f"{title:<40}{'training/s':>12}{'validation/s':>15}{'epoch in s':>12}{'ours is faster':>17}"
+    for name, contestant in _CONTESTANTS.items():
+        rates, seconds = found["images_per_second"], found["epoch_seconds"][name]
+        training, validation = ("loop", "validation") if name == "ours" else (name, f"{name}_validation")
+        ratio = "" if name == "ours" else f"{row[f'vs_{name}{suffix}']:>16.2f}x"
+        yield f"{contestant:<40}{rates[training]:>12.1f}{rates[validation]:>15.1f}{seconds:>12.2f}{ratio}"
 
 
 def _start(row: Mapping[str, Any]) -> Iterator[str]:
