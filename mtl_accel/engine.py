@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -13,13 +13,14 @@ from accelerate import Accelerator
 from torch import Tensor
 from tqdm import tqdm
 
-from . import keyed
+from . import inference, keyed
 from .batchnorm import RunningStatistics
 from .config import Config
 from .data.augment import Augmentation
 from .data.labels import Targets
 from .data.loading import Batch, EvaluationLoader, TrainingLoader
 from .gradients import HalfwaySum
+from .inference import DTYPES
 from .interrupts import Interrupts
 from .losses import ElementLoss
 from .objective import Objective, Output
@@ -31,8 +32,6 @@ from .state import Progress
 from .tasks import Task, composite, lower_is_better
 from .votes import Mailbox, any_process
 from .watch import LossWatch, SkippedSteps
-
-_DTYPES = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass
@@ -71,7 +70,7 @@ class Run:
     @property
     def dtype(self) -> torch.dtype:
         """Of the images that the model reads: autocast's, which would cast them first thing."""
-        return _DTYPES[self.accelerator.mixed_precision]
+        return DTYPES[self.accelerator.mixed_precision]
 
 
 def train(run: Run, interrupts: Interrupts) -> str:
@@ -192,18 +191,13 @@ def share(run: Run, losses: Tensor, num_here: int, asked: bool) -> tuple[Tensor,
     return losses, votes
 
 
-@torch.no_grad()
 def predict(run: Run, loader: EvaluationLoader) -> Tensor:
     """Logits of a whole split: float32 [N, outputs] on the main process, rows in the table's order."""
-    predictions = Predictions()
     run.objective.eval()
-    model = run.bare.model
     with _bar(run, "evaluating", len(loader), 0) as bar:
-        for batch in loader:
-            with run.accelerator.autocast():
-                logits = model(run.eval_transforms(batch.images, batch.key.rows, 0, run.dtype))
-            predictions.add(batch.ids, torch.cat([logits[name].float() for name in run.tasks], dim=1))
-            bar.update()
+        seen = _ticking(bar, loader)
+        device, precision = run.accelerator.device, run.accelerator.mixed_precision
+        predictions = inference.predict(run.bare.model, seen, run.eval_transforms, run.tasks, device, precision)
     ids, flat = predictions.gather(run.accelerator)
     if run.accelerator.is_main_process:
         assert torch.equal(ids, torch.arange(loader.num_samples)), "a sample was lost or doubled"
@@ -240,3 +234,9 @@ def finish_epoch(run: Run, train_values: dict[str, float], validation: dict[str,
 def _bar(run: Run, description: str, total: int, initial: int) -> tqdm:
     hidden = None if run.accelerator.is_main_process else True  # None: hidden where there is no terminal
     return tqdm(total=total, initial=initial, desc=description, disable=hidden, leave=False)
+
+
+def _ticking(bar: tqdm, loader: EvaluationLoader) -> Iterator[Batch]:
+    for batch in loader:
+        yield batch
+        bar.update()

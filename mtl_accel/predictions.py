@@ -23,14 +23,18 @@ class Predictions:
         self._ids.append(ids)
         self._logits.append(logits)
 
-    def gather(self, accelerator: Accelerator) -> tuple[Tensor, Tensor]:
-        """Ids int64 [N], rising, and logits float32 [N, outputs], of every real sample; whole on the main process."""
+    def gather(self, accelerator: Accelerator | None = None) -> tuple[Tensor, Tensor]:
+        """Ids int64 [N], rising, and logits float32 [N, outputs], of every real sample; whole on the main process.
+
+        Without an accelerator, those of this process.
+        """
         parts = [self.earlier] if self.earlier is not None else []
         if self._ids:
             # Every process holds equally many, since batches are padded: a plain gather loses and doubles nothing.
-            ids = accelerator.gather(torch.cat(self._ids)).cpu()
-            logits = accelerator.gather(torch.cat(self._logits).float()).cpu()
-            parts.append((ids, logits))
+            ids, logits = torch.cat(self._ids), torch.cat(self._logits).float()
+            if accelerator is not None:
+                ids, logits = accelerator.gather(ids), accelerator.gather(logits)
+            parts.append((ids.cpu(), logits.cpu()))
         if not parts:
             return torch.empty(0, dtype=torch.int64), torch.empty(0, 0)
         ids = torch.cat([part[0] for part in parts])

@@ -232,7 +232,7 @@ class EvaluationLoader:
         num_workers: int,
         device: torch.device,
     ) -> None:
-        self.data, self.num_samples, self.device = data, len(data.pixels), device
+        self.data, self.num_samples, self.batch_size, self.device = data, len(data.pixels), batch_size, device
         self.keys = _EvaluationKeys(self.num_samples, batch_size, rank, num_processes)
         self._loader = _loader(data, self.keys, num_workers, device)
 

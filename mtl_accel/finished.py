@@ -1,0 +1,140 @@
+"""The finished model on disk: its weights, and all that is needed to use them without the run."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from . import durable, models
+from .config import Config
+from .config.transforms import FixedTransform
+from .errors import UserError
+from .models.pair import Pair
+from .tasks import Task
+
+THRESHOLD = 0.5  # of a multilabel probability, until one is fitted
+_WEIGHTS, _DESCRIPTION = "model.safetensors", "config.json"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What model/config.json says.
+
+    Attributes:
+        pair: a name of `models.MODELS`.
+        tasks: by name, in the order of the model's outputs.
+        thresholds: of each multilabel task, float64 [C]; a label is there when its probability is at least as large.
+        transforms: those of evaluation.
+        precision: "no", "bf16" or "fp16", in which the figures of the run were measured.
+        batch_size: in which they were measured; another one may change the last bits.
+    """
+
+    pair: str
+    tasks: dict[str, Task]
+    thresholds: dict[str, np.ndarray]
+    transforms: tuple[FixedTransform, ...]
+    precision: str
+    batch_size: int
+
+    def describe(self) -> dict[str, Any]:
+        """model/config.json."""
+        described: dict[str, dict[str, Any]] = {}
+        for name, task in self.tasks.items():
+            described[name] = {
+                "kind": task.kind,
+                "columns": list(task.columns),
+                "classes": list(task.classes),
+                "primary_metric": task.primary_metric,
+                "weight": task.weight,
+                "delimiter": task.delimiter,
+            }
+            if name in self.thresholds:
+                described[name]["thresholds"] = self.thresholds[name].tolist()
+        return {
+            "model": {"name": self.pair},
+            "tasks": described,
+            "transforms": [transform.model_dump(mode="json") for transform in self.transforms],
+            "precision": self.precision,
+            "batch_size": self.batch_size,
+        }
+
+    def write(self, run_dir: Path, weights: Mapping[str, Tensor]) -> Path:
+        """Write RUN/model: model.safetensors and config.json. Returns the folder."""
+        folder = run_dir / "model"
+        with durable.storage_errors(folder), durable.replace_folder(folder) as temporary:
+            durable.write_json(temporary / _DESCRIPTION, self.describe())
+            path = temporary / _WEIGHTS
+            save_file({name: tensor.contiguous() for name, tensor in weights.items()}, path)
+            # save_file makes its file private; a model is read by others as the rest of the folder is.
+            path.chmod(stat.S_IMODE((temporary / _DESCRIPTION).stat().st_mode))
+        return folder
+
+
+def of_run(config: Config, tasks: Mapping[str, Task], precision: str, batch_size: int) -> Finished:
+    """The description of a run's model, with every threshold at 0.5."""
+    thresholds = {name: np.full(t.num_outputs, THRESHOLD) for name, t in tasks.items() if t.kind == "multilabel"}
+    return Finished(config.model.name, dict(tasks), thresholds, config.transforms.eval, precision, batch_size)
+
+
+def read(folder: Path) -> Finished:
+    """The description in a model folder.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    path = folder / _DESCRIPTION
+    if not path.is_file() or not (folder / _WEIGHTS).is_file():
+        raise UserError(
+            f"{folder} holds no finished model ({_DESCRIPTION} and {_WEIGHTS}); a run writes RUN/model at its end"
+        )
+    try:
+        content = durable.read_json(path)
+        tasks = {name: _task(name, described) for name, described in content["tasks"].items()}
+        thresholds = {
+            name: np.array(d["thresholds"], dtype=np.float64)
+            for name, d in content["tasks"].items()
+            if "thresholds" in d
+        }
+        transforms = TypeAdapter(tuple[FixedTransform, ...]).validate_json(json.dumps(content["transforms"]))
+        return Finished(
+            content["model"]["name"], tasks, thresholds, transforms, content["precision"], content["batch_size"]
+        )
+    except (KeyError, TypeError, AttributeError, ValueError, ValidationError) as error:
+        raise UserError(f"{path}: is no description of a model that this version can read: {error}") from error
+
+
+def load_weights(folder: Path, finished: Finished) -> Pair:
+    """The model of a folder, on the CPU and in evaluation mode.
+
+    Raises:
+        UserError: the weights are damaged, or are not those of the pair.
+    """
+    model = models.build(finished.pair, {name: task.num_outputs for name, task in finished.tasks.items()}, None)
+    path = folder / _WEIGHTS
+    try:
+        model.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise UserError(f"{path}: does not fit {finished.pair} as {_DESCRIPTION} describes it: {error}") from error
+    return model.eval()
+
+
+def _task(name: str, described: Mapping[str, Any]) -> Task:
+    return Task(
+        name,
+        described["kind"],
+        tuple(described["columns"]),
+        tuple(described["classes"]),
+        described["primary_metric"],
+        described["weight"],
+        described["delimiter"],
+    )
