@@ -86,12 +86,13 @@ def test_the_number_of_threads_changes_no_bit_and_is_put_back(name: str) -> None
 
 
 FLIP, ROTATION = {"name": "RandomHorizontalFlip"}, {"name": "RandomRotation", "degrees": [-90, 40]}
+MIDDLE = {"name": "CenterCrop", "size": [12, 9]}
 CROP = {"name": "RandomResizedCrop", "size": [14, 11]}
 ERASING = {"name": "RandomErasing", "p": 0.7}
 
 
-@pytest.mark.parametrize("before", [[], [FLIP], [FLIP, ROTATION], [CROP, FLIP, FLOAT]])
-@pytest.mark.parametrize("behind", [[], [FLIP], [ROTATION, FLOAT, CROP]])
+@pytest.mark.parametrize("before", [[], [FLIP], [ROTATION, MIDDLE], [CROP, FLIP, FLOAT]])
+@pytest.mark.parametrize("behind", [[], [FLIP, MIDDLE], [ROTATION, FLOAT, CROP]])
 def test_our_transforms_draw_and_give_the_same_before_and_behind_one_of_torchvision(before: list, behind: list) -> None:
     nothing = {"name": "RandomVerticalFlip", "p": 0}
     batched = Augmentation(train(*before, nothing, *behind), seed=4)

@@ -43,6 +43,14 @@ def problems(*transforms: dict) -> list[str]:
         ([{"name": "RandomCrop", "size": 99}], ["train.1", '{"size": 99}', "[16, 20] in uint8", "larger than input"]),
         ([{"name": "RandomPerspective", "p": 1, "fill": [1, 2]}], ["train.1", '"fill": [1, 2]', "[16, 20]"]),
         ([FLOAT, {"name": "JPEG", "quality": 5}], ["train.2", "float32", "in front of", "uint8"]),
+        (
+            [{"name": "RandomCrop", "size": 9}, {"name": "CenterCrop", "size": [9, 10]}],
+            ["train.2.size", "[9, 10]", "[9, 9]"],
+        ),
+        (
+            [{"name": "RandomCrop", "size": 9}, {"name": "CenterCrop", "size": [10, 9]}, {"name": "RGB"}],
+            ["train.2.size", "a crop of [10, 9]", "[9, 9]"],
+        ),
         ([{"name": "Grayscale"}], ["train.1", "[1, 16, 20]", '"num_output_channels": 3']),
     ],
 )

@@ -113,6 +113,10 @@ def test_a_transform_of_torchvision_stands_between_the_cached_ones_and_normalize
     assert [part for part in parts if part not in message] == []
 
 
+def test_a_crop_behind_one_of_torchvision_may_be_larger_than_what_was_cached() -> None:
+    validate(with_train(RESIZE, {"name": "Pad", "padding": 4}, {"name": "CenterCrop", "size": [12, 12]}, NORMALIZE), "")
+
+
 def test_evaluation_takes_fixed_transforms_only() -> None:
     raw = with_train(RESIZE, NORMALIZE)
     raw["transforms"]["eval"] = [RESIZE, {"name": "Grayscale", "num_output_channels": 3}, NORMALIZE]

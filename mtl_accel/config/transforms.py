@@ -168,6 +168,8 @@ def problems(transforms: tuple[Transform, ...], place: str) -> list[str]:
             found.append(f"{where}: {transform.name} must stand before Normalize")
         if isinstance(transform, Resize | CenterCrop | RandomResizedCrop):
             height, width = transform.size
+        elif isinstance(transform, TorchvisionTransform):
+            height, width = 0, 0  # only torchvision knows
     if not any(t.name == "Normalize" for t in transforms):
         found.append(f"{place}: Normalize is missing; without it the model would see pixels from 0 to 255")
     return found

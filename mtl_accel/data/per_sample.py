@@ -22,7 +22,7 @@ from torchvision.transforms import v2
 from .. import keyed
 from ..config.reading import shown
 from ..config.torchvision_names import TorchvisionTransform
-from ..config.transforms import Transform, cached_prefix, torchvision_end
+from ..config.transforms import CenterCrop, Transform, cached_prefix, torchvision_end
 from ..errors import UserError
 from .augment import AUGMENTATIONS
 from .operation import Operation
@@ -104,7 +104,7 @@ class PerSample:
             if varied_by is not None and single is None:
                 raise varied_by.size_problem(sizes)
             if single is None:
-                operation = AUGMENTATIONS[transforms[position].name](transforms[position], sizes[0])
+                operation = _operation(transforms, position, sizes[0])
                 sizes, dtype = [operation.output_size], _dtype_after(operation, dtype)
                 self.stages[position] = operation
                 continue
@@ -114,7 +114,9 @@ class PerSample:
             self.stages[position] = single
         if varied_by is not None:
             raise varied_by.size_problem(sizes)
-        self.output_size = sizes[0]
+        self.output_size = size = sizes[0]
+        for position in range(self.end, len(transforms)):
+            size = _operation(transforms, position, size).output_size
 
     @property
     def names(self) -> list[str]:
@@ -146,6 +148,17 @@ def per_sample(transforms: Sequence[Transform], seed: int) -> PerSample | None:
         UserError: torchvision refuses arguments, or pictures would have several sizes.
     """
     return PerSample(transforms, seed) if torchvision_end(tuple(transforms)) else None
+
+
+def _operation(transforms: Sequence[Transform], position: int, size: Size) -> Operation:
+    """One of our own transforms, for pictures of a size that only torchvision's before it could tell."""
+    config = transforms[position]
+    if isinstance(config, CenterCrop) and (config.size[0] > size[0] or config.size[1] > size[1]):
+        raise UserError(
+            f"transforms.train.{position}.size: a crop of {list(config.size)} is larger than the picture of "
+            f"{list(size)} before it; make it smaller"
+        )
+    return AUGMENTATIONS[config.name](config, size)
 
 
 def _singles(transforms: Sequence[Transform]) -> dict[int, Single]:
