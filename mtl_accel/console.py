@@ -17,14 +17,18 @@ _SECONDS_FOR_THE_FIRST = 5.0
 def run_script(
     name: str, summary: str, switches: Mapping[str, str], main: Callable[[Config, dict[str, Any]], int]
 ) -> int:
-    """Parse the command line, call `main`, and turn what the user got wrong into messages and exit code 2."""
+    """Parse the command line, call `main`, and tell what the user got wrong."""
     arguments = sys.argv[1:]
     if "--help" in arguments or "-h" in arguments:
         print(help_text(f"launch/{name}", summary.strip(), switches))
         return 0
+    return told(lambda: main(*parse(arguments, switches)))
+
+
+def told(main: Callable[[], int]) -> int:
+    """Call `main`, and turn what the user got wrong into messages and exit code 2."""
     try:
-        config, options = parse(arguments, switches)
-        return main(config, options)
+        return main()
     except UserError as error:
         if int(os.environ.get("RANK", 0)) > 0:
             # Most errors are met by every process alike, and the first one prints them. When only this one met

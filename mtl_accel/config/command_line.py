@@ -12,6 +12,7 @@ from ..errors import UserError
 from .knobs import Knob, did_you_mean, is_text, walk
 from .reading import parse_json, read_json, shown, validate
 from .root import Config
+from .sections import DataConfig
 
 
 def parse(arguments: Sequence[str], switches: Mapping[str, str]) -> tuple[Config, dict[str, Any]]:
@@ -57,6 +58,28 @@ def read_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     if problems:
         raise UserError(problems)
     return validate(raw, str(path))
+
+
+def run_config(run: Path, arguments: Sequence[str]) -> Config:
+    """The Config of a run folder, with other data: arguments such as ["--data.source", "my_photos"].
+
+    Raises:
+        UserError: no run lies there, or an argument is none of its `data` knobs.
+    """
+    path = run / "config.json"
+    if not path.is_file():
+        raise UserError(f"--run: {run} holds no {path.name}; give the folder of a run, such as runs/v5")
+    problems: list[str] = []
+    given = _options(arguments, problems)
+    knobs = [f"data.{name}" for name in DataConfig.model_fields]
+    problems += [
+        f"--{key}: no such option{did_you_mean(key, knobs)}; of a run's config only data.* can be changed here"
+        for key in given
+        if not key.startswith("data.")
+    ]
+    if problems:
+        raise UserError(problems)
+    return read_config(path, given)
 
 
 def _options(arguments: Sequence[str], problems: list[str]) -> dict[str, Any]:
