@@ -167,10 +167,11 @@ def build(
 
 
 def _watch(labelled: Labelled, order: TrainingOrder) -> LossWatch:
-    ids = labelled.ids("train")
-    return LossWatch(
-        list(labelled.tasks), lambda epoch, step: [ids[row] for row in order.step(epoch, step)[1] if row >= 0]
-    )
+    def ids(epoch: int, step: int) -> list[str]:
+        rows = order.step(epoch, step)[1]
+        return labelled.ids("train", rows[rows >= 0])
+
+    return LossWatch(list(labelled.tasks), ids)
 
 
 def _saver(config: Config, labelled: Labelled, is_owner: Callable[[], bool]) -> Callable[[Run, bool], None]:

@@ -7,18 +7,11 @@ from pathlib import Path
 
 from . import checkpoint, durable
 from .checkpoint import Checkpoint
-from .data.wardrobe import default_cache_dir
+from .data.mapped import cache_dir as cache_dir
 from .errors import UserError
 from .ownership import LOCK
 
 _OURS = frozenset({"config.json", "status.json", "log.jsonl", "checkpoints"})
-
-
-def cache_dir(configured: str | None) -> Path:
-    """Where decoded pictures lie: the configured folder, or mtl_accel's own in the user's cache."""
-    if configured is not None:
-        return Path(configured).expanduser()
-    return default_cache_dir().parent
 
 
 def prepare(run_dir: Path, resume: str, overwrite: bool) -> None:

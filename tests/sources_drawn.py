@@ -27,6 +27,7 @@ def quiet_caches(tmp_path_factory):
     """Caches of `datasets` in a temporary folder, and no progress bars."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("tables")))
         shown = not datasets.are_progress_bars_disabled()
         datasets.disable_progress_bars()
         yield

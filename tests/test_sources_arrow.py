@@ -21,6 +21,7 @@ from sources_drawn import (  # noqa: F401
 
 from mtl_accel.data import hub, sources
 from mtl_accel.data.decoding import decode
+from mtl_accel.data.mapped import TableCache
 from mtl_accel.errors import UserError
 
 
@@ -65,10 +66,15 @@ def test_a_stream_becomes_a_table_with_the_bytes_of_its_images(layout, tmp_path)
     kind = {"parquet": "parquet", "class folders": "imagefolder"}[layout]
     pattern = {"parquet": str(tmp_path / "train.parquet"), "class folders": str(tmp_path / "train/**")}[layout]
     stream = datasets.load_dataset(kind, data_files={"train": pattern}, streaming=True)["train"]
-    read = hub.read_stream(stream, "me/data", str(tmp_path), 3)
+    cache = TableCache(tmp_path / "tables")
+    read = hub.read_stream(stream, "me/data", str(tmp_path), 3, cache)
     assert len(read) == 3 and all(row["image"]["bytes"] for row in undecoded(read))
-    again = hub.read_stream(stream, "me/data", str(tmp_path), 3)
-    assert again._fingerprint == read._fingerprint != hub.read_stream(stream, "me/data", str(tmp_path), 2)._fingerprint
+    again = hub.read_stream(stream, "me/data", str(tmp_path), 3, cache)
+    assert (
+        again._fingerprint
+        == read._fingerprint
+        != hub.read_stream(stream, "me/data", str(tmp_path), 2, cache)._fingerprint
+    )
     pixels = {picture("train", name).tobytes() for name, _ in ROWS["train"]}
     assert {decode(row["image"], place="").tobytes() for row in undecoded(read)} < pixels
 
@@ -76,11 +82,11 @@ def test_a_stream_becomes_a_table_with_the_bytes_of_its_images(layout, tmp_path)
 @pytest.mark.parametrize(
     "path", ["/etc/hostname", "hf://datasets/other/data@main/a.png", "hf://datasets/me/data@x/../a"]
 )
-def test_a_stream_reads_no_image_outside_of_its_data_set(path):
+def test_a_stream_reads_no_image_outside_of_its_data_set(path, tmp_path):
     table = datasets.Dataset.from_list([{"image": {"path": path, "bytes": None}}])
     stream = table.cast_column("image", datasets.Image(decode=False)).to_iterable_dataset()
     with pytest.raises(UserError, match="outside of itself"):
-        hub.read_stream(stream, "me/data", "hf://datasets/me/data", None)
+        hub.read_stream(stream, "me/data", "hf://datasets/me/data", None, TableCache(tmp_path / "tables"))
 
 
 def test_a_stream_keeps_its_bytes_when_the_working_folder_has_a_file_of_that_name(tmp_path, monkeypatch):
@@ -89,4 +95,9 @@ def test_a_stream_keeps_its_bytes_when_the_working_folder_has_a_file_of_that_nam
     inside = undecoded(embedded("train"))[0]["image"]["bytes"]
     pd.DataFrame({"image": [{"bytes": inside, "path": "1.png"}]}).to_parquet("train.parquet")
     stream = datasets.load_dataset("parquet", data_files={"train": "train.parquet"}, streaming=True)["train"]
-    assert hub.read_stream(stream, "me/data", "hf://datasets/me/data", None)[0]["image"]["bytes"] == inside
+    assert (
+        hub.read_stream(stream, "me/data", "hf://datasets/me/data", None, TableCache(tmp_path / "tables"))[0]["image"][
+            "bytes"
+        ]
+        == inside
+    )

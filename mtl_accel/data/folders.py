@@ -6,24 +6,28 @@ drops images without a row, loads rows without an image, and numbers classes by 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
+import os
 from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets import Dataset, Features, Value
 
 from ..errors import UserError
-from .paths import files_below, is_image
-from .splits import ALIASES, RawSplit, choose_columns, split_of, text_split
+from .jsonl import read_jsonl
+from .mapped import ROWS, TableCache, digest_of
+from .paths import files_below, is_image, relative_files
+from .splits import ALIASES, RawSplit, choose_columns, column_of, split_of, text_split
 from .tables import MAX_LISTED, read_csv
 
 logger = logging.getLogger(__name__)
 
+_VERSION = 1  # of what is made of a metadata file: another one never reads an older table
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
@@ -45,16 +49,16 @@ def split_folders(folder: Path) -> dict[str, Path]:
 
 
 def is_imagefolder(folder: Path) -> bool:
-    return any(file.name in _METADATA or is_image(file.name) for file in files_below(folder))
+    return any(name in _METADATA or is_image(name) for _, name in files_below(folder))
 
 
-def read(folder: Path, image_column: str | None) -> list[RawSplit]:
+def read(folder: Path, image_column: str | None, cache: TableCache) -> list[RawSplit]:
     """Each split from its metadata file, else from its class folders; without split folders all is train."""
     folders = split_folders(folder)
     metadata = _metadata_file(folder)
     if metadata is not None:
-        return _by_first_folder(_read_metadata("train", metadata), image_column)
-    splits = [_read_split(split, path) for split, path in (folders or {"train": folder}).items()]
+        return _by_first_folder(_read_metadata("train", metadata, cache), image_column, cache)
+    splits = [_read_split(split, path, cache) for split, path in (folders or {"train": folder}).items()]
     return [split for split in splits if split is not None]
 
 
@@ -65,97 +69,92 @@ def _metadata_file(folder: Path) -> Path | None:
     return files[0] if files else None
 
 
-def _read_split(split: str, folder: Path) -> RawSplit | None:
+def _read_split(split: str, folder: Path, cache: TableCache) -> RawSplit | None:
     metadata = _metadata_file(folder)
-    return _read_classes(split, folder) if metadata is None else _read_metadata(split, metadata)
+    return _read_classes(split, folder, cache) if metadata is None else _read_metadata(split, metadata, cache)
 
 
-def _read_metadata(split: str, file: Path) -> RawSplit:
-    key = hashlib.blake2b(file.read_bytes()).hexdigest()
+def _read_metadata(split: str, file: Path, cache: TableCache) -> RawSplit:
     bases = (file.parent,)
     if file.suffix == ".csv":
-        return text_split(split, read_csv(file), key, bases)
+        return text_split(split, read_csv(file, cache), bases)
     if file.suffix == ".jsonl":
-        table, lines = _read_jsonl(file)
-        return RawSplit(split, table, str(file), key, bases, lines)
+        return text_split(split, read_jsonl(file, cache), bases)
     try:
-        return RawSplit(split, Dataset(pq.read_table(file)), str(file), key, bases)
+        key = digest_of(file)
+        table = cache.get(f"parquet {_VERSION} {key}", lambda: _parquet_batches(file))
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{file}: not a readable Parquet file: {error}. Write it anew") from error
+    return RawSplit(split, table, str(file), key, bases)
 
 
-def _read_jsonl(file: Path) -> tuple[Dataset, list[int]]:
-    rows: list[dict[str, Any]] = []
-    lines: list[int] = []
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: {error}. Save it as UTF-8 text, one JSON object a line") from error
-    for line, content in enumerate(text.split("\n"), start=1):
-        if not content.strip():
-            continue
-        try:
-            row = json.loads(content)
-        except ValueError as error:
-            raise UserError(f"{file}, line {line}: not JSON: {error}. Write one JSON object a line") from None
-        if not isinstance(row, dict):
-            raise UserError(f"{file}, line {line}: {content.strip()[:40]!r} is not a JSON object such as {{...}}")
-        rows.append(row)
-        lines.append(line)
-    if not rows:
-        raise UserError(f"{file}: it has no rows. Write one JSON object for each image")
-    names = dict.fromkeys(name for row in rows for name in row)
-    return Dataset(pa.table({name: _json_column(file, name, rows) for name in names})), lines
+def _parquet_batches(file: Path) -> Iterator[pa.Table]:
+    with pq.ParquetFile(file) as parquet:
+        empty = parquet.schema_arrow.empty_table()
+        yield empty
+        yield from (pa.Table.from_batches([batch], empty.schema) for batch in parquet.iter_batches(ROWS))
 
 
-def _json_column(file: Path, name: str, rows: list[dict[str, Any]]) -> pa.Array:
-    try:
-        return pa.array([row.get(name) for row in rows])
-    except pa.ArrowException as error:
-        raise UserError(f"{file}: key {name!r} mixes types: {error}. Use one type in every row") from None
-
-
-def _by_first_folder(split: RawSplit, image_column: str | None) -> list[RawSplit]:
+def _by_first_folder(split: RawSplit, image_column: str | None, cache: TableCache) -> list[RawSplit]:
     """One metadata file for the whole folder: a row whose image lies in test/ is of the test split, and so on."""
-    names = split.table[choose_columns([split], image_column, None).image]
-    rows: dict[str, list[int]] = defaultdict(list)
-    for row, name in enumerate(names):
-        first = Path(name).parts[:-1][:1] if isinstance(name, str) else ()
-        rows[(split_of(first[0]) if first else None) or "train"].append(row)
-    table = split.table.with_format("arrow")[:]
-    features = split.table.features
-    found = []
-    for name in (name for name in ALIASES if name in rows):
-        part = Dataset(table.take(rows[name]).cast(features.arrow_schema))
-        lines = None if split.lines is None else [split.lines[row] for row in rows[name]]
-        found.append(RawSplit(name, part, split.origin, split.key, split.bases, lines))
-    return found
+    column = column_of(split.table, choose_columns([split], image_column, None).image)
+    names = list(ALIASES)
+    of_rows = np.empty(len(column), np.int8)
+    for start in range(0, len(column), ROWS):
+        cells = column[start : start + ROWS].to_pylist()
+        of_rows[start : start + ROWS] = [names.index(_split_of_image(cell)) for cell in cells]
+    return [
+        _part(split, name, np.flatnonzero(of_rows == code), cache)
+        for code, name in enumerate(names)
+        if (of_rows == code).any()
+    ]
 
 
-def _read_classes(split: str, folder: Path) -> RawSplit | None:
+def _split_of_image(name: Any) -> str:
+    first = Path(name).parts[:-1][:1] if isinstance(name, str) else ()
+    return (split_of(first[0]) if first else None) or "train"
+
+
+def _part(split: RawSplit, name: str, rows: np.ndarray, cache: TableCache) -> RawSplit:
+    """Some rows of a table as a split of their own."""
+    part = split.table.select(rows).with_format("arrow")
+    table = cache.put(part.iter(ROWS))
+    lines = None if split.lines is None else partial(_lines, split.lines, rows)
+    return RawSplit(name, table, split.origin, split.key, split.bases, lines)
+
+
+def _lines(of_all: Callable[[], Sequence[int]], rows: np.ndarray) -> list[int]:
+    lines = of_all()
+    return [lines[row] for row in rows]
+
+
+def _read_classes(split: str, folder: Path, cache: TableCache) -> RawSplit | None:
     """Column `file_name`, and `label`: the first folder on the way to each image, None without one.
 
     Classes take turns, so that the first rows are not all of one class.
     """
-    files = files_below(folder)
-    others = [file for file in files if not is_image(file.name)]
-    misplaced = [file for file in others if file.name in _METADATA]
+    files = relative_files(folder)
+    others = [file for file in files if not is_image(file)]
+    misplaced = [file for file in others if file.rpartition(os.sep)[2] in _METADATA]
     if misplaced:
-        raise UserError(f"{misplaced[0]}: a metadata file must lie in the data folder itself or in a split's folder")
+        place = folder / misplaced[0]
+        raise UserError(f"{place}: a metadata file must lie in the data folder itself or in a split's folder")
     if others:
-        names = ", ".join(str(file.relative_to(folder)) for file in others[:MAX_LISTED])
+        names = ", ".join(others[:MAX_LISTED])
         logger.warning("%s: %d entries are no image files and are not used: %s", folder, len(others), names)
     by_class: dict[str | None, list[str]] = defaultdict(list)
-    for file in files:
-        if is_image(file.name):
-            relative = file.relative_to(folder)
-            by_class[relative.parts[0] if len(relative.parts) > 1 else None].append(relative.as_posix())
+    for file in filter(is_image, files):
+        by_class[file.split(os.sep, 1)[0] if os.sep in file else None].append(file)
     if not by_class:
         logger.warning("%s holds no image; there is no %s split", folder, split)
         return None
     rows = sorted((turn, name, label) for label, names in by_class.items() for turn, name in enumerate(names))
-    columns: dict[str, list[str | None]] = {"file_name": [name for _, name, _ in rows]}
-    if set(by_class) != {None}:
-        columns["label"] = [label for _, _, label in rows]
-    table = Dataset.from_dict(columns, features=Features({name: Value("string") for name in columns}))
-    return RawSplit(split, table, str(folder), "", (folder,))
+    batches = (_class_batch(rows[n : n + ROWS], set(by_class) != {None}) for n in range(0, len(rows), ROWS))
+    return RawSplit(split, cache.put(batches), str(folder), "", (folder,))
+
+
+def _class_batch(rows: list[tuple[int, str, str | None]], has_classes: bool) -> pa.Table:
+    columns = {"file_name": pa.array([name for _, name, _ in rows], pa.string())}
+    if has_classes:
+        columns["label"] = pa.array([label for _, _, label in rows], pa.string())
+    return pa.table(columns)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
+from itertools import chain
 from typing import Any
 
 import fsspec
 import pyarrow as pa
-from datasets import Dataset, IterableDataset, concatenate_datasets, load_dataset
+from datasets import Dataset, IterableDataset, load_dataset
 from datasets import config as datasets_config
 from datasets.exceptions import DatasetsError
 from huggingface_hub import constants
 
 from ..errors import UserError
 from .arrow import named_splits
+from .mapped import TableCache
 from .paths import ImageFinder
 from .splits import RawSplit
 
@@ -33,12 +34,18 @@ def finder() -> ImageFinder:
 
 
 def read(
-    source: str, config_name: str | None, revision: str | None, *, streaming: bool, max_images: int | None
+    source: str,
+    config_name: str | None,
+    revision: str | None,
+    *,
+    streaming: bool,
+    max_images: int | None,
+    cache: TableCache,
 ) -> list[RawSplit]:
-    """The splits of a data set; streamed, the first `max_images` rows of each are read in one pass into memory.
+    """The splits of a data set; streamed, the first `max_images` rows of each are read in one pass into the cache.
 
     The elastic order addresses rows by number, so a stream cannot stay one. What streaming saves is the download of
-    the rest: without `max_images` the whole data set must fit into memory.
+    the rest.
 
     Raises:
         UserError: there is no such data set, or the Hub was not reached.
@@ -48,7 +55,7 @@ def read(
         path = f"hf://datasets/{source}"
         tables = load_dataset(path, name=config_name, revision=revision, streaming=streaming)
         if streaming:
-            tables = {name: read_stream(rows, source, path, max_images) for name, rows in tables.items()}
+            tables = {name: read_stream(rows, source, path, max_images, cache) for name, rows in tables.items()}
     except UserError:
         raise
     except (OSError, ValueError, RuntimeError, TypeError, pa.ArrowException, DatasetsError) as error:
@@ -62,24 +69,18 @@ def read(
     return named_splits(tables, source, keys, (datasets_config.HF_DATASETS_CACHE,))
 
 
-def read_stream(rows: IterableDataset, source: str, prefix: str, limit: int | None) -> Dataset:
-    """The first `limit` rows as a table in memory, the bytes of its images in it.
+def read_stream(rows: IterableDataset, source: str, prefix: str, limit: int | None, cache: TableCache) -> Dataset:
+    """The first `limit` rows as a table, the bytes of its images in it.
 
     An image that is only named must lie under `prefix`, the data set's own address.
     """
     # As Arrow, because `datasets` drops the bytes of an image whose path exists in the working folder.
     rows = rows.with_format("arrow")
-    digest = hashlib.blake2b(digest_size=16)
-    parts = []
-    for batch in (rows if limit is None else rows.take(limit)).iter(_BATCH):
-        part = Dataset(_embedded(batch, source, prefix))
-        digest.update(part._fingerprint.encode())
-        parts.append(part)
-    if not parts:
+    batches = (rows if limit is None else rows.take(limit)).iter(_BATCH)
+    first = next(batches, None)
+    if first is None:
         raise UserError(f"data.source: a split of {source} has no rows")
-    table = concatenate_datasets(parts)
-    table._fingerprint = digest.hexdigest()
-    return table
+    return cache.put(_embedded(batch, source, prefix) for batch in chain([first], batches))
 
 
 def _embedded(batch: pa.Table, source: str, prefix: str) -> pa.Table:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from ..errors import UserError
+from .mapped import TableCache
 from .splits import ALIASES, RawSplit, text_split
 from .tables import read_csv
 
@@ -27,9 +27,9 @@ def csv_files(folder: Path) -> dict[str, Path]:
     return found
 
 
-def read(folder: Path) -> list[RawSplit]:
+def read(folder: Path, cache: TableCache) -> list[RawSplit]:
     return [
-        text_split(split, read_csv(file), hashlib.blake2b(file.read_bytes()).hexdigest(), image_folders(folder, split))
+        text_split(split, read_csv(file, cache), image_folders(folder, split))
         for split, file in csv_files(folder).items()
     ]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import datasets
 import numpy as np
@@ -14,20 +13,33 @@ from ..errors import UserError
 from ..tasks import Task
 from . import holdout, sources, wardrobe
 from .labels import LabelReader, Targets
+from .mapped import cache_dir
+from .splits import ids_of
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Splits with the columns `id` and `image`, and each task's targets, rows in the same order."""
+    """Splits with the columns `id` and `image`, and each task's targets, rows in the same order.
+
+    The splits are memory-mapped. What an image takes in memory: its targets (9 bytes for a multiclass task, 5 for
+    each output of the others) and, where rows of a split were selected, their numbers (8 bytes).
+    """
 
     splits: dict[str, datasets.Dataset]
     tasks: dict[str, Task]
     targets: dict[str, dict[str, Targets]]
     fingerprint: str
-    held_out: tuple[str, ...] = ()  # ids taken from the training split for validation
+    from_training: datasets.Dataset | None = None  # the column `id` of the rows taken from training for validation
 
-    def ids(self, split: str) -> list[str]:
-        return list(self.splits[split]["id"])
+    @property
+    def held_out(self) -> tuple[str, ...]:
+        """The ids of the rows taken from training for validation."""
+        return () if self.from_training is None else tuple(ids_of(self.from_training))
+
+    def ids(self, split: str, rows: np.ndarray | None = None) -> list[str]:
+        """The ids of a split, or of some of its rows."""
+        table = self.splits[split] if rows is None else self.splits[split].select(rows)
+        return list(ids_of(table))
 
     def select(self, split: str, rows: np.ndarray) -> Labelled:
         """The same with only some rows of one split."""
@@ -50,7 +62,7 @@ def source_of(config: DataConfig) -> str:
         sizes.num_test,
         sizes.image_size,
         seed=sizes.seed,
-        cache_dir=None if config.cache_dir is None else Path(config.cache_dir) / "wardrobe",
+        cache_dir=cache_dir(config.cache_dir) / "wardrobe",
         num_workers=max(config.num_workers, 1),
     )
     return str(folder)
@@ -65,6 +77,7 @@ def read(config: Config) -> Labelled:
     data = config.data
     found = sources.load(
         source_of(data),
+        cache_dir=cache_dir(data.cache_dir) / "tables",
         config_name=data.config_name,
         revision=data.revision,
         streaming=data.streaming,
@@ -109,14 +122,12 @@ def check_selection(labelled: Labelled, select_by: str) -> None:
 
 def hold_out(labelled: Labelled, fraction: float, seed: int) -> Labelled:
     """Take part of the training rows for validation, each class and set of labels in proportion."""
-    ids = labelled.ids("train")
-    rows = [np.where(t.mask, t.target, -1).reshape(len(ids), -1) for t in strata_of(labelled)]
-    strata = [tuple(row) for row in np.concatenate(rows, axis=1).tolist()]
-    chosen = holdout.split(ids, strata, fraction, seed)
+    rows = [np.where(t.mask, t.target, -1).astype(np.int32).reshape(len(t.mask), -1) for t in strata_of(labelled)]
+    chosen = holdout.split(ids_of(labelled.splits["train"]), np.concatenate(rows, axis=1), fraction, seed)
     kept, taken = np.flatnonzero(~chosen), np.flatnonzero(chosen)
     if not len(kept) or not len(taken):
         raise UserError(
-            f"data.validation_fraction: {fraction} of {len(ids)} training rows leaves {len(kept)} for training and "
+            f"data.validation_fraction: {fraction} of {len(chosen)} training rows leaves {len(kept)} for training and "
             f"{len(taken)} for validation; each needs at least one"
         )
     train = labelled.select("train", kept)
@@ -125,7 +136,7 @@ def hold_out(labelled: Labelled, fraction: float, seed: int) -> Labelled:
         train,
         splits={**train.splits, "validation": validation.splits["train"]},
         targets={**train.targets, "validation": validation.targets["train"]},
-        held_out=tuple(validation.ids("train")),
+        from_training=validation.splits["train"].select_columns(["id"]),
     )
 
 

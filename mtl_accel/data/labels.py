@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import datasets
@@ -14,6 +15,8 @@ import pyarrow.compute as pc
 from ..config.sections import MultilabelConfig, RegressionConfig, TaskConfig, primary_metric
 from ..errors import UserError
 from ..tasks import Task
+from .mapped import ROWS
+from .splits import column_of
 
 _SHOWN = 5  # samples named for one problem
 _ZERO_ONE = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "False": 0, "True": 1, "false": 0, "true": 1}
@@ -31,16 +34,12 @@ class Targets(NamedTuple):
     mask: np.ndarray
 
 
-@dataclass(frozen=True)
-class Column:
-    """One column of a split: its distinct values as text, and which of them each row holds (-1: blank)."""
+class Cells(NamedTuple):
+    """A column's cells in some rows: the distinct values as text, and which of them each row holds (-1: blank)."""
 
+    rows: slice
     values: list[Any]
     codes: np.ndarray
-
-    def rows_of(self, wanted: Callable[[Any], bool]) -> np.ndarray:
-        bad = [code for code, value in enumerate(self.values) if wanted(value)]
-        return np.flatnonzero(np.isin(self.codes, bad))
 
 
 def text_of(value: Any) -> str | None:
@@ -52,21 +51,27 @@ def text_of(value: Any) -> str | None:
     return str(value).strip() or None
 
 
-def read_column(split: datasets.Dataset, name: str) -> Column:
-    """Read a column once, by its distinct values. Lists become tuples of text."""
-    array = split.select_columns([name]).with_format("arrow")[:].column(0).combine_chunks()
+def read_column(split: datasets.Dataset, name: str) -> Iterator[Cells]:
+    """Read a column by its distinct values, so many rows at a time that no more of it is ever in memory."""
+    column = column_of(split, name)
+    for start in range(0, len(column), ROWS):
+        array = column[start : start + ROWS].combine_chunks()
+        yield Cells(slice(start, start + len(array)), *_distinct(array))
+
+
+def _distinct(array: pa.Array) -> tuple[list[Any], np.ndarray]:
+    """Distinct values, lists as tuples of text, and the number of each cell's: int64 [N]."""
     if pa.types.is_list(array.type) or pa.types.is_large_list(array.type) or pa.types.is_fixed_size_list(array.type):
         cells = [None if cell is None else tuple(text_of(v) for v in cell) for cell in array.to_pylist()]
-        distinct: list[Any] = list(dict.fromkeys(cell for cell in cells if cell is not None))
-        code = {cell: index for index, cell in enumerate(distinct)}
-        return Column(distinct, np.array([-1 if cell is None else code[cell] for cell in cells], dtype=np.int64))
+        lists: list[Any] = list(dict.fromkeys(cell for cell in cells if cell is not None))
+        code: dict[Any, int] = {cell: index for index, cell in enumerate(lists)}
+        return lists, np.array([-1 if cell is None else code[cell] for cell in cells], dtype=np.int64)
     encoded = pc.dictionary_encode(array)
     texts = [text_of(value) for value in encoded.dictionary.to_pylist()]
     distinct = list(dict.fromkeys(text for text in texts if text is not None))
     code = {text: index for index, text in enumerate(distinct)}
     lookup = np.array([*(-1 if text is None else code[text] for text in texts), -1], dtype=np.int64)
-    indices = encoded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
-    return Column(distinct, lookup[indices])
+    return distinct, lookup[encoded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)]
 
 
 def sorted_names(names: set[str]) -> tuple[str, ...]:
@@ -86,12 +91,11 @@ class LabelReader:
         self.splits = {name: splits[name] for name in _ORDER if name in splits}
         self.reserved = reserved
         self.problems: list[str] = []
-        self._columns: dict[tuple[str, str], Column] = {}
 
-    def column(self, split: str, name: str) -> Column:
-        if (split, name) not in self._columns:
-            self._columns[split, name] = read_column(self.splits[split], name)
-        return self._columns[split, name]
+    def values(self, name: str) -> Iterator[Any]:
+        """The values of a training column; one may come several times."""
+        for cells in read_column(self.splits["train"], name):
+            yield from cells.values
 
     def has(self, split: str, name: str) -> bool:
         return name in self.splits[split].column_names
@@ -125,20 +129,16 @@ class LabelReader:
             return None
         task = Task(name, config.kind, columns, columns, primary_metric(config), config.weight)
         if config.kind == "multiclass":
-            return replace(task, classes=config.classes or sorted_names(set(self.column("train", columns[0]).values)))
+            return replace(task, classes=config.classes or sorted_names(set(self.values(columns[0]))))
         if isinstance(config, MultilabelConfig) and config.column is not None:
             task = replace(task, delimiter=config.delimiter)
-            names = {label for cell in self.column("train", config.column).values for label in labels_in(cell, task)}
+            names = {label for cell in self.values(config.column) for label in labels_in(cell, task)}
             return replace(task, classes=config.classes or sorted_names(names))
         return task
 
     def _zero_one_columns(self, name: str, taken: set[str]) -> tuple[str, ...]:
         left = [column for column in self.splits["train"].column_names if column not in taken]
-        fits = []
-        for column in left:
-            values = self.column("train", column).values if is_scalar(self.splits["train"], column) else [None]
-            if values and all(value in _ZERO_ONE for value in values):
-                fits.append(column)
+        fits = [column for column in left if is_scalar(self.splits["train"], column) and self._is_zero_one(column)]
         if not fits:
             self.problems.append(
                 f"tasks.{name}.columns: none of the columns left over ({', '.join(left) or 'there is none'}) "
@@ -146,55 +146,71 @@ class LabelReader:
             )
         return tuple(fits)
 
+    def _is_zero_one(self, column: str) -> bool:
+        """Whether a column holds only 0, 1 and blanks, and not blanks alone. Reads to the first other value."""
+        is_blank = True
+        for value in self.values(column):
+            if value not in _ZERO_ONE:
+                return False
+            is_blank = False
+        return not is_blank
+
     def targets(self, task: Task, split: str) -> Targets:
         """The targets of a task in a split; all masked where the split has no labels. Collects problems."""
         size = len(self.splits[split])
         shape = (size,) if task.kind == "multiclass" else (size, task.num_outputs)
         target = np.zeros(shape, dtype=np.int64 if task.kind == "multiclass" else np.float32)
         mask = np.zeros(shape, dtype=bool)
-        single = task.kind == "multilabel" and task.columns != task.classes
+        # One column for all outputs, or one column for each.
+        whole = task.kind == "multiclass" or (task.kind == "multilabel" and task.columns != task.classes)
         for index, name in enumerate(task.columns):
-            if not self.has(split, name):
-                continue
-            column = self.column(split, name)
-            if task.kind == "multiclass":
-                target[:], mask[:] = self._classes(task, split, name, column)
-            elif single:
-                target[:], mask[:] = self._label_sets(task, split, name, column)
-            else:
-                target[:, index], mask[:, index] = self._numbers(task, split, name, column)
+            if self.has(split, name):
+                of_column = ... if whole else (slice(None), index)
+                self._fill(task, split, name, target[of_column], mask[of_column])
         return Targets(target, mask)
 
-    def _classes(self, task: Task, split: str, name: str, column: Column) -> tuple[np.ndarray, np.ndarray]:
-        known = {label: index for index, label in enumerate(task.classes)}
-        rule = f"is none of the {len(known)} classes of the training split or of tasks.{task.name}.classes"
-        self._check(split, name, column, lambda value: value not in known, rule)
-        lookup = np.array([*(known.get(value, -1) for value in column.values), -1], dtype=np.int64)[column.codes]
-        return np.maximum(lookup, 0), lookup >= 0
+    def _fill(self, task: Task, split: str, name: str, target: np.ndarray, mask: np.ndarray) -> None:
+        """Write a column's values into target and mask, and note the cells that break the rule."""
+        parse, rule = _rule_of(task)
+        bad: list[tuple[int, Any]] = []
+        for cells in read_column(self.splits[split], name):
+            parsed = [parse(value) for value in cells.values]
+            known = np.array([*(value is not None for value in parsed), False])  # the last one is of blanks
+            lookup = np.zeros((len(known), *target.shape[1:]), target.dtype)
+            for code in np.flatnonzero(known):
+                lookup[code] = parsed[code]
+            target[cells.rows] = lookup[cells.codes]
+            mask[cells.rows] = known[cells.codes].reshape(-1, *(1,) * (mask.ndim - 1))
+            wrong = np.flatnonzero((cells.codes >= 0) & ~known[cells.codes])
+            bad += [(cells.rows.start + place, cells.values[cells.codes[place]]) for place in wrong]
+        if bad:
+            ids = self.splits[split].select([row for row, _ in bad[:_SHOWN]])["id"]
+            shown = ", ".join(f"id {i}: {value!r}" for i, (_, value) in zip(ids, bad, strict=False))
+            more = f", and {len(bad) - _SHOWN} more rows" if len(bad) > _SHOWN else ""
+            self.problems.append(f"{split}, column {name!r}: a cell {rule}; found {shown}{more}")
 
-    def _label_sets(self, task: Task, split: str, name: str, column: Column) -> tuple[np.ndarray, np.ndarray]:
-        known = {label: index for index, label in enumerate(task.classes)}
-        rule = f"holds a label that is none of the {len(known)} of the training split or of tasks.{task.name}.classes"
-        self._check(split, name, column, lambda cell: any(v not in known for v in labels_in(cell, task)), rule)
-        rows = np.zeros((len(column.values) + 1, len(known)), dtype=np.float32)
-        for code, cell in enumerate(column.values):
-            rows[code, [known[label] for label in labels_in(cell, task) if label in known]] = 1
-        return rows[column.codes], np.repeat(column.codes[:, None] >= 0, len(known), axis=1)
 
-    def _numbers(self, task: Task, split: str, name: str, column: Column) -> tuple[np.ndarray, np.ndarray]:
-        parse = _zero_one if task.kind == "multilabel" else _number
-        rule = "must be 0, 1 or blank" if task.kind == "multilabel" else "must be a finite number or blank"
-        self._check(split, name, column, lambda value: parse(value) is None, rule)
-        lookup = np.array([*(parse(value) or 0.0 for value in column.values), 0.0], dtype=np.float32)
-        return lookup[column.codes], column.codes >= 0
+def _rule_of(task: Task) -> tuple[Callable[[Any], Any], str]:
+    """What turns a cell into its target, or into None if it breaks the rule; and the rule."""
+    if task.kind == "regression":
+        return _number, "must be a finite number or blank"
+    if task.kind == "multilabel" and task.columns == task.classes:
+        return _ZERO_ONE.get, "must be 0, 1 or blank"
+    known = {label: index for index, label in enumerate(task.classes)}
+    origin = f"of the training split or of tasks.{task.name}.classes"
+    if task.kind == "multiclass":
+        return known.get, f"is none of the {len(known)} classes {origin}"
+    return partial(_label_set, known=known, task=task), f"holds a label that is none of the {len(known)} {origin}"
 
-    def _check(self, split: str, name: str, column: Column, wrong: Callable[[Any], bool], rule: str) -> None:
-        rows = column.rows_of(wrong)
-        if len(rows):
-            ids = self.splits[split].select(rows[:_SHOWN])["id"]
-            shown = [f"id {i}: {column.values[column.codes[row]]!r}" for i, row in zip(ids, rows, strict=False)]
-            more = f", and {len(rows) - _SHOWN} more rows" if len(rows) > _SHOWN else ""
-            self.problems.append(f"{split}, column {name!r}: a cell {rule}; found {', '.join(shown)}{more}")
+
+def _label_set(cell: Any, known: Mapping[str, int], task: Task) -> np.ndarray | None:
+    """0 and 1 for each label, None if one is not known: [C]."""
+    labels = labels_in(cell, task)
+    if any(label not in known for label in labels):
+        return None
+    row = np.zeros(len(known))
+    row[[known[label] for label in labels]] = 1
+    return row
 
 
 def is_scalar(split: datasets.Dataset, column: str) -> bool:
@@ -206,10 +222,6 @@ def labels_in(cell: str | tuple[str, ...], task: Task) -> list[str]:
     """The label names in a cell: a list, or text with a delimiter."""
     parts = cell if isinstance(cell, tuple) else cell.split(task.delimiter)
     return [part.strip() for part in parts if part and part.strip()]
-
-
-def _zero_one(value: str) -> float | None:
-    return _ZERO_ONE.get(value)
 
 
 def _number(value: str) -> float | None:

@@ -22,6 +22,7 @@ from torchvision.transforms.v2 import functional as tvf
 from ..config.transforms import CenterCrop, Resize
 from ..errors import UserError
 from .decoding import decode
+from .splits import ids_of
 
 Prefix = Sequence[Resize | CenterCrop]
 _VERSION = 1  # of what the file holds: another one never reads an older file
@@ -151,7 +152,7 @@ def _stored(
     size = picture_size(prefix)
     described = json.dumps([_VERSION, fingerprint, [t.model_dump() for t in prefix]])
     digest = hashlib.blake2b(described.encode(), digest_size=12)
-    for identifier in split["id"]:
+    for identifier in ids_of(split):
         digest.update(f"{identifier}\0".encode())
     final = folder / f"{name}-{size[0]}x{size[1]}-{digest.hexdigest()}"
     path = final / "pixels.uint8"

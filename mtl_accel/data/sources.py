@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,11 @@ from datasets import Dataset, DatasetDict
 
 from ..errors import UserError
 from . import arrow, folders, hub, kaggle
-from .paths import ImageFinder, files_below, is_image, stamps
-from .splits import Columns, RawSplit, choose_columns, normalise
+from .mapped import TableCache
+from .mapped import cache_dir as user_cache
+from .normalise import normalise
+from .paths import ImageFinder
+from .splits import Columns, RawSplit, choose_columns
 from .tables import MAX_LISTED
 
 logger = logging.getLogger(__name__)
@@ -45,6 +48,7 @@ class Sources:
 def load(
     source: str,
     *,
+    cache_dir: Path | None = None,
     config_name: str | None = None,
     revision: str | None = None,
     streaming: bool = False,
@@ -56,44 +60,43 @@ def load(
 
     Every row's image is found here, before training; images that no row names are logged as a warning.
     `max_images` keeps the first so many rows of each split. `streaming` concerns the Hub only, see `hub.read`.
+    Tables are written into `cache_dir`, by default the user's, and read from there memory-mapped.
 
     Raises:
         UserError: every problem with the rows of all splits at once, or why the source cannot be read.
     """
-    folder = Path(source).expanduser()
+    folder, cache = Path(source).expanduser(), TableCache(cache_dir or user_cache(None) / "tables")
     if folder.exists():
-        root: Path | None = Path(os.path.realpath(folder))
         finder = ImageFinder.of(folder)
-        raw = _read_folder(finder.roots[0], image_column)
+        root: Path | None = finder.roots[0]
+        raw = _read_folder(finder.roots[0], image_column, cache)
     elif hub.is_hub_id(source):
         root, finder = None, hub.finder()
-        raw = hub.read(source, config_name, revision, streaming=streaming, max_images=max_images)
+        raw = hub.read(source, config_name, revision, streaming=streaming, max_images=max_images, cache=cache)
     else:
         raise UserError(
             f"data.source: {source!r} is neither a folder that exists (looked at {folder.absolute()}) nor the id of a "
             "Hub data set, which reads owner/name. Correct the path"
         )
     columns = choose_columns(raw, image_column, id_column)
-    tables, files = _normalise(raw, columns, finder)
+    tables, digests = _normalise(raw, columns, finder, cache, max_images)
     if root is not None:
-        warn_of_unused(root, [file for paths in files.values() for file in paths])
-    if max_images is not None:
-        tables = {name: table.select(range(min(max_images, len(table)))) for name, table in tables.items()}
-    fingerprint = _fingerprint(raw, files, columns, root, max_images)
+        warn_of_unused(root, finder)
+    fingerprint = _fingerprint(raw, digests if root is not None else {}, columns, max_images)
     return Sources(DatasetDict(tables), columns.image, columns.id, fingerprint, root)
 
 
-def _read_folder(folder: Path, image_column: str | None) -> list[RawSplit]:
+def _read_folder(folder: Path, image_column: str | None, cache: TableCache) -> list[RawSplit]:
     if not folder.is_dir():
         raise UserError(f"data.source: {folder} is a file. Give the folder that it lies in")
     if arrow.is_saved(folder):
         return arrow.read_saved(folder)
     if kaggle.csv_files(folder):
-        return kaggle.read(folder)
+        return kaggle.read(folder, cache)
     if arrow.parquet_files(folder):
         return arrow.read_parquet(folder)
     if folders.is_imagefolder(folder):
-        return folders.read(folder, image_column)
+        return folders.read(folder, image_column, cache)
     there = ", ".join(sorted(path.name for path in folder.iterdir())[:MAX_LISTED]) or "nothing"
     raise UserError(
         f"data.source: {folder} holds no data set. Expected train.csv with images, train/metadata.csv (or .jsonl, "
@@ -102,42 +105,39 @@ def _read_folder(folder: Path, image_column: str | None) -> list[RawSplit]:
 
 
 def _normalise(
-    raw: list[RawSplit], columns: Columns, finder: ImageFinder
-) -> tuple[dict[str, Dataset], dict[str, list[Path]]]:
+    raw: list[RawSplit], columns: Columns, finder: ImageFinder, cache: TableCache, max_images: int | None
+) -> tuple[dict[str, Dataset], dict[str, str]]:
     tables: dict[str, Dataset] = {}
-    files: dict[str, list[Path]] = {}
+    digests: dict[str, str] = {}
     problems: list[str] = []
     for split in raw:
         try:
-            tables[split.name], files[split.name] = normalise(split, columns, finder)
+            table, digests[split.name] = normalise(split, columns, finder, cache)
+            tables[split.name] = table if max_images is None else table.select(range(min(max_images, len(table))))
         except UserError as error:  # noqa: PERF203 - the problems of every split, at once
             problems += error.problems
     if problems:
         raise UserError(problems)
-    return tables, files
+    return tables, digests
 
 
-def warn_of_unused(folder: Path, used: Collection[Path]) -> None:
+def warn_of_unused(folder: Path, finder: ImageFinder) -> None:
     """Logs the images of a data folder that no row names. A subset of rows is legitimate, so it is no error."""
-    if not used:
+    if not finder.found_any:
         return
-    images = [file for file in files_below(folder) if is_image(file.name)]
-    known = set(used)
-    unused = [file for file in images if file not in known and Path(os.path.realpath(file)) not in known]
+    unused, count = finder.unnamed(folder)
     if not unused:
         return
-    names = ", ".join(str(file.relative_to(folder)) for file in unused[:MAX_LISTED])
-    hint = ", more than half: is this the right table?" if 2 * len(unused) > len(images) else ""
-    logger.warning("%s: %d of %d images have no row%s: %s", folder, len(unused), len(images), hint, names)
+    names = ", ".join(os.path.relpath(file, folder) for file in unused[:MAX_LISTED])
+    hint = ", more than half: is this the right table?" if 2 * len(unused) > count else ""
+    logger.warning("%s: %d of %d images have no row%s: %s", folder, len(unused), count, hint, names)
 
 
-def _fingerprint(
-    raw: list[RawSplit], files: dict[str, list[Path]], columns: Columns, root: Path | None, max_images: int | None
-) -> str:
+def _fingerprint(raw: list[RawSplit], digests: Mapping[str, str], columns: Columns, max_images: int | None) -> str:
     """Of the tables, and of path, size and time of change of the image files of a folder.
 
     The files of a Hub data set are known by its commit, which is in the tables' own fingerprints.
     """
-    parts = [[split.name, split.key, stamps(files[split.name], root) if root else None] for split in raw]
+    parts = [[split.name, split.key, digests.get(split.name)] for split in raw]
     state = json.dumps([parts, columns.image, columns.id, max_images])
-    return hashlib.blake2b(state.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+    return hashlib.blake2b(state.encode(), digest_size=16).hexdigest()

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import csv
 import multiprocessing
-import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from tqdm import tqdm
 
 from ..errors import UserError
 from .garments import draw
+from .mapped import cache_dir as user_cache
 
 DRAWING_VERSION = 6  # a changed drawing or sampling takes the next number, so that no stale files are read
 
@@ -164,8 +164,7 @@ def _write_all(folder: Path, counts: tuple[int, int, int], image_size: int, seed
 
 
 def default_cache_dir() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "mtl_accel" / "wardrobe"
+    return user_cache(None) / "wardrobe"
 
 
 def write(
