@@ -12,7 +12,20 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from . import allocator, checkpoint, curves, debug, engine, keyed, launching, models, ownership, persistence, run_folder
+from . import (
+    allocator,
+    checkpoint,
+    curves,
+    debug,
+    engine,
+    finished,
+    keyed,
+    launching,
+    models,
+    ownership,
+    persistence,
+    run_folder,
+)
 from .balancing import BALANCERS
 from .batches import loaders, slow_transforms, train_transforms
 from .batchnorm import RunningStatistics
@@ -22,12 +35,11 @@ from .data.labelled import Labelled, read
 from .data.loading import TrainingOrder
 from .data.per_sample import per_sample
 from .engine import Run
-from .export import write_model
 from .failures import FailureLog
 from .gradients import HalfwaySum
 from .interrupts import EXIT_CODE as STOPPED
 from .interrupts import Interrupts
-from .losses import LOSSES
+from .losses import LOSSES, ElementLoss
 from .objective import Objective
 from .optim import Schedule, build_optimizer
 from .runlog import RunLog
@@ -72,8 +84,7 @@ def train(
     """
     if debugging:
         config, overwrite = debug.config_for(config, debugging), True
-    cache = run_folder.cache_dir(config.data.cache_dir)
-    accelerator, micro_batch_size = launching.start(config, cache=cache)
+    accelerator, micro_batch_size = launching.start(config, cache=run_folder.cache_dir(config.data.cache_dir))
     run_dir = Path(config.run_dir)
     with Interrupts() as interrupts, _owned(accelerator, run_dir) as is_owner:
         log = RunLog(run_dir, accelerator)
@@ -108,7 +119,8 @@ def _run(run: Run, labelled: Labelled, interrupts: Interrupts, debugging: str | 
         run.after_epoch(run, True)
         best = checkpoint.load(result.run_dir / "checkpoints" / checkpoint.BEST)
         assert best is not None
-        folder = write_model(result.run_dir, best.tensors["model"], config, run.tasks)
+        of_run = finished.of_run(config, run.tasks, run.accelerator.mixed_precision, run.validation_loader.batch_size)
+        folder = of_run.write(result.run_dir, best.tensors["model"])
         log.say(f"best epoch {progress.best_epoch}; curves: {result.run_dir / 'curves.png'}, model: {folder}")
     if debugging:
         debug.check(run, debugging)
@@ -134,13 +146,9 @@ def build(
     losses = {name: LOSSES[config.tasks[name].loss.name] for name in tasks}
     train_loader, validation_loader = loaders(config, accelerator, labelled, micro_batch_size)
     order = train_loader.order
-    objective = Objective(_model(config, labelled, accelerator), tasks, losses, BALANCERS[config.balancing.name])
+    objective = _objective(config, labelled, accelerator, losses)
     optimizer = build_optimizer(config.optimizer, objective.parameters())
     schedule = Schedule(optimizer, config.scheduler, config.epochs, order.num_steps, config.warmup_epochs)
-    if config.compile:
-        # Batches are always full, so one graph serves each. Evaluation calls the model alone.
-        objective.compile(dynamic=False)
-        objective.model.compile(dynamic=False)
     wrapped, prepared = accelerator.prepare(objective, optimizer)
     return Run(
         config=config,
@@ -179,14 +187,22 @@ def _saver(config: Config, labelled: Labelled, is_owner: Callable[[], bool]) -> 
     return functools.partial(persistence.save, root=root, fingerprint=labelled.fingerprint, is_owner=is_owner)
 
 
-def _model(config: Config, labelled: Labelled, accelerator: Accelerator) -> torch.nn.Module:
+def _objective(
+    config: Config, labelled: Labelled, accelerator: Accelerator, losses: dict[str, ElementLoss]
+) -> Objective:
     torch.manual_seed(keyed.seed_of(config.seed, keyed.INITIAL))
     outputs = {name: task.num_outputs for name, task in labelled.tasks.items()}
     model: torch.nn.Module = models.build(config.model.name, outputs, config.model.weights)
     if config.sync_batchnorm:
         model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
     # Convolutions read all channels of a pixel together; the values are the same.
-    return model.to(accelerator.device).to(memory_format=torch.channels_last)
+    model = model.to(accelerator.device).to(memory_format=torch.channels_last)
+    objective = Objective(model, labelled.tasks, losses, BALANCERS[config.balancing.name])
+    if config.compile:
+        # Batches are always full, so one graph serves each. Evaluation calls the model alone.
+        objective.compile(dynamic=False)
+        objective.model.compile(dynamic=False)
+    return objective
 
 
 class _Curves:
