@@ -73,8 +73,7 @@ def train(
     """Run a config, on every process that the launcher started.
 
     Args:
-        resume: "auto" goes on where an unfinished run in the run folder stopped; "none" never does; a run
-            folder's path goes on from that run's last checkpoint.
+        resume: "auto": go on where the run in the run folder stopped; "none": never; a run folder: from its last state.
         overwrite: empty the run folder first.
         allow_changes: resume although config or data have changed.
         debugging: "batches" for two batches of each split, "overfit" to learn one batch by heart.
