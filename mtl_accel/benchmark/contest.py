@@ -61,10 +61,13 @@ def _fitting(
     """How many images the model alone works through in some seconds."""
     few = whole_batches(config.batch_size, config.batch_size, len(labelled.splits["train"]))
     limit = Limit(_run(config, accelerator, cut(labelled, few), micro_batch_size))
-    # The first step also chooses kernels and takes memory; of the others the best, since noise only ever adds.
-    step_seconds = min([limit.seconds(1) for _ in range(4)][1:])
+    limit.seconds(1)  # the first step also chooses kernels and takes memory
+    steps: list[float] = []
+    while len(steps) < _LEAST_STEPS or sum(steps) < seconds:
+        steps.append(limit.seconds(1))
     accelerator.free_memory()
-    return max(seconds / step_seconds, _LEAST_STEPS) * config.batch_size
+    # The best of them: a busy machine only ever adds.
+    return max(seconds / min(steps), _LEAST_STEPS) * config.batch_size
 
 
 def _pipelines(config: Config, run: Run, labelled: Labelled, micro_batch_size: int) -> dict[str, Arm]:
