@@ -18,7 +18,12 @@ Size = Annotated[int, Field(gt=0)]
 class Settings(Section):
     """Sizes of a benchmark and its optional parts."""
 
-    rounds: int = Field(5, gt=0, description="Times that everything is measured in turn; the medians count.")
+    rounds: int = Field(
+        5,
+        gt=0,
+        description="Times that everything is measured in turn; the medians count. The first also warms up, so take "
+        "3 or more.",
+    )
     seconds: float = Field(4.0, gt=0, description="How long the model alone should work in each round.")
     images: int | None = Field(
         None, gt=0, description="Training images of each round; null: as many as the model takes in those seconds."

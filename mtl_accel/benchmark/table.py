@@ -28,7 +28,7 @@ def _head(row: Mapping[str, Any]) -> Iterator[str]:
         f"{row['model']} at {height} x {width} pixels, batch {row['batch_size']} in micro-batches of "
         f"{row['micro_batch_size']}, on {row['device']}{threads}, precision {row['precision']}; "
         f"{row['train_images']} training and {row['validation_images']} validation images, "
-        f"medians of {row['rounds']} rounds"
+        f"{row['rounds']} rounds, of which the medians are shown"
     )
 
 
