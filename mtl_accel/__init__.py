@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from .config import Config, read_config
     from .errors import UserError
     from .experiment import Result, train
+    from .predictor import Predictor, load
+    from .exporting.export import export
 
 _HOMES = {
     "Config": "config",
@@ -17,9 +19,12 @@ _HOMES = {
     "UserError": "errors",
     "Result": "experiment",
     "train": "experiment",
+    "Predictor": "predictor",
+    "load": "predictor",
     "measure": "benchmark.suite",
+    "export": "exporting.export",
 }
-__all__ = ["Config", "Result", "UserError", "measure", "read_config", "train"]
+__all__ = ["Config", "Predictor", "Result", "UserError", "export", "measure", "read_config", "train"]
 
 
 def __getattr__(name: str) -> Any:

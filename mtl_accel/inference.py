@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import nn
@@ -23,19 +23,20 @@ def predict(
     tasks: Mapping[str, Task],
     device: torch.device,
     precision: str,
-    mirrored: bool = False,
+    mirrored: Sequence[bool] = (False,),
 ) -> Predictions:
     """What a model in evaluation mode says of batches on its device, on this process; logits in the tasks' order.
 
     Args:
         precision: "no", "bf16" or "fp16".
-        mirrored: of the pictures with left and right exchanged.
+        mirrored: whether left and right are exchanged, for each of the passes over a batch. The passes' logits stand
+            side by side.
     """
     assert not model.training
     predictions = Predictions()
     for batch in batches:
         images = transforms(batch.images, batch.key.rows, 0, DTYPES[precision])
         with torch.autocast(device.type, DTYPES[precision], enabled=precision != "no"):
-            logits = model(images.flip(3) if mirrored else images)
-        predictions.add(batch.ids, torch.cat([logits[name].float() for name in tasks], dim=1))
+            passes = [model(images.flip(3) if flips else images) for flips in mirrored]
+        predictions.add(batch.ids, torch.cat([logits[name].float() for logits in passes for name in tasks], dim=1))
     return predictions

@@ -54,11 +54,7 @@ def start(
         UserError: the processes found one another not, or the config does not fit the machine.
     """
     check_trackers(config.trackers)
-    state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
-    on_cpu = state.device.type == "cpu"
-    if on_cpu:
-        set_threads(config.cpu_threads, environment)
-        keep_freed_memory()
+    state = _find_processes(config.cpu_threads, environment)
     accelerator = Accelerator(
         mixed_precision=_precision(config, environment, state, cache),
         step_scheduler_with_optimizer=False,
@@ -69,9 +65,38 @@ def start(
     accelerator.ddp_handler = _DDP()  # not in kwargs_handlers, which knows Accelerate's own classes only
     # A process that runs several micro-batches a step skips the sums after all but the last: no static graph.
     accelerator.ddp_handler.static_graph = config.batch_size == micro_batch_size * accelerator.num_processes
-    if not on_cpu:
+    if state.device.type != "cpu":
         set_cuda()
     return accelerator, micro_batch_size
+
+
+def start_inference(script: str, cpu_threads: int | None, environment: Mapping[str, str] = os.environ) -> Accelerator:
+    """The Accelerator of a script that trains nothing: it deals batches to the processes and gathers what they say.
+
+    A finished model brings its precision and its batch size, so none has to fit the processes.
+
+    Args:
+        script: such as "launch/predict.py", for messages.
+
+    Raises:
+        UserError: the processes found one another not, or were started in a way that is not supported.
+    """
+    state = _find_processes(cpu_threads, environment)
+    accelerator = Accelerator()
+    check_processes(accelerator, environment, script)
+    if problems := _unsupported(accelerator):
+        raise UserError(problems)
+    if state.device.type != "cpu":
+        set_cuda()
+    return accelerator
+
+
+def _find_processes(cpu_threads: int | None, environment: Mapping[str, str]) -> PartialState:
+    state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+    if state.device.type == "cpu":
+        set_threads(cpu_threads, environment)
+        keep_freed_memory()
+    return state
 
 
 def _precision(config: Config, environment: Mapping[str, str], state: PartialState, cache: Path | None) -> str | None:
@@ -113,21 +138,30 @@ def _leave() -> None:
     PartialState().destroy_process_group()
 
 
-def check(accelerator: Accelerator, config: Config, environment: Mapping[str, str]) -> int:
-    """Compare what was started with what was asked for; returns the micro-batch size."""
+def check_processes(accelerator: Accelerator, environment: Mapping[str, str], script: str) -> None:
+    """Raises: UserError when there are fewer processes than were launched."""
     wanted = int(environment.get("WORLD_SIZE", 1))
     if accelerator.num_processes != wanted:
         raise UserError(
-            f"WORLD_SIZE is {wanted}, but this process found {accelerator.num_processes}: the processes would train "
+            f"WORLD_SIZE is {wanted}, but this process found {accelerator.num_processes}: the processes would work "
             f"apart and overwrite one another's files. On CPUs start them with: ACCELERATE_USE_CPU=true "
-            f"accelerate launch --multi_gpu --num_processes {wanted} launch/train.py ..."
+            f"accelerate launch --multi_gpu --num_processes {wanted} {script} ..."
         )
-    problems: list[str] = []
-    if accelerator.distributed_type not in _SUPPORTED:
-        problems.append(
-            f"{accelerator.distributed_type.value} is not supported: the models here fit one device, and data-parallel "
-            "training is exact; start with launch/accelerate/many_gpus.yaml"
-        )
+
+
+def _unsupported(accelerator: Accelerator) -> list[str]:
+    if accelerator.distributed_type in _SUPPORTED:
+        return []
+    return [
+        f"{accelerator.distributed_type.value} is not supported: the models here fit one device, and data-parallel "
+        "training is exact; start with launch/accelerate/many_gpus.yaml"
+    ]
+
+
+def check(accelerator: Accelerator, config: Config, environment: Mapping[str, str]) -> int:
+    """Compare what was started with what was asked for; returns the micro-batch size."""
+    check_processes(accelerator, environment, "launch/train.py")
+    problems = _unsupported(accelerator)
     on_cpu = accelerator.device.type == "cpu"
     if on_cpu and accelerator.mixed_precision == "fp16":
         problems.append('mixed_precision: "fp16" does nothing on a CPU; use "bf16" or "no"')

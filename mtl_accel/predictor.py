@@ -1,20 +1,28 @@
-"""A finished model at work: from pictures to logits, probabilities and labels."""
+"""A finished model at work: from pictures to logits, probabilities and answers."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
+import pandas as pd
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor
+from tqdm import tqdm
 
-from . import finished, inference
+from . import answers, finished, inference, launching, model_folder
 from .config.transforms import cached_prefix
+from .data import pictures
 from .data.augment import Augmentation
-from .data.loading import EvaluationLoader, MicroBatches
-from .data.pixels import DecodedPixels
+from .data.loading import EvaluationLoader
+from .data.pictures import PictureBatches, Pictures
+from .data.tables import shorten
 from .errors import UserError
 from .finished import Finished
 from .models.pair import Pair
@@ -48,65 +56,122 @@ class Predictor:
         self.prefix = cached_prefix(description.transforms)
         self.transforms = Augmentation(description.transforms, seed=0)
 
+    def predict(self, images: Any, *, probabilities: bool = False, flip: bool = False) -> pd.DataFrame:
+        """What the model says of pictures, one row each, in their order.
+
+        Args:
+            images: a path, a PIL image, a uint8 tensor [3, H, W], a uint8 array [H, W, 3], a list of these, a uint8
+                tensor [B, 3, H, W], or a `datasets.Dataset` with a column of images. Files are decoded batch by batch.
+            probabilities: also those of each class and label, in columns "task/class".
+            flip: decide by the mean over each picture and its mirror image.
+
+        Returns:
+            `id` (the path, the data set's id, or the row's number, as text); of a multiclass task the class name, of
+            a multilabel one 0 or 1 for each label, of a regression its numbers.
+
+        Raises:
+            UserError: everything that is no picture, or cannot be decoded.
+        """
+        given = pictures.of(images)
+        # A few pictures are not filled up to a whole batch: that would take the time of one.
+        scores = self._scores(given, flip, min(self.batch_size, max(len(given), 1)))
+        return answers.table(given.ids, scores, self.tasks, self.thresholds, probabilities=probabilities)
+
     def logits(self, split: datasets.Dataset, *, mirrored: bool = False, name: str = "images") -> Tensor:
-        """float32 [N, outputs] of a split with the columns `id` and `image`, in its order; on the main process only.
+        """float32 [N, outputs] of a split with the columns `id` and `image`, in its order.
 
         Args:
             mirrored: of the pictures with left and right exchanged.
             name: of the split, for messages.
 
         Raises:
-            UserError: a picture that cannot be decoded.
+            UserError: pictures that cannot be decoded.
         """
-        pixels = MicroBatches(DecodedPixels(split, self.prefix, name), {})
-        rank, processes = (0, 1) if self.accelerator is None else self._place(self.accelerator)
-        loader = EvaluationLoader(pixels, self.batch_size, rank, processes, self.num_workers, self.device)
-        precision = self.description.precision
-        seen = inference.predict(self.model, loader, self.transforms, self.tasks, self.device, precision, mirrored)
-        ids, logits = seen.gather(self.accelerator)
-        if self.accelerator is None or self.accelerator.is_main_process:
-            assert torch.equal(ids, torch.arange(len(split))), "a picture was lost or doubled"
-        return logits
+        return self._logits(pictures.of_split(split, name), (mirrored,), self.batch_size)
 
     def probabilities(
         self, split: datasets.Dataset, *, flip: bool = False, name: str = "images"
     ) -> dict[str, np.ndarray]:
-        """Of each task float64 [N, C], on the main process only; the values themselves of a regression.
+        """Of each task float64 [N, C]; the values themselves of a regression.
 
         Args:
             flip: the mean over each picture and its mirror image.
         """
-        passes = [
-            self.logits(split, mirrored=mirrored, name=name) for mirrored in ((False, True) if flip else (False,))
-        ]
-        parts = [split_logits(logits.double(), self.tasks) for logits in passes]
+        return self._scores(pictures.of_split(split, name), flip, self.batch_size)
+
+    def _scores(self, given: Pictures, flip: bool, batch_size: int) -> dict[str, np.ndarray]:
+        mirrored = (False, True) if flip else (False,)
+        flat = self._logits(given, mirrored, batch_size).double()
+        parts = [split_logits(part, self.tasks) for part in flat.chunk(len(mirrored), dim=1)]
         return {
             task: np.mean([self.tasks[task].probabilities(part[task].numpy()) for part in parts], axis=0)
             for task in self.tasks
         }
 
-    @staticmethod
-    def _place(accelerator: Accelerator) -> tuple[int, int]:
-        return accelerator.process_index, accelerator.num_processes
+    def _logits(self, given: Pictures, mirrored: Sequence[bool], batch_size: int) -> Tensor:
+        """float32 [N, passes x outputs], on every process."""
+        if not len(given):
+            return torch.empty(0, len(mirrored) * sum(task.num_outputs for task in self.tasks.values()))
+        accelerator = self.accelerator
+        rank, processes = (0, 1) if accelerator is None else (accelerator.process_index, accelerator.num_processes)
+        batches = PictureBatches(given, self.prefix)
+        loader = EvaluationLoader(batches, batch_size, rank, processes, self.num_workers, self.device)
+        problems: list[str] = []
+        hidden = None if rank == 0 else True  # None: hidden where there is no terminal
+        bar = tqdm(loader, desc=given.name, disable=hidden, leave=False)
+        with _numbers_of_training(self.device):
+            seen = inference.predict(
+                self.model,
+                pictures.readable(bar, problems),
+                self.transforms,
+                self.tasks,
+                self.device,
+                self.description.precision,
+                mirrored,
+            )
+        # One process alone must not fail: the others would wait for it.
+        problems = problems if accelerator is None else gather_object(problems)
+        if problems:
+            raise UserError(shorten(list(dict.fromkeys(problems)), "pictures"))
+        ids, logits = seen.gather(accelerator)
+        assert torch.equal(ids, torch.arange(len(given))), "a picture was lost or doubled"
+        return logits
+
+
+@contextmanager
+def _numbers_of_training(device: torch.device) -> Iterator[None]:
+    """On a GPU: the precision of products and the kernels that a run computes with, for as long as this lasts."""
+    if device.type != "cuda":
+        yield
+        return
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic
+    launching.set_cuda()
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic = before
 
 
 def load(
     path: str | Path,
     device: torch.device | str | None = None,
     *,
+    revision: str | None = None,
     batch_size: int | None = None,
     num_workers: int = 0,
     accelerator: Accelerator | None = None,
 ) -> Predictor:
-    """The predictor of a run folder, or of the `model/` in it.
+    """The predictor of a run folder, of the `model/` in it, or of a model on the Hugging Face Hub (owner/name).
 
     Args:
         device: None: the accelerator that is there, else the CPU.
+        revision: commit, tag or branch of a model on the Hub.
 
     Raises:
-        UserError: there is no finished model, or it is damaged.
+        UserError: there is no finished model, or it is damaged, or the Hub was not reached.
     """
-    folder = find(Path(path))
+    folder = model_folder.find(path, revision)
     description = finished.read(folder)
     model = finished.load_weights(folder, description)
     if device is None:
@@ -114,15 +179,4 @@ def load(
         device = found or torch.device("cpu")
     return Predictor(
         model, description, device, batch_size=batch_size, num_workers=num_workers, accelerator=accelerator
-    )
-
-
-def find(path: Path) -> Path:
-    """The folder of the finished model: `path` itself, or `model` in it. Raises UserError where there is neither."""
-    for folder in (path, path / "model"):
-        if (folder / "model.safetensors").is_file():
-            return folder
-    raise UserError(
-        f"{path} is neither a run folder with a finished model in it nor such a model; a run writes RUN/model when it "
-        "has finished"
     )

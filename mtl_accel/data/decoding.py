@@ -47,11 +47,14 @@ _DAMAGE = (
 _FIX = "Replace the file by a whole image, or remove its row."
 
 
-def decode(value: Mapping[str, Any] | bytes | str | PathLike[str], *, place: str) -> Image.Image:
+Encoded = Mapping[str, Any] | bytes | str | PathLike[str]
+
+
+def decode(value: Encoded | Image.Image, *, place: str) -> Image.Image:
     """One image as mode RGB: upright by its EXIF orientation, transparency over white, 16 bits scaled to 8.
 
-    `value` is what `datasets.Image(decode=False)` gives, the bytes of a file, or its path. `place` is what an
-    error quotes, such as "train, line 12, images/x.jpg".
+    `value` is what `datasets.Image(decode=False)` gives, the bytes of a file, its path, or an opened image. `place`
+    is what an error quotes, such as "train, line 12, images/x.jpg".
 
     Raises:
         UserError: the file is missing, empty, broken off, no image, or has more than MAX_PIXELS pixels.
@@ -62,15 +65,11 @@ def decode(value: Mapping[str, Any] | bytes | str | PathLike[str], *, place: str
         content, path = value.get("bytes"), value.get("path")
     elif isinstance(value, bytes):
         content = value
-    else:
+    elif not isinstance(value, Image.Image):
         path = os.fspath(value)
     name = "the embedded image" if path is None else f"image {path!r}"
     try:
-        if content is None:
-            content = _read(path)
-        if not content:
-            raise _UnreadableError("the file is empty (0 bytes)")
-        image = _open(content)
+        image = value if isinstance(value, Image.Image) else _open(_read(path) if content is None else content)
         image.load()
         return _to_rgb(_upright(image))
     except _UnreadableError as error:
@@ -104,6 +103,8 @@ def _open(content: bytes) -> Image.Image:
     `PIL.Image.open` warns or raises at limits that only a global setting moves, and Python's warning filters
     are global too. Its readers are asked directly instead, and the size is judged here before any pixel.
     """
+    if not content:
+        raise _UnreadableError("the file is empty (0 bytes)")
     Image.init()
     notes = []
     for name in _FORMATS:

@@ -8,7 +8,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ import datasets
 import numpy as np
 import torch
 from filelock import FileLock
+from PIL import Image
 from torchvision.transforms.v2 import functional as tvf
 
 from ..config.transforms import CenterCrop, Resize
 from ..errors import UserError
-from .decoding import decode
+from .decoding import Encoded, decode
 from .splits import ids_of
 
 Prefix = Sequence[Resize | CenterCrop]
@@ -37,7 +38,7 @@ def picture_size(prefix: Prefix) -> tuple[int, int]:
     return prefix[-1].size
 
 
-def apply_prefix(value: Mapping[str, Any], place: str, prefix: Prefix) -> np.ndarray:
+def apply_prefix(value: Encoded | Image.Image, place: str, prefix: Prefix) -> np.ndarray:
     """Decode one picture and apply the transforms of the prefix: uint8 [3, H, W]."""
     picture = decode(value, place=place)
     for transform in prefix:

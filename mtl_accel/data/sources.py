@@ -55,12 +55,14 @@ def load(
     image_column: str | None = None,
     id_column: str | None = None,
     max_images: int | None = None,
+    only: str | None = None,
 ) -> Sources:
     """Reads a folder (CSVs and images, imagefolder, Parquet, save_to_disk) or a data set of the Hub.
 
     Every row's image is found here, before training; images that no row names are logged as a warning.
     `max_images` keeps the first so many rows of each split. `streaming` concerns the Hub only, see `hub.read`.
     Tables are written into `cache_dir`, by default the user's, and read from there memory-mapped.
+    `only` names one split to be sorted out and checked: pictures and columns of the others may be missing.
 
     Raises:
         UserError: every problem with the rows of all splits at once, or why the source cannot be read.
@@ -74,16 +76,31 @@ def load(
         root, finder = None, hub.finder()
         raw = hub.read(source, config_name, revision, streaming=streaming, max_images=max_images, cache=cache)
     else:
-        raise UserError(
-            f"data.source: {source!r} is neither a folder that exists (looked at {folder.absolute()}) nor the id of a "
-            "Hub data set, which reads owner/name. Correct the path"
-        )
+        raise _nothing_there(source)
+    raw = raw if only is None else [_the_one(raw, only, source)]
     columns = choose_columns(raw, image_column, id_column)
     tables, digests = _normalise(raw, columns, finder, cache, max_images)
-    if root is not None:
+    if root is not None and only is None:
         warn_of_unused(root, finder)
     fingerprint = _fingerprint(raw, digests if root is not None else {}, columns, max_images)
     return Sources(DatasetDict(tables), columns.image, columns.id, fingerprint, root)
+
+
+def _nothing_there(source: str) -> UserError:
+    return UserError(
+        f"data.source: {source!r} is neither a folder that exists (looked at {Path(source).expanduser().absolute()}) "
+        "nor the id of a Hub data set, which reads owner/name. Correct the path"
+    )
+
+
+def _the_one(raw: list[RawSplit], name: str, source: str) -> RawSplit:
+    names = [split.name for split in raw]
+    if name not in names:
+        raise UserError(
+            f"data.source: {source} has no {name} split; it has: {', '.join(names)}. Choose one of them, or another "
+            "source"
+        )
+    return raw[names.index(name)]
 
 
 def _read_folder(folder: Path, image_column: str | None, cache: TableCache) -> list[RawSplit]:

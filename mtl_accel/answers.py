@@ -1,0 +1,83 @@
+"""From probabilities to answers: one table with an id, classes, labels and values of each picture."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from .errors import UserError
+from .tasks import Task
+
+_SHOWN = 5
+
+
+def column_names(tasks: Mapping[str, Task], id_name: str) -> dict[str, list[str]]:
+    """The columns of each task: its own name for a class; the names of its labels, or of its numbers.
+
+    A name that several tasks have, or the column of ids, gets its task before it: "task.label".
+    """
+    plain = {name: [name] if task.kind == "multiclass" else list(task.classes) for name, task in tasks.items()}
+    count = Counter([id_name, *(name for names in plain.values() for name in names)])
+    return {task: [f"{task}.{name}" if count[name] > 1 else name for name in names] for task, names in plain.items()}
+
+
+def table(
+    ids: Sequence[str],
+    scores: Mapping[str, np.ndarray],
+    tasks: Mapping[str, Task],
+    thresholds: Mapping[str, np.ndarray],
+    *,
+    id_name: str = "id",
+    probabilities: bool = False,
+) -> pd.DataFrame:
+    """One row a picture: its id as text, class names, 0 or 1 for each label, numbers as they are.
+
+    Args:
+        scores: of each task, its `Task.probabilities`: float64 [N, C].
+        thresholds: of each multilabel task [C]; a label is there when its probability is at least as large.
+        probabilities: also those of each class and label, in columns "task/class".
+
+    Raises:
+        UserError: a score is not finite, or two columns would have one name.
+    """
+    _check(ids, scores)
+    columns: list[tuple[str, Sequence[str] | np.ndarray]] = [(id_name, ids)]
+    names = column_names(tasks, id_name)
+    for name, task in tasks.items():
+        columns += zip(names[name], _decided(task, scores[name], thresholds), strict=True)
+    if probabilities:
+        for name, task in tasks.items():
+            if task.kind != "regression":
+                columns += [(f"{name}/{label}", scores[name][:, at]) for at, label in enumerate(task.classes)]
+    doubled = sorted(name for name, count in Counter(name for name, _ in columns).items() if count > 1)
+    if doubled:
+        raise UserError(
+            f"the answers would have two columns {', '.join(map(repr, doubled))}: tasks and labels of this model have "
+            "the names of others; train it with other names"
+        )
+    return pd.DataFrame(dict(columns))
+
+
+def _decided(task: Task, scores: np.ndarray, thresholds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """The columns of a task [N]: class names, int64 labels, or float64 numbers."""
+    if task.kind == "multiclass":
+        return [np.array(task.classes, dtype=object)[scores.argmax(axis=1)]]
+    if task.kind == "multilabel":
+        scores = (scores >= thresholds[task.name]).astype(np.int64)
+    return list(scores.T)
+
+
+def _check(ids: Sequence[str], scores: Mapping[str, np.ndarray]) -> None:
+    """NaN would be decided as the first class and as no label, and look like an answer."""
+    wrong = {name: np.flatnonzero(~np.isfinite(values).all(axis=1)) for name, values in scores.items()}
+    problems = [
+        f"task {name}: what the model says of {len(rows)} of {len(ids)} pictures is not finite, such as of "
+        f"{', '.join(ids[row] for row in rows[:_SHOWN])}; its weights are damaged, or the training diverged"
+        for name, rows in wrong.items()
+        if len(rows)
+    ]
+    if problems:
+        raise UserError(problems)

@@ -1,0 +1,35 @@
+"""The pictures of one split of a source, whether it has labels or not: a test split has none."""
+
+from __future__ import annotations
+
+import datasets
+
+from ..config import Config
+from ..errors import UserError
+from . import sources
+from .labelled import source_of
+from .mapped import cache_dir
+
+
+def read(config: Config, split: str) -> tuple[datasets.Dataset, str]:
+    """The columns `id` and `image` of a split, and the id column's own name in the source.
+
+    Raises:
+        UserError: the source has no such split, or everything that is wrong with its ids and pictures.
+    """
+    data = config.data
+    found = sources.load(
+        source_of(data),
+        cache_dir=cache_dir(data.cache_dir) / "tables",
+        config_name=data.config_name,
+        revision=data.revision,
+        streaming=data.streaming,
+        image_column=data.image_column,
+        id_column=data.id_column,
+        max_images=data.max_images,
+        only=split,
+    )
+    pictures = found.splits[split].select_columns(["id", "image"])
+    if not len(pictures):
+        raise UserError(f"data.source: the {split} split of {data.source} has no rows, so there is nothing to predict")
+    return pictures, found.id_column or "id"
