@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from .config import Config, read_config
     from .errors import UserError
     from .experiment import Result, train
-    from .predictor import Predictor, load
     from .exporting.export import export
+    from .predictor import Predictor, load
 
 _HOMES = {
     "Config": "config",
@@ -24,7 +24,7 @@ _HOMES = {
     "measure": "benchmark.suite",
     "export": "exporting.export",
 }
-__all__ = ["Config", "Predictor", "Result", "UserError", "export", "measure", "read_config", "train"]
+__all__ = ["Config", "Predictor", "Result", "UserError", "export", "load", "measure", "read_config", "train"]
 
 
 def __getattr__(name: str) -> Any:
