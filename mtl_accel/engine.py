@@ -56,7 +56,7 @@ class Run:
     log: RunLog
     watch: LossWatch
     skipped: SkippedSteps
-    save: Callable[[Run, bool], None]  # a checkpoint; true: the best so far. Called on every process
+    save: Callable[[Run, Tensor | None], None]  # a checkpoint; of the best so far with validation logits
     after_epoch: Callable[[Run, bool], None]  # on the main process, once the epoch is in the log; true: at the end
     progress: Progress = field(default_factory=Progress)
     predictions: Predictions = field(default_factory=Predictions)  # of the training samples of this epoch
@@ -81,7 +81,7 @@ def train(run: Run, interrupts: Interrupts) -> str:
     """
     while run.progress.epoch < run.config.epochs:
         if any_process(run.accelerator, interrupts.asked) or not train_epoch(run, interrupts):
-            run.save(run, False)
+            run.save(run, None)
             return "stopped"
         ids, logits = run.predictions.gather(run.accelerator)
         run.predictions = Predictions()
@@ -94,7 +94,7 @@ def train(run: Run, interrupts: Interrupts) -> str:
             better = finish_epoch(run, train_values, validation)
         run.progress.epoch, run.progress.step, run.progress.seconds = run.progress.epoch + 1, 0, 0.0
         run.schedule.after_epoch()
-        run.save(run, better)
+        run.save(run, validation_logits if better else None)
     return "finished"
 
 
@@ -128,7 +128,7 @@ def train_epoch(run: Run, interrupts: Interrupts) -> bool:
             if stop:
                 return False
             if saves:
-                run.save(run, False)
+                run.save(run, None)
     return True
 
 

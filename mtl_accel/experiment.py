@@ -14,11 +14,10 @@ from accelerate import Accelerator
 
 from . import (
     allocator,
-    checkpoint,
     curves,
     debug,
     engine,
-    finished,
+    finishing,
     keyed,
     launching,
     models,
@@ -114,16 +113,14 @@ def _run(run: Run, labelled: Labelled, interrupts: Interrupts, debugging: str | 
         log.say(debug.summary(run, labelled))
     status = engine.train(run, interrupts)
     result = Result(Path(config.run_dir), status, progress.best_epoch, progress.best)
+    run_dir, figures = result.run_dir, {}
     if status == "finished" and run.accelerator.is_main_process:
         run.after_epoch(run, True)
-        best = checkpoint.load(result.run_dir / "checkpoints" / checkpoint.BEST)
-        assert best is not None
-        of_run = finished.of_run(config, run.tasks, run.accelerator.mixed_precision, run.validation_loader.batch_size)
-        folder = of_run.write(result.run_dir, best.tensors["model"])
-        log.say(f"best epoch {progress.best_epoch}; curves: {result.run_dir / 'curves.png'}, model: {folder}")
+        figures = {"fitted": finishing.write_model(run)}
+        log.say(f"best epoch {progress.best_epoch}; curves: {run_dir / 'curves.png'}, model: {run_dir / 'model'}")
     if debugging:
         debug.check(run, debugging)
-    log.event("end", status=status, best_epoch=progress.best_epoch, best=progress.best)
+    log.event("end", status=status, best_epoch=progress.best_epoch, best=progress.best, **figures)
     where = {"epoch": progress.epoch, "step": progress.step, "best_epoch": progress.best_epoch}
     log.status(status, exit_code=result.exit_code, message=interrupts.reason, **where)
     for tracker in run.accelerator.trackers:
@@ -181,7 +178,9 @@ def _watch(labelled: Labelled, order: TrainingOrder) -> LossWatch:
     return LossWatch(list(labelled.tasks), ids)
 
 
-def _saver(config: Config, labelled: Labelled, is_owner: Callable[[], bool]) -> Callable[[Run, bool], None]:
+def _saver(
+    config: Config, labelled: Labelled, is_owner: Callable[[], bool]
+) -> Callable[[Run, torch.Tensor | None], None]:
     root = Path(config.run_dir) / "checkpoints"
     return functools.partial(persistence.save, root=root, fingerprint=labelled.fingerprint, is_owner=is_owner)
 

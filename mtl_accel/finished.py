@@ -22,7 +22,6 @@ from .errors import UserError
 from .models.pair import Pair
 from .tasks import Task
 
-THRESHOLD = 0.5  # of a multilabel probability, until one is fitted
 _WEIGHTS, _DESCRIPTION = "model.safetensors", "config.json"
 
 
@@ -80,9 +79,10 @@ class Finished:
         return folder
 
 
-def of_run(config: Config, tasks: Mapping[str, Task], precision: str, batch_size: int) -> Finished:
-    """The description of a run's model, with every threshold at 0.5."""
-    thresholds = {name: np.full(t.num_outputs, THRESHOLD) for name, t in tasks.items() if t.kind == "multilabel"}
+def of_run(
+    config: Config, tasks: Mapping[str, Task], thresholds: dict[str, np.ndarray], precision: str, batch_size: int
+) -> Finished:
+    """The description of a run's model."""
     return Finished(config.model.name, dict(tasks), thresholds, config.transforms.eval, precision, batch_size)
 
 

@@ -10,9 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from . import checkpoint
 from .checkpoint import Checkpoint
 from .config import Config
+from .data.labels import Targets
 from .engine import Run
 from .errors import UserError
 from .predictions import Predictions
@@ -39,8 +43,12 @@ _FREE = frozenset(
 )
 
 
-def save(run: Run, best: bool, root: Path, fingerprint: str, is_owner: Callable[[], bool]) -> None:
+def save(run: Run, best: Tensor | None, root: Path, fingerprint: str, is_owner: Callable[[], bool]) -> None:
     """Write a checkpoint of the run as it stands between two steps. Every process calls it, the main one writes.
+
+    Args:
+        best: validation logits [N, outputs] of an epoch that is the best so far, None of any other. They are saved
+            with their labels, so that thresholds can be fitted at the end of the run.
 
     Raises:
         UserError: the disk is full or the run folder belongs to another process now.
@@ -54,6 +62,8 @@ def save(run: Run, best: bool, root: Path, fingerprint: str, is_owner: Callable[
     groups = {"model": run.bare.model.state_dict(), "optimizer": tensors}
     if seen is not None:
         groups["seen"] = {"ids": seen[0], "logits": seen[1]}
+    if best is not None:
+        groups["validation"] = {"logits": best, **_as_tensors(run.validation_targets)}
     config = run.config.model_dump(mode="json", by_alias=True)
     scaler = run.accelerator.scaler
     state: dict[str, Any] = {
@@ -69,7 +79,20 @@ def save(run: Run, best: bool, root: Path, fingerprint: str, is_owner: Callable[
         "mixed_precision": run.accelerator.mixed_precision,
     }
     num_steps = progress.epoch * run.train_loader.order.num_steps + progress.step
-    checkpoint.save(root, checkpoint.step_name(num_steps), groups, state, run.config.keep_last, best, is_owner)
+    name, is_best = checkpoint.step_name(num_steps), best is not None
+    checkpoint.save(root, name, groups, state, run.config.keep_last, is_best, is_owner)
+
+
+def _as_tensors(targets: Mapping[str, Targets]) -> dict[str, Tensor]:
+    arrays = {f"{task}.{part}": array for task, labels in targets.items() for part, array in labels._asdict().items()}
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def best_validation(saved: Checkpoint) -> tuple[Tensor, dict[str, Targets]]:
+    """Logits [N, outputs] and labels of validation, as the best epoch's checkpoint holds them."""
+    group = saved.tensors["validation"]
+    tasks = [name.removesuffix(".mask") for name in group if name.endswith(".mask")]
+    return group["logits"], {t: Targets(group[f"{t}.target"].numpy(), group[f"{t}.mask"].numpy()) for t in tasks}
 
 
 def restore(run: Run, saved: Checkpoint, fingerprint: str, allow_changes: bool) -> None:

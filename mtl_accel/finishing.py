@@ -1,0 +1,67 @@
+"""The end of a run: thresholds fitted on the best epoch's validation, and the finished model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from . import checkpoint, finished, metrics, persistence, thresholds
+from .data.labels import Targets
+from .engine import Run
+from .errors import UserError
+from .objective import split_logits
+from .tasks import METRIC_NAMES, Task
+
+_F1 = [name for name in METRIC_NAMES["multilabel"] if name.startswith("f1_")]  # the others know no threshold
+
+
+def write_model(run: Run) -> dict[str, float]:
+    """Write RUN/model from the best checkpoint, and say what its thresholds are worth. On the main process.
+
+    Returns: on validation, with thresholds fitted on other rows of it: "attribute/f1_macro_cross_fitted" and so on.
+
+    Raises:
+        UserError: the best checkpoint is not there, or damaged.
+    """
+    run_dir = Path(run.config.run_dir)
+    path = run_dir / "checkpoints" / checkpoint.BEST
+    best = checkpoint.load(path)
+    if best is None:
+        raise UserError(
+            f"{path}: the best epoch's checkpoint ({run.progress.best_epoch}) is not in this run folder, and so no "
+            "model can be written; restore it from a copy or from the run that this one went on from, then start again"
+        )
+    logits, targets = persistence.best_validation(best)
+    fitted, figures = fit(logits, targets, run.tasks, run.config.seed)
+    precision, batch_size = run.accelerator.mixed_precision, run.validation_loader.batch_size
+    described = finished.of_run(run.config, run.tasks, fitted, precision, batch_size)
+    described.write(run_dir, best.tensors["model"])
+    for name in fitted:
+        at_half, honest = run.progress.best[f"{name}/f1_macro"], figures[f"{name}/f1_macro_cross_fitted"]
+        run.log.say(
+            f"Val F1 ({run.tasks[name].title}) of the best epoch: {at_half:.6f} at threshold {thresholds.DEFAULT}, "
+            f"{honest:.6f} with fitted thresholds (cross-fitted over {thresholds.NUM_FOLDS} folds)"
+        )
+    return figures
+
+
+def fit(
+    logits: Tensor, targets: Mapping[str, Targets], tasks: Mapping[str, Task], seed: int
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """The thresholds of each multilabel task, float64 [C], and their cross-fitted figures by name.
+
+    Args:
+        logits: of a split, [N, outputs]; targets: of the same N rows.
+    """
+    fitted: dict[str, np.ndarray] = {}
+    figures: dict[str, float] = {}
+    for name, part in split_logits(logits.double(), tasks).items():
+        if tasks[name].kind == "multilabel":
+            table = tasks[name].probabilities(part.numpy()), *targets[name]
+            fitted[name] = thresholds.fit(*table)
+            values = metrics.compute("multilabel", *table, thresholds.cross_fitted(*table, seed))
+            figures |= {f"{name}/{metric}_cross_fitted": values[metric] for metric in _F1}
+    return fitted, figures
