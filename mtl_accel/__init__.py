@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     from .benchmark.suite import measure
     from .config import Config, read_config
     from .errors import UserError
+    from .evaluation.evaluate import evaluate
     from .experiment import Result, train
     from .exporting.export import export
+    from .prediction_files import predict
     from .predictor import Predictor, load
 
 _HOMES = {
@@ -21,10 +23,24 @@ _HOMES = {
     "train": "experiment",
     "Predictor": "predictor",
     "load": "predictor",
+    "predict": "prediction_files",
+    "evaluate": "evaluation.evaluate",
     "measure": "benchmark.suite",
     "export": "exporting.export",
 }
-__all__ = ["Config", "Predictor", "Result", "UserError", "export", "load", "measure", "read_config", "train"]
+__all__ = [
+    "Config",
+    "Predictor",
+    "Result",
+    "UserError",
+    "evaluate",
+    "export",
+    "load",
+    "measure",
+    "predict",
+    "read_config",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

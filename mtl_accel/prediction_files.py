@@ -1,0 +1,88 @@
+"""The answers for a split as files: predictions.parquet and one submission a task."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from . import answers, durable, launching, submission
+from .config import Config, run_config
+from .data import unlabelled
+from .data.mapped import TableCache, cache_dir
+from .data.splits import ids_of
+from .errors import UserError
+from .predictor import load
+from .sample_submission import Expected, plan
+from .submission import Form, Submission
+
+TABLE = "predictions.parquet"
+WHOLE = ("--data.max_images", "null")  # a run may have read a part of its data; a split is answered whole
+
+
+def predict(
+    run: str | Path,
+    output: str | Path,
+    *,
+    split: str = "test",
+    config: Config | None = None,
+    probabilities: bool = False,
+    flip: bool = False,
+    sample_submission: Sequence[str] = (),
+    multilabel_form: Form = "columns",
+    raw: bool = False,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write what a run's model says of every row of a split, on every process that the launcher started.
+
+    Args:
+        config: of the data and the threads; None: the run's own, with all rows of its data.
+        probabilities: also those of each class and label.
+        flip: decide by the mean over each picture and its mirror image.
+        sample_submission: CSVs whose columns, ids and order the submissions take; each PATH or TASK=PATH.
+        multilabel_form: of a multilabel task's submission without a sample: 0/1 columns, or a list in one cell.
+        raw: leave cells that a spreadsheet would run as they are.
+        overwrite: replace files that are there.
+
+    Returns: the files, on the main process; nothing on the others.
+
+    Raises:
+        UserError: everything that is wrong with the run, the split, its pictures, the samples or the folder.
+    """
+    config = config or run_config(Path(run), WHOLE)
+    accelerator = launching.start_inference("launch/predict.py", config.cpu_threads)
+    predictor = load(run, num_workers=config.data.num_workers, accelerator=accelerator)
+    pictures, id_name = unlabelled.read(config, split)
+    names = answers.column_names(predictor.tasks, id_name)
+    ids, cache = list(ids_of(pictures)), TableCache(cache_dir(config.data.cache_dir) / "tables")
+    submissions = plan(Expected(split, ids, id_name, predictor.tasks, names), sample_submission, multilabel_form, cache)
+    _check_folder(Path(output), submissions, overwrite)
+    scores = predictor.probabilities(pictures, flip=flip, name=split)
+    content: dict[str, bytes] = {}
+    if accelerator.is_main_process:
+        tasks, thresholds = predictor.tasks, predictor.thresholds
+        table = answers.table(ids, scores, tasks, thresholds, id_name=id_name, probabilities=probabilities)
+        content = {TABLE: _parquet(table), **submission.files(submissions, table, names, raw=raw)}
+    paths = [Path(output) / name for name in content]
+    for path in paths:
+        durable.write_bytes(path, content[path.name])
+    launching.leave_at_exit()
+    return paths
+
+
+def _check_folder(output: Path, submissions: Sequence[Submission], overwrite: bool) -> None:
+    if output.exists() and not output.is_dir():
+        raise UserError(f"--output: {output} is a file; give a folder, which is made where it is missing")
+    there = [name for name in (TABLE, *(s.file_name for s in submissions)) if (output / name).exists()]
+    if there and not overwrite:
+        raise UserError(
+            f"--output: {output} holds {', '.join(there)} already; give --overwrite to replace them, or another folder"
+        )
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    return buffer.getvalue()

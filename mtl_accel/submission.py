@@ -1,0 +1,111 @@
+"""One submission a task: a CSV in one of the two usual forms, or in that of a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from .errors import UserError
+from .spreadsheet import csv_line, harmless
+from .tasks import Task
+
+Form = Literal["columns", "list"]
+
+
+class Part(Enum):
+    """What stands in a column, when it is not one of the task's own columns of answers."""
+
+    ID = "the id"
+    LABELS = "every label that is there, in one cell"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """The columns of a submission, and the order of its rows.
+
+    Attributes:
+        parts: of each column of the header; a number is that of one of the task's columns of answers.
+        order: rows of the answers, in the order of a sample, whose header and ids are then written as they are; None:
+            every row, in order.
+    """
+
+    task: Task
+    header: tuple[str, ...]
+    parts: tuple[Part | int, ...]
+    order: np.ndarray | None = None
+
+    @property
+    def file_name(self) -> str:
+        name = f"submission_{self.task.name}.csv"
+        if Path(name).name != name:
+            raise UserError(f"task {self.task.name!r}: its name cannot be a part of a file's name; rename it")
+        return name
+
+
+def usual(task: Task, names: Sequence[str], id_name: str, form: Form) -> Submission:
+    """The id and the class, the numbers, or the labels: as 0/1 columns or as one list.
+
+    Args:
+        names: of the task's columns of answers.
+
+    Raises:
+        UserError: a list could not be told apart again.
+    """
+    if task.kind == "multilabel" and form == "list":
+        check_list(task)
+        return Submission(task, (id_name, task.name), (Part.ID, Part.LABELS))
+    return Submission(task, (id_name, *names), (Part.ID, *range(len(names))))
+
+
+def check_list(task: Task) -> None:
+    """Raises: UserError when a label holds the sign that parts the labels of a list."""
+    parted = [label for label in task.classes if task.delimiter in label]
+    if parted:
+        raise UserError(
+            f"task {task.name}: in a list parted by {task.delimiter!r}, labels such as {parted[0]!r} fall apart "
+            f"({len(parted)} of {len(task.classes)} do); write them as 0/1 columns"
+        )
+
+
+def text(submission: Submission, answers: pd.DataFrame, names: Sequence[str], *, raw: bool = False) -> str:
+    """The CSV.
+
+    Args:
+        answers: the ids first, and columns of the task under `names`.
+        raw: leave cells that a spreadsheet would run as they are.
+    """
+    rows = answers if submission.order is None else answers.iloc[submission.order]
+    shown: Callable[[str], str] = str if raw else harmless
+    as_is = str if submission.order is not None else shown
+    columns = []
+    for part in submission.parts:
+        if part is Part.ID:
+            columns.append([as_is(identifier) for identifier in rows.iloc[:, 0]])
+        elif part is Part.LABELS:
+            columns.append([shown(cell) for cell in _lists(submission.task, rows[list(names)].to_numpy())])
+        else:
+            assert isinstance(part, int)
+            # Numbers are written in full, so that they are read back as the same ones.
+            cells = rows[names[part]].tolist()
+            columns.append([shown(cell) if isinstance(cell, str) else repr(cell) for cell in cells])
+    header = csv_line([as_is(name) for name in submission.header])
+    return header + "".join(map(csv_line, zip(*columns, strict=True)))
+
+
+def _lists(task: Task, labels: np.ndarray) -> list[str]:
+    """The names of the labels that are there: labels int [N, C]."""
+    names = np.array(task.classes, dtype=object)
+    return [task.delimiter.join(names[row]) for row in labels.astype(bool)]
+
+
+def files(
+    submissions: Sequence[Submission], answers: pd.DataFrame, names: Mapping[str, Sequence[str]], *, raw: bool
+) -> dict[str, bytes]:
+    """The content of each file by its name."""
+    return {s.file_name: text(s, answers, names[s.task.name], raw=raw).encode() for s in submissions}
