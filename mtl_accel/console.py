@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from .config import Config, help_text, parse
@@ -27,6 +28,7 @@ def run_script(
 
 def told(main: Callable[[], int]) -> int:
     """Call `main`, and turn what the user got wrong into messages and exit code 2."""
+    forget_scripts()
     try:
         return main()
     except UserError as error:
@@ -37,3 +39,13 @@ def told(main: Callable[[], int]) -> int:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr, flush=True)
         return EXIT_CODE
+
+
+def forget_scripts() -> None:
+    """Import no script in a library's place: Python looks into the script's own folder first, and there is evaluate.py.
+
+    What imports the library `evaluate` must not be imported before.
+    """
+    folder = Path(sys.argv[0]).resolve().parent
+    if (folder / "evaluate.py").is_file():
+        sys.path = [entry for entry in sys.path if not entry or Path(entry).resolve() != folder]

@@ -1,0 +1,78 @@
+"""A split with its labels as a finished model knows them: no other split is needed, and no class is found anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import datasets
+
+from ..config import Config
+from ..errors import UserError
+from ..tasks import Task
+from . import sources
+from .labelled import Labelled, hold_out, source_of
+from .labels import LabelReader, Targets
+from .mapped import cache_dir
+
+
+def read(config: Config, tasks: Mapping[str, Task], split: str) -> tuple[datasets.Dataset, dict[str, Targets]]:
+    """A split with the columns `id` and `image`, and its targets.
+
+    Args:
+        tasks: of the model, in its order. A task that the split has no column for is masked.
+        split: "validation" is held out of training where the source has none, the same rows as in training.
+
+    Raises:
+        UserError: the source has no such split or no labels in it, or labels that the model does not know.
+    """
+    data = config.data
+    found = sources.load(
+        source_of(data),
+        cache_dir=cache_dir(data.cache_dir) / "tables",
+        config_name=data.config_name,
+        revision=data.revision,
+        streaming=data.streaming,
+        image_column=data.image_column,
+        id_column=data.id_column,
+        max_images=data.max_images,
+        only=split if split == "test" else None,  # the other two are made of one another
+    )
+    splits = {name: table for name, table in found.splits.items() if len(table)}
+    held_out = split != "test" and "train" in splits and "validation" not in splits
+    if split not in splits and not held_out:
+        raise UserError(
+            f"data.source: {data.source} has no rows in a split {split!r}; it has {', '.join(splits) or 'none'}"
+        )
+    origin = "train" if held_out else split
+    targets = _targets(LabelReader({origin: splits[origin]}, set()), tasks, origin)
+    labelled = Labelled({origin: splits[origin]}, dict(tasks), {origin: targets}, found.fingerprint)
+    if held_out:
+        labelled = hold_out(labelled, data.validation_fraction, config.seed)
+    if not any(labels.mask.any() for labels in labelled.targets[split].values()):
+        columns = ", ".join(column for task in tasks.values() for column in task.columns)
+        raise UserError(
+            f"data.source: the split {split!r} of {data.source} has no labels in the columns that the model was "
+            f"trained on ({columns}), so there is nothing to compare its answers with"
+        )
+    return labelled.splits[split], labelled.targets[split]
+
+
+def _targets(reader: LabelReader, tasks: Mapping[str, Task], split: str) -> dict[str, Targets]:
+    targets = {name: reader.targets(task, split) for name, task in tasks.items()}
+    problems = list(reader.problems)
+    for name, task in tasks.items():
+        absent = [column for column in task.columns if not reader.has(split, column)]
+        if 0 < len(absent) < len(task.columns):
+            problems.append(
+                f"tasks.{name}: the split {split!r} has no column {', '.join(absent)}, which the model knows; leave a "
+                "column blank where nothing is labelled"
+            )
+    if reader.problems:
+        problems += [
+            f"tasks.{name}: the model knows {', '.join(task.classes)}; it cannot be scored on others"
+            for name, task in tasks.items()
+            if task.kind == "multiclass" or task.columns != task.classes
+        ]
+    if problems:
+        raise UserError(problems)
+    return targets

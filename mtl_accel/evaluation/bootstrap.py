@@ -1,0 +1,47 @@
+"""Intervals by the bootstrap: the rows of a split drawn anew a thousand times, each time scored as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from .. import keyed
+
+RESAMPLES, CONFIDENCE = 1000, 0.95
+_CELLS = 1 << 20  # of one array of weights: larger ones leave the processor's cache
+
+
+def weights(num_rows: int, seed: int, resamples: int = RESAMPLES) -> Iterator[np.ndarray]:
+    """How often each row was drawn in some of the resamples: float64 [R, N], all of them in turn.
+
+    A resample draws as many rows as there are, with replacement, by a key of the seed and its number.
+    """
+    step = max(_CELLS // num_rows, 1)
+    for first in range(0, resamples, step):
+        numbers = np.arange(first, min(first + step, resamples))[:, None]
+        drawn = keyed.words(seed, keyed.RESAMPLES, numbers, np.arange(num_rows)) % np.uint64(num_rows)
+        places = drawn.astype(np.int64) + (numbers - first) * num_rows
+        counted = np.bincount(places.ravel(), minlength=len(numbers) * num_rows)
+        yield counted.reshape(len(numbers), num_rows).astype(np.float64)
+
+
+def intervals(
+    measure: Callable[[np.ndarray], dict[str, np.ndarray]], num_rows: int, seed: int, resamples: int = RESAMPLES
+) -> dict[str, np.ndarray]:
+    """The percentile interval of each value: [..., 2], lower and upper end; NaN where no resample has the value.
+
+    Args:
+        measure: from weights [R, N] to values by name, [R] or [R, C].
+    """
+    parts = [measure(drawn) for drawn in weights(num_rows, seed, resamples)]
+    return {name: _interval(np.concatenate([part[name] for part in parts])) for name in parts[0]}
+
+
+def _interval(values: np.ndarray) -> np.ndarray:
+    flat = values.reshape(len(values), -1)
+    ends = np.full((flat.shape[1], 2), np.nan)
+    known = ~np.isnan(flat).all(axis=0)
+    tail = (1 - CONFIDENCE) / 2
+    ends[known] = np.nanquantile(flat[:, known], [tail, 1 - tail], axis=0).T
+    return ends.reshape(*values.shape[1:], 2)

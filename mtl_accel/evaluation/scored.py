@@ -1,0 +1,98 @@
+"""What a model says of one task in a split, and what is true of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import thresholds
+from ..data.labels import Targets
+from ..losses import ElementLoss
+from ..objective import split_logits
+from ..tasks import Task
+from .decisions import CROSS_FITTED, HALF, LARGEST, STORED
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One task of one split.
+
+    Attributes:
+        scores: `Task.probabilities`, float64 [N, C].
+        target, mask: as in `Targets`.
+        losses: of each row, summed over its labelled elements, float64 [N]; `counts` says how many they are.
+        thresholds: of a multilabel task, by the name of what they decide; each broadcasts to [N, C].
+    """
+
+    task: Task
+    scores: np.ndarray
+    target: np.ndarray
+    mask: np.ndarray
+    losses: np.ndarray
+    counts: np.ndarray
+    thresholds: Mapping[str, np.ndarray]
+
+    @property
+    def decisions(self) -> tuple[str, ...]:
+        """The ways in which scores become answers; a regression's already are."""
+        return {"multiclass": (LARGEST,), "multilabel": tuple(self.thresholds), "regression": ()}[self.task.kind]
+
+    def predicted(self, decision: str) -> np.ndarray:
+        """bool [N, C]."""
+        if decision == LARGEST:
+            return _one_hot(self.scores.argmax(axis=1), self.task.num_outputs)
+        return self.scores >= self.thresholds[decision]
+
+    @property
+    def positive(self) -> np.ndarray:
+        """bool [N, C]; false where nothing is labelled."""
+        is_class = self.task.kind == "multiclass"
+        truth = _one_hot(self.target, self.task.num_outputs) if is_class else self.target == 1
+        return truth & self.labelled
+
+    @property
+    def labelled(self) -> np.ndarray:
+        """bool [N, C]."""
+        return np.broadcast_to(self.mask.reshape(len(self.mask), -1), self.scores.shape)
+
+
+def of_split(
+    logits: Tensor,
+    tasks: Mapping[str, Task],
+    targets: Mapping[str, Targets],
+    losses: Mapping[str, ElementLoss],
+    stored: Mapping[str, np.ndarray],
+    cross_fit_seed: int | None,
+) -> list[Scored]:
+    """Every task of a split.
+
+    Args:
+        logits: [N, outputs], rows in the order of the targets.
+        stored: the model's thresholds [C] of each multilabel task.
+        cross_fit_seed: on the split that the stored thresholds were fitted on: they are not used there, but
+            thresholds that are fitted on other rows of it. None on any other split.
+    """
+    found = []
+    for name, part in split_logits(logits.double(), tasks).items():
+        task, (target, mask) = tasks[name], targets[name]
+        elements = losses[name](part, torch.from_numpy(target).to(part if task.kind != "multiclass" else torch.int64))
+        of_rows = np.where(mask, elements.numpy(), 0.0).reshape(len(mask), -1).sum(axis=1)
+        scores = task.probabilities(part.numpy())
+        decided: dict[str, np.ndarray] = {}
+        if task.kind == "multilabel":
+            decided[HALF] = np.array(thresholds.DEFAULT)
+            if cross_fit_seed is None:
+                decided[STORED] = stored[name]
+            else:
+                decided[CROSS_FITTED] = thresholds.cross_fitted(scores, target, mask, cross_fit_seed)
+        counts = mask.reshape(len(mask), -1).sum(axis=1)
+        found.append(Scored(task, scores, target, mask, of_rows, counts, decided))
+    return found
+
+
+def _one_hot(indices: np.ndarray, num_classes: int) -> np.ndarray:
+    return indices[:, None] == np.arange(num_classes)

@@ -1,0 +1,95 @@
+"""The evaluation as a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..curves import title
+from .decisions import CROSS_FITTED, HALF, LARGEST, STORED, suffix
+
+_DECISIONS = {LARGEST: "", HALF: "at 0.5", CROSS_FITTED: "cross-fitted", STORED: "stored thresholds"}
+_CONFUSIONS = 5  # the most frequent ones
+
+
+def table(row: Mapping[str, Any]) -> str:
+    """Of what `evaluate` returns: every metric, then each task's labels, calibration and confusions."""
+    drawn = row["bootstrap"]
+    lines = [
+        f"{row['run']} on {row['split']} of {row['source']}: {row['images']:,} images",
+        f"[lower, upper]: {drawn['confidence']:.0%} interval of {drawn['resamples']:,} resamples of the images",
+        "",
+        *_columns([("", "value", ""), *((_metric_title(name), *_cells(v)) for name, v in row["metrics"].items())]),
+    ]
+    for name, section in row["tasks"].items():
+        lines += ["", *_task(name, section)]
+    return "\n".join(lines)
+
+
+def _task(name: str, section: Mapping[str, Any]) -> list[str]:
+    head = f"{title(name + '/').strip()} ({section['kind']}): {section['labelled_images']:,} labelled images"
+    if section["kind"] == "regression":
+        return [head]
+    decisions = [decision for decision in _DECISIONS if decision in section["per_label"][0]]
+    columns = [_head(section, decisions)]
+    for label in section["per_label"]:
+        cells = [label["label"], str(label["support"]), *_cells(label["average_precision"], 3)]
+        for decision in decisions:
+            of_decision = label[decision]
+            cells += [_number(of_decision[column]["value"], 3) for column in ("precision", "recall")]
+            cells += _cells(of_decision["f1"], 3)
+        columns.append((*cells, *([_number(label["threshold"], 3)] if "threshold" in label else [])))
+    lines = [head, *_columns(columns)]
+    error = _number(section["reliability"]["expected_calibration_error"])
+    lines.append(f"expected calibration error over {len(section['reliability']['bins'])} bins: {error}")
+    confused = _confusions(section)
+    return lines + ([f"most often confused: {'; '.join(confused)}"] if confused else [])
+
+
+def _head(section: Mapping[str, Any], decisions: Sequence[str]) -> tuple[str, ...]:
+    columns = ["label", "support", "AP", ""]
+    for decision in decisions:
+        columns += ["precision", "recall", f"F1 {_DECISIONS[decision]}".strip(), ""]
+    return (*columns, *(["threshold"] if "threshold" in section["per_label"][0] else []))
+
+
+def _confusions(section: Mapping[str, Any]) -> list[str]:
+    counts = section.get("confusion", {}).get("counts", [])
+    labels = [row["label"] for row in section["per_label"]]
+    pairs = [
+        (count, labels[true], labels[guess])
+        for true, line in enumerate(counts)
+        for guess, count in enumerate(line)
+        if true != guess and count
+    ]
+    most = sorted(pairs, key=lambda pair: -pair[0])[:_CONFUSIONS]
+    return [f"{true} taken for {guess} {count} times" for count, true, guess in most]
+
+
+def _metric_title(name: str) -> str:
+    """ "attribute/f1_macro_cross_fitted" in words."""
+    for decision in (CROSS_FITTED, STORED):
+        if name.endswith(suffix(decision)):
+            return f"{title(name.removesuffix(suffix(decision)))}, {_DECISIONS[decision]}"
+    return f"{title(name)}, {_DECISIONS[HALF]}" if "/f1_" in name else title(name)
+
+
+def _cells(value: Mapping[str, Any], digits: int = 6) -> tuple[str, str]:
+    """A number, and its interval with half as many digits as a metric has."""
+    lower, upper = (_number(end, min(digits, 3)) for end in value["interval"])
+    return _number(value["value"], digits), f"[{lower}, {upper}]" if value["value"] is not None else ""
+
+
+def _number(value: float | None, digits: int = 6) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Cells in columns: the first one to the left, numbers to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            c.ljust(w) if place == 0 else c.rjust(w) for place, (c, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
