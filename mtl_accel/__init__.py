@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .exporting.export import export
     from .prediction_files import predict
     from .predictor import Predictor, load
+    from .report import compare, write_report
 
 _HOMES = {
     "Config": "config",
@@ -25,6 +26,8 @@ _HOMES = {
     "load": "predictor",
     "predict": "prediction_files",
     "evaluate": "evaluation.evaluate",
+    "compare": "report",
+    "write_report": "report",
     "measure": "benchmark.suite",
     "export": "exporting.export",
 }
@@ -33,6 +36,7 @@ __all__ = [
     "Predictor",
     "Result",
     "UserError",
+    "compare",
     "evaluate",
     "export",
     "load",
@@ -40,6 +44,7 @@ __all__ = [
     "predict",
     "read_config",
     "train",
+    "write_report",
 ]
 
 

@@ -1,0 +1,1 @@
+"""Export of a finished model: one file that needs neither the run nor this package."""

@@ -1,0 +1,154 @@
+"""The model card, README.md of a model folder: only what the run itself says."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCardData
+
+from .. import durable, thresholds
+from ..config import Config
+from ..data.hub import is_hub_id
+from ..finished import Finished
+from ..report.runs import RunRecord
+from ..tasks import Task
+
+NAME = "README.md"
+_FILES = {
+    "model.safetensors": "the weights, which `mtl_accel.load` reads",
+    "config.json": "network, tasks, classes, thresholds and transforms",
+    "model.onnx": "the whole model as ONNX: `images` uint8 in, probabilities of each task out",
+    "model.pt2": "the same as a program of `torch.export`, which needs torch alone",
+}
+_PLACES = ("run_dir", "$schema", "data.cache_dir")  # of the machine that trained
+
+
+def write(folder: Path, record: RunRecord, description: Finished, repo: str | None = None) -> Path:
+    """Write the card into a model folder. `repo` is the Hub id that it will have."""
+    path = folder / NAME
+    files = [name for name in _FILES if (folder / name).is_file()]
+    text = "\n\n".join([_front_matter(record, description), *_sections(record, description, files, repo)])
+    durable.write_bytes(path, f"{text}\n".encode())
+    return path
+
+
+def _front_matter(record: RunRecord, description: Finished) -> str:
+    source = data_name(record.config)
+    results = [
+        EvalResult("image-classification", source, source, metric, value, metric_name=name, dataset_split="validation")
+        for name, value in _figures(record).items()
+        if (metric := name.rpartition("/")[2]) != "loss"
+    ]
+    data = ModelCardData(
+        library_name="mtl_accel",
+        pipeline_tag="image-classification",
+        tags=["multi-task-learning", *dict.fromkeys(task.kind for task in description.tasks.values())],
+        model_name=record.folder.name,
+        eval_results=results or None,
+    )
+    return f"---\n{data.to_yaml()}\n---"
+
+
+def _sections(record: RunRecord, description: Finished, files: list[str], repo: str | None) -> list[str]:
+    config = record.config
+    backbone = f"`{description.pair}`, one backbone and a head for each of {len(description.tasks)} tasks"
+    start = "random weights" if config.model.weights is None else f"the weights `{Path(config.model.weights).name}`"
+    parts = [
+        f"# {record.folder.name}",
+        f"{backbone}, trained from {start} on {_data(config)}: {_epochs(record)}, with {_packages(record)}.",
+        "## What it predicts",
+        "\n".join([_task(task, description) for task in description.tasks.values()]),
+        "## Intended use",
+        f"Pictures like those of {_data(config)}, which is all that it has been measured on. A class or label that is "
+        "not named above it cannot predict. Its figures below are of validation rows that also chose the epoch "
+        f"(by `{config.select_by}`).",
+        "## Figures",
+        _table(record, description),
+        "## How to use it",
+        f'```python\nimport mtl_accel\n\npredictor = mtl_accel.load("{repo or "path/of/this/folder"}")\n'
+        'table = predictor.predict(["photo.jpg"])\n```',
+        "\n".join(f"- `{name}`: {_FILES[name]}" for name in files),
+        "## Training",
+        f"```json\n{_by_lines(_public(config))}\n```",
+    ]
+    return [part for part in parts if part]
+
+
+def data_name(config: Config) -> str:
+    """The source as the public may know it: a folder's own name, without its path."""
+    path = Path(config.data.source)
+    return str(path) if is_hub_id(str(path)) and not path.exists() else path.name
+
+
+def _data(config: Config) -> str:
+    if config.data.source == "wardrobe":
+        sizes = config.data.wardrobe
+        return f"the drawn garments of mtl_accel's data set `wardrobe` ({sizes.num_train} training pictures)"
+    return f"the data set `{data_name(config)}`"
+
+
+def _epochs(record: RunRecord) -> str:
+    number = len(record.epochs)
+    return f"{number} epoch{'s' if number != 1 else ''}"
+
+
+def _packages(record: RunRecord) -> str:
+    known = record.environment.packages
+    return " and ".join(f"{name} {known[name]}" for name in ("mtl_accel", "torch") if name in known) or "mtl_accel"
+
+
+def _task(task: Task, description: Finished) -> str:
+    cuts = description.thresholds.get(task.name)
+    if cuts is None:
+        return f"- **{task.name}** ({task.kind}): {', '.join(map(_code, task.classes))}"
+    listed = ", ".join(f"{_code(name)} ({cut:.4g})" for name, cut in zip(task.classes, cuts, strict=True))
+    return f"- **{task.name}** ({task.kind}; a label is there from the probability in brackets on): {listed}"
+
+
+def _code(name: str) -> str:
+    """A class name as code: Markdown has no other way to show it whatever is in it."""
+    return "`" + " ".join(name.replace("`", "'").split()) + "`"
+
+
+def _figures(record: RunRecord) -> dict[str, float]:
+    """The best epoch's validation metrics; what was no number is left out."""
+    names = (record.epochs[-1].validation or {}) if record.epochs else {}
+    best = record.best_epoch
+    values = {name: record.values("validation", name).get(best or 0) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _table(record: RunRecord, description: Finished) -> str:
+    figures = _figures(record)
+    if not figures:
+        return ""
+    fitted = {name: v for name, v in record.end.fitted.items() if v is not None and math.isfinite(v)}
+    rows = [f"| {name} | {value:.6f} |" for name, value in {**figures, **fitted}.items()]
+    half = f" F1 is at threshold {thresholds.DEFAULT}" if description.thresholds else ""
+    honest = "; `_cross_fitted` is with thresholds that were fitted on other rows." if fitted else "." if half else ""
+    intro = f"Validation after epoch {record.best_epoch}, the best one.{half}{honest}"
+    return "\n".join([f"{intro}\n", "| metric | value |", "|---|---|", *rows])
+
+
+def _by_lines(raw: dict[str, Any]) -> str:
+    """JSON, one line a key."""
+    return "{\n" + ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in raw.items()) + "\n}"
+
+
+def _public(config: Config) -> dict[str, Any]:
+    """The config without the paths of the machine."""
+    raw: dict[str, Any] = config.model_dump(mode="json", by_alias=True)
+    for place in _PLACES:
+        *parents, last = place.split(".")
+        branch = raw
+        for parent in parents:
+            branch = branch[parent]
+        branch.pop(last, None)
+    raw["data"]["source"] = data_name(config)
+    if raw["model"]["weights"] is not None:
+        raw["model"]["weights"] = Path(raw["model"]["weights"]).name
+    del raw["description"]
+    return raw

@@ -1,0 +1,92 @@
+"""Whether an exported model says what the model says, on pictures of its run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import keyed
+from ..config import Config
+from ..config.transforms import cached_prefix
+from ..data.augment import Augmentation
+from ..data.labelled import read
+from ..data.pixels import DecodedPixels
+from ..errors import UserError
+from ..finished import Finished
+from ..models.pair import Pair
+from ..tasks import Task
+from .graph import picture_size
+
+NUM_PICTURES = 64
+TOLERANCE = 1e-4  # of a probability; of a regression's value relative to it, where it is above 1
+
+Runner = Callable[[Tensor], Mapping[str, np.ndarray]]  # uint8 [B, 3, H, W] -> {task: float32 [B, C]}
+
+
+class Sample(NamedTuple):
+    """What a check is made on: images uint8 [64, 3, H, W], and in words where they come from."""
+
+    images: Tensor
+    origin: str
+
+
+def sample(config: Config, description: Finished) -> Sample:
+    """Validation pictures of a run's data, or drawn ones where the data are not there any more."""
+    try:
+        split = read(config).splits["validation"]
+        rows = np.arange(NUM_PICTURES) % len(split)
+        images = DecodedPixels(split, cached_prefix(description.transforms), "validation").read(rows)
+        few = f", each of the {len(split)} more than once" if len(split) < NUM_PICTURES else ""
+        return Sample(images, f"{NUM_PICTURES} validation pictures{few}")
+    except UserError as error:
+        reason = f"since the validation pictures cannot be read ({error.problems[0]})"
+        return Sample(noise(picture_size(description)), f"{NUM_PICTURES} pictures of noise, {reason}")
+
+
+def noise(size: tuple[int, int]) -> Tensor:
+    """uint8 [64, 3, H, W]: noise, in each picture of another colour, so that a model tells them apart."""
+    shape = (NUM_PICTURES, 3, *size)
+    grain = keyed.words(0, np.arange(np.prod(shape))).astype(np.uint8).reshape(shape)
+    colours = keyed.words(1, np.arange(NUM_PICTURES * 3)).astype(np.uint8).reshape(NUM_PICTURES, 3, 1, 1)
+    return torch.from_numpy((grain * (colours / 255)).astype(np.uint8))
+
+
+def reference(model: Pair, description: Finished, images: Tensor) -> dict[str, np.ndarray]:
+    """What a model on the CPU says by the code of training, in float32: {task: float64 [B, C]}."""
+    with torch.no_grad():
+        logits = model.to(memory_format=torch.channels_last)(Augmentation(description.transforms, seed=0)(images))
+    return {name: task.probabilities(logits[name].numpy()) for name, task in description.tasks.items()}
+
+
+def check(run: Runner, images: Tensor, expected: Mapping[str, np.ndarray], tasks: Mapping[str, Task]) -> float:
+    """The largest difference from the model, with all pictures in one batch and with each alone.
+
+    Raises:
+        UserError: it is not below the tolerance.
+    """
+    alone = [run(image[None]) for image in images]
+    found = {
+        f"in a batch of {len(images)}": run(images),
+        "each alone": {name: np.concatenate([values[name] for values in alone]) for name in tasks},
+    }
+    differences = {
+        (name, how): _difference(values[name], expected[name]) for how, values in found.items() for name in tasks
+    }
+    problems = [
+        f"tasks.{name}: the exported model differs by {difference:.3g} from the run's, on pictures {how}; less than "
+        f"{TOLERANCE:g} is asked for. Nothing was written; try another --format, or other versions of torch and onnx"
+        for (name, how), difference in differences.items()
+        if not difference < TOLERANCE  # so that NaN is one
+    ]
+    if problems:
+        raise UserError(problems)
+    return max(differences.values())
+
+
+def _difference(found: np.ndarray, expected: np.ndarray) -> float:
+    assert found.shape == expected.shape, f"{found.shape} for {expected.shape}"
+    return float(np.max(np.abs(found - expected) / np.maximum(1.0, np.abs(expected))))

@@ -1,0 +1,120 @@
+"""From a run to one file in another format, checked against the model before it is written."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .. import durable, finished
+from ..config import Config, run_config
+from ..errors import UserError
+from ..finished import Finished
+from ..report import runs
+from . import card, check, onnx_file, torch_file
+from .check import Runner, Sample
+from .graph import Graph
+
+FORMATS = ("safetensors", "onnx", "torch")
+_ONE_FILE: dict[str, tuple[str, Callable[[Graph, Finished], bytes], Callable[[bytes], Runner]]] = {
+    "onnx": ("model.onnx", onnx_file.write, onnx_file.Session),
+    "torch": ("model.pt2", torch_file.write, torch_file.Program),
+}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote.
+
+    Attributes:
+        path: the file; of safetensors the folder.
+        difference: the largest one from the run's model that the check found.
+        checked_on: in words.
+    """
+
+    path: Path
+    difference: float
+    checked_on: str
+    card: Path
+
+
+def export(
+    run: str | Path,
+    format: str,
+    output: str | Path | None = None,
+    *,
+    config: Config | None = None,
+    repo: str | None = None,
+) -> Exported:
+    """Write the finished model of a run in another format, and its model card.
+
+    Args:
+        format: "onnx" and "torch" write one file, "safetensors" a folder like RUN/model.
+        output: None: RUN/model/model.onnx or RUN/model/model.pt2; for safetensors RUN/model itself, checked.
+        config: the run's, with other data, when they lie elsewhere now.
+        repo: the Hub id that the card names, if it will have one.
+
+    Raises:
+        UserError: no finished run, missing packages, an output that is something else, or a difference.
+    """
+    run = Path(run)
+    if format not in FORMATS:
+        raise UserError(f"--format: {format!r} is none of {', '.join(FORMATS)}")
+    config = config or run_config(run, [])
+    folder = run / "model"
+    description = finished.read(folder)
+    (record,) = runs.read([run])
+    target = _target(folder, format, output)
+    sample = check.sample(config, description)
+    expected = check.reference(finished.load_weights(folder, description), description, sample.images)
+    if format == "safetensors":
+        difference = _check_folder(folder, sample, expected)
+        written = card.write(folder, record, description, repo)
+        if target != folder:
+            difference = max(difference, _copy(folder, target, sample, expected))
+    else:
+        _, write, read = _ONE_FILE[format]
+        content = write(Graph(finished.load_weights(folder, description), description), description)
+        difference = check.check(read(content), sample.images, expected, description.tasks)
+        durable.write_bytes(target, content)
+        written = card.write(folder, record, description, repo)
+    return Exported(target, difference, sample.origin, written)
+
+
+def _target(folder: Path, format: str, output: str | Path | None) -> Path:
+    """Where it goes. Raises UserError for what must not be overwritten."""
+    if output is None:
+        return folder if format == "safetensors" else folder / _ONE_FILE[format][0]
+    target = Path(output)
+    if format != "safetensors" and target.is_dir():
+        raise UserError(f"--output: {target} is a folder; --format {format} writes one file, such as model.onnx in it")
+    if format == "safetensors" and target.exists() and not _is_model(target):
+        raise UserError(f"--output: {target} exists and is no model folder; give a new one")
+    return target
+
+
+def _is_model(folder: Path) -> bool:
+    """Whether a folder holds a model, and so may be replaced by one; an empty one may, too."""
+    return folder.is_dir() and ((folder / "model.safetensors").is_file() or not any(folder.iterdir()))
+
+
+def _check_folder(folder: Path, sample: Sample, expected: Mapping[str, np.ndarray]) -> float:
+    """The difference that a model folder makes when it is read as the documents say."""
+    description = finished.read(folder)
+    graph = Graph(finished.load_weights(folder, description), description)
+    return check.check(
+        lambda images: {name: values.detach().numpy() for name, values in graph(images).items()},
+        sample.images,
+        expected,
+        description.tasks,
+    )
+
+
+def _copy(folder: Path, target: Path, sample: Sample, expected: Mapping[str, np.ndarray]) -> float:
+    with durable.storage_errors(target), durable.replace_folder(target) as temporary:
+        for name in ("model.safetensors", "config.json", card.NAME):
+            shutil.copy(folder / name, temporary / name)
+        return _check_folder(temporary, sample, expected)

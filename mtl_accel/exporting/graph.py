@@ -1,0 +1,85 @@
+"""What is exported: a module from uint8 pictures to probabilities, and what it must be known by."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+
+from ..config.transforms import Normalize, cached_prefix
+from ..finished import Finished
+from ..models.pair import Pair
+from ..tasks import Task
+
+# Not one of 1, whose sizes an exporter takes for constants.
+_TRACED_BATCH = 2
+DYNAMIC_SHAPES = {"images": {0: Dim("batch", min=1)}}
+
+
+class Scaling(nn.Module):
+    """Pixels to [0, 1], then the mean subtracted and divided by the standard deviation: the run's own steps."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, normalize: Normalize) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(normalize.mean, dtype=torch.float32)[:, None, None])
+        self.register_buffer("std", torch.tensor(normalize.std, dtype=torch.float32)[:, None, None])
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images.to(torch.float32) / 255 - self.mean) / self.std
+
+
+class Graph(nn.Module):
+    """A model with its normalisation before and its softmax and sigmoids behind it.
+
+    Args:
+        model: in evaluation mode, on the CPU.
+        description: the model folder's.
+    """
+
+    def __init__(self, model: Pair, description: Finished) -> None:
+        super().__init__()
+        (normalize,) = description.transforms[len(cached_prefix(description.transforms)) :]
+        assert isinstance(normalize, Normalize), "the rule of transforms.eval: resized, cropped, normalised"
+        self.scaling, self.model, self.tasks = Scaling(normalize), model, description.tasks
+        self.eval()
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """uint8 [B, 3, H, W] -> {task: float32 [B, C]}: probabilities, or a regression's values as they are."""
+        logits = self.model(self.scaling(images))
+        return {name: _probabilities(task, logits[name]) for name, task in self.tasks.items()}
+
+
+def _probabilities(task: Task, logits: Tensor) -> Tensor:
+    if task.kind == "multiclass":
+        return logits.softmax(dim=1)
+    return logits.sigmoid() if task.kind == "multilabel" else logits
+
+
+def example(description: Finished) -> Tensor:
+    """Pictures of the right shape to trace with."""
+    return torch.zeros((_TRACED_BATCH, 3, *picture_size(description)), dtype=torch.uint8)
+
+
+def picture_size(description: Finished) -> tuple[int, int]:
+    """(height, width) that the graph takes: what Resize and CenterCrop leave."""
+    return cached_prefix(description.transforms)[-1].size
+
+
+def metadata(description: Finished) -> dict[str, Any]:
+    """What goes with an exported file: tasks with classes and thresholds, transforms, shapes and versions."""
+    described: Mapping[str, Any] = description.describe()
+    return {
+        "model": described["model"],
+        "tasks": described["tasks"],
+        "transforms": described["transforms"],
+        "input": {"dtype": "uint8", "shape": ["batch", 3, *picture_size(description)]},
+        "outputs": "probabilities [batch, classes] of each task by its name; of a regression the values",
+        "versions": {name: importlib.metadata.version(name) for name in ("mtl_accel", "torch")},
+    }

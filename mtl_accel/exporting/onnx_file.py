@@ -1,0 +1,86 @@
+"""One ONNX file: written by torch's exporter, read back by onnxruntime."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import extras
+from ..errors import UserError
+from ..finished import Finished
+from .graph import DYNAMIC_SHAPES, Graph, example, metadata
+
+OPSET = 18
+_LARGEST_BYTES = 2**31 - 2**20  # protobuf's limit for one file, less the graph beside the weights
+
+
+def write(graph: Graph, description: Finished) -> bytes:
+    """The file's content. Each value of the metadata is JSON.
+
+    Raises:
+        UserError: packages of the extra are missing, or the model is too large for one file.
+    """
+    onnx, *_ = _packages()
+    num_bytes = sum(tensor.nbytes for tensor in graph.state_dict().values())
+    if num_bytes > _LARGEST_BYTES:
+        raise UserError(
+            f"--format onnx: the weights take {num_bytes:,} bytes, and one ONNX file holds {_LARGEST_BYTES:,}; "
+            "use --format torch"
+        )
+    program = torch.onnx.export(
+        graph,
+        (example(description),),
+        dynamo=True,
+        opset_version=OPSET,
+        dynamic_shapes=DYNAMIC_SHAPES,
+        external_data=False,
+        verbose=False,
+    )
+    assert program is not None
+    _name(program.model.graph, list(graph.tasks))
+    for node in program.model.graph:
+        node.metadata_props.clear()  # the exporter's notes, which name files of this machine
+    program.model.metadata_props.update({k: json.dumps(v) for k, v in metadata(description).items()})
+    proto = program.model_proto
+    onnx.checker.check_model(proto)
+    content: bytes = proto.SerializeToString()
+    return content
+
+
+class Session:
+    """A file's content at work, in onnxruntime on the CPU."""
+
+    def __init__(self, content: bytes) -> None:
+        *_, onnxruntime = _packages()
+        self._session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+
+    def __call__(self, images: Tensor) -> dict[str, np.ndarray]:
+        """uint8 [B, 3, H, W] -> {task: float32 [B, C]}."""
+        names = [output.name for output in self._session.get_outputs()]
+        (taken,) = self._session.get_inputs()
+        return dict(zip(names, self._session.run(names, {taken.name: images.numpy()}), strict=True))
+
+
+def _packages() -> list[Any]:
+    return extras.require("export", "onnx", "onnxscript", "onnxruntime")
+
+
+def _name(graph: Any, tasks: list[str]) -> None:
+    """Call input and outputs what the documents call them; what stands between must not have the same names.
+
+    The exporter names values after operators, and a task may be called "relu".
+    """
+    taken = "images"
+    while taken in tasks:
+        taken += "_"
+    own = {*graph.inputs, *graph.outputs}
+    inner = [value for node in graph for value in node.outputs if value not in own]
+    for value in [*inner, *graph.initializers.values()]:
+        if value.name in {taken, *tasks}:
+            value.name = f"{value.name}.inner"  # no task's name has a dot
+    for value, name in zip([*graph.inputs, *graph.outputs], [taken, *tasks], strict=True):
+        value.name = name

@@ -1,0 +1,37 @@
+"""One file of torch.export, read back as a program that needs torch alone."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..finished import Finished
+from .graph import DYNAMIC_SHAPES, Graph, example, metadata
+
+METADATA = "metadata.json"  # name inside the file
+
+
+def write(graph: Graph, description: Finished) -> bytes:
+    """The file's content, with the metadata as JSON in its extra file."""
+    program = torch.export.export(graph, (example(description),), dynamic_shapes=DYNAMIC_SHAPES)
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # names files of this machine
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer, extra_files={METADATA: json.dumps(metadata(description))})
+    return buffer.getvalue()
+
+
+class Program:
+    """A file's content at work. Only for what we wrote: a stranger's file can run code when it is loaded."""
+
+    def __init__(self, content: bytes) -> None:
+        self._module = torch.export.load(io.BytesIO(content)).module()
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> dict[str, np.ndarray]:
+        """uint8 [B, 3, H, W] -> {task: float32 [B, C]}."""
+        return {name: values.numpy() for name, values in self._module(images).items()}

@@ -1,0 +1,60 @@
+"""Every pair, exported: one file that says what the model says, whatever the batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from mtl_accel import models
+from mtl_accel.config.transforms import CenterCrop, Normalize, Resize
+from mtl_accel.data.augment import Augmentation
+from mtl_accel.exporting import check, onnx_file, torch_file
+from mtl_accel.exporting.graph import Graph
+from mtl_accel.finished import Finished
+from mtl_accel.models.pair import Pair
+from mtl_accel.tasks import Task
+
+# An ONNX export takes ten seconds and more of a network with many layers, so two pairs stand for all. Without and with
+# BatchNorm, and both with heads of their own.
+WITH_ONNX = ("vgg16_relu_linear", "resnet18_linear")
+SIZE = (40, 56)
+IMAGES = check.noise(SIZE)[:8]
+FILES = {"torch": (torch_file.write, torch_file.Program), "onnx": (onnx_file.write, onnx_file.Session)}
+CASES = [("torch", pair) for pair in models.MODELS] + [("onnx", pair) for pair in WITH_ONNX]
+
+
+def finished_model(pair: str) -> tuple[Pair, Finished]:
+    """A finished model with random weights that tells pictures apart; its pictures are not square."""
+    tasks = {
+        "category": Task("category", "multiclass", ("category",), ("a", "b", "c"), "accuracy"),
+        "attribute": Task("attribute", "multilabel", ("d", "e"), ("d", "e"), "f1_macro"),
+        "price": Task("price", "regression", ("price",), ("price",), "mae"),
+    }
+    prefix = (Resize(name="Resize", size=(48, 64)), CenterCrop(name="CenterCrop", size=SIZE))
+    thresholds = {"attribute": np.array([0.25, 0.75])}
+    description = Finished(pair, tasks, thresholds, (*prefix, Normalize(name="Normalize")), "bf16", 8)
+    torch.manual_seed(0)
+    model = models.build(pair, {name: task.num_outputs for name, task in tasks.items()}, None).eval()
+    images = Augmentation(description.transforms, seed=0)(IMAGES)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None  # the statistics of the next batch as they are; else deep networks fade it out
+    with torch.no_grad():
+        model.train()(images)
+        for name, logits in model.eval()(images).items():
+            *_, weight, bias = model.heads[name].parameters()
+            weight /= logits.std(dim=0)[:, None]
+            bias.sub_(logits.mean(dim=0)).div_(logits.std(dim=0))
+    return model, description
+
+
+@pytest.mark.parametrize(("form", "pair"), CASES)
+def test_every_pair_says_the_same_from_its_file(form, pair):
+    model, description = finished_model(pair)
+    write, read = FILES[form]
+    content = write(Graph(model, description), description)
+    expected = check.reference(model, description, IMAGES)
+    spread = {name: float(np.ptp(values, axis=0).max()) for name, values in expected.items()}
+    assert min(spread.values()) > 1000 * check.TOLERANCE, "a model that says the same of every picture proves nothing"
+    assert check.check(read(content), IMAGES, expected, description.tasks) < check.TOLERANCE
