@@ -59,9 +59,7 @@ def of(images: Any) -> Pictures:
     if isinstance(images, datasets.Dataset):
         return _of_table(images)
     if isinstance(images, datasets.DatasetDict | datasets.IterableDataset | datasets.IterableDatasetDict):
-        raise UserError(
-            f"images: a {type(images).__name__} is no single table; give one split of it, such as d['test']"
-        )
+        raise UserError(f"images: {type(images).__name__} is not one table; give a datasets.Dataset, such as one split")
     is_one = isinstance(images, str | os.PathLike | Image.Image)
     if is_one or (isinstance(images, Tensor | np.ndarray) and images.ndim == 3):
         images = [images]
