@@ -2,7 +2,8 @@
 
 Takes several configs, one after another: starting a process costs more than training here. With TRACE set, each
 process writes one JSON line a step into the run folder: ids, the augmentation's parameters and the losses.
-FAIL_ON_RANK=R raises on process R in its third step. NAN_AT_STEP=K makes the images of step K NaN.
+FAIL_ON_RANK=R raises on process R in its third step. NAN_AT_STEP=K makes the images of step K NaN. With MEMORY set,
+a line a step in memory.txt says how many bytes are the process's own; LEAK=N keeps N bytes more of each step.
 """
 
 import json
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import torch
 from torch import nn
 from torchvision.models import ResNet18_Weights
@@ -68,6 +70,17 @@ class Deep(Small):
         self.backbone = flat
 
 
+LEAKED: list[bytes] = []
+
+
+def note_memory(run_dir: Path) -> None:
+    """Write down the memory that is this process's own: files that it has mapped are the system's to drop."""
+    LEAKED.append(b"x" * int(os.environ.get("LEAK", 0)))
+    taken = psutil.Process().memory_info()
+    with (run_dir / "memory.txt").open("a") as file:
+        file.write(f"{taken.rss - taken.shared}\n")
+
+
 def traced(run_step: Callable) -> Callable:
     """The step, written down after it ran; the run itself is untouched."""
 
@@ -78,6 +91,8 @@ def traced(run_step: Callable) -> Callable:
         if os.environ.get("NAN_AT_STEP") == str(step):
             run.bare.model.backbone[0].weight.data[0, 0, 0, 0] = float("nan")
         losses = run_step(run, epoch, step, batches, counts)
+        if "MEMORY" in os.environ:
+            note_memory(Path(run.config.run_dir))
         if "TRACE" in os.environ:
             drawn = [run.train_transforms.draw(batch.key.rows, epoch) for batch in batches]
             row = {

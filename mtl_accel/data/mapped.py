@@ -13,7 +13,7 @@ from datasets import Dataset
 from .. import durable
 from ..errors import UserError
 
-ROWS = 4096  # of a batch: no more of a table is held as Python objects at a time
+ROWS = 1024  # of a batch: no more of a table is held as Python objects at a time
 _CHUNK_BYTES = 1 << 20
 
 
