@@ -1,0 +1,53 @@
+"""What a run's model is worth label by label, and what its fitted thresholds change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..thresholds import DEFAULT
+from .tables import ABSENT, Cell, Row, Table, figure
+from .validation import LabelFigures, TaskFigures
+
+_DIGITS = 3  # few images have a label
+
+
+def label_table(task: TaskFigures, logged: Mapping[str, float | None]) -> Table | None:
+    """Precision, recall and F1 of each class; of a multilabel task F1 at 0.5 beside F1 at the fitted thresholds.
+
+    Args:
+        logged: what the run's end says of fitted thresholds, such as "attribute/f1_macro_cross_fitted".
+    """
+    if not task.labels:
+        return None
+    return _thresholds(task, logged) if task.kind == "multilabel" else _classes(task)
+
+
+def _classes(task: TaskFigures) -> Table:
+    head = ("class", "images", "precision", "recall", "F1")
+    rows = [
+        Row((Cell(label.label), Cell(str(label.support)), *_figures(label.precision, label.recall, label.f1)))
+        for label in task.labels
+    ]
+    return Table(f"Each class of {task.name}", head, tuple(rows))
+
+
+def _thresholds(task: TaskFigures, logged: Mapping[str, float | None]) -> Table:
+    head = ("label", "images", f"F1 at {DEFAULT}", "fitted threshold", "F1 at it")
+    rows = [Row((Cell(label.label), Cell(str(label.support)), *_one(label))) for label in task.labels]
+    means = [task.metrics.get(f"{task.name}/f1_macro"), task.fitted.get(f"{task.name}/f1_macro")]
+    cross_fitted = logged.get(f"{task.name}/f1_macro_cross_fitted")
+    rows.append(Row((Cell("mean of the labels (macro)"), Cell(""), *_figures(means[0]), Cell(""), *_figures(means[1]))))
+    if cross_fitted is not None:
+        own = Cell(figure(cross_fitted, _DIGITS))
+        rows.append(Row((Cell("the same, cross-fitted"), Cell(""), *_figures(means[0]), Cell(""), own)))
+    return Table(f"Thresholds of {task.name}: {DEFAULT} beside the fitted ones", head, tuple(rows))
+
+
+def _one(label: LabelFigures) -> list[Cell]:
+    better = None not in (label.f1, label.fitted_f1) and (label.fitted_f1 or 0) > (label.f1 or 0)
+    threshold = ABSENT if label.threshold is None else f"{label.threshold:.3f}"
+    return [*_figures(label.f1), Cell(threshold), Cell(figure(label.fitted_f1, _DIGITS), best=better)]
+
+
+def _figures(*values: float | None) -> list[Cell]:
+    return [Cell(figure(value, _DIGITS)) for value in values]

@@ -1,0 +1,143 @@
+"""The mistakes that a model was surest of, as small pictures with true and predicted labels."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import datasets
+import numpy as np
+from pydantic import BaseModel
+
+from ..data.decoding import decode
+from ..errors import UserError
+from ..tasks import Task
+
+SHOWN, SHOWN_OF_A_KIND = 12, 3
+_PIXELS = 128  # of a picture's longer side
+_QUALITY = 85
+
+
+class Mistake(BaseModel):
+    """One picture. `picture`: a data URI of a JPEG, empty when it cannot be decoded any more."""
+
+    id: str
+    true: str
+    predicted: str
+    confidence: str
+    picture: str
+
+
+class Wrong(NamedTuple):
+    """One row whose answer is wrong, and how sure the model was: a probability, or an error in deviations.
+
+    `kind`: what was taken for what, the same for mistakes that tell the same story.
+    """
+
+    row: int
+    kind: tuple[int, int]
+    sureness: float
+    true: str
+    predicted: str
+    confidence: str
+
+
+def find(
+    task: Task, scores: np.ndarray, target: np.ndarray, mask: np.ndarray, thresholds: np.ndarray | None
+) -> list[Wrong]:
+    """Every row that is wrong, the surest first.
+
+    - multiclass: sure is the probability of the class that was taken for the true one.
+    - multilabel, with its thresholds: that of the label that was wrongly seen or missed, of several the surest.
+    - regression: the error in standard deviations of the labels; only those beyond one are mistakes.
+    """
+    finders = {"multiclass": _classes, "multilabel": _labels, "regression": _numbers}
+    return sorted(finders[task.kind](task, scores, target, mask, thresholds), key=lambda w: (-w.sureness, w.row))
+
+
+def shown(wrong: Sequence[Wrong], table: datasets.Dataset) -> list[Mistake]:
+    """The first mistakes with their pictures, few of a kind; `table` has the columns `id` and `image`."""
+    seen: Counter[tuple[int, int]] = Counter()
+    chosen: list[Wrong] = []
+    for mistake in wrong:
+        seen[mistake.kind] += 1
+        if seen[mistake.kind] <= SHOWN_OF_A_KIND and len(chosen) < SHOWN:
+            chosen.append(mistake)
+    rows = table.select([w.row for w in chosen])
+    return [
+        Mistake(
+            id=str(row["id"]),
+            true=w.true,
+            predicted=w.predicted,
+            confidence=w.confidence,
+            picture=_picture(row["image"], str(row["id"])),
+        )
+        for w, row in zip(chosen, rows, strict=True)
+    ]
+
+
+def _picture(value: object, identifier: str) -> str:
+    try:
+        picture = decode(value, place=f"validation, id {identifier}")  # type: ignore[arg-type]
+    except UserError:
+        return ""
+    picture.thumbnail((_PIXELS, _PIXELS))
+    stream = io.BytesIO()
+    picture.save(stream, "JPEG", quality=_QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def _classes(
+    task: Task, scores: np.ndarray, target: np.ndarray, mask: np.ndarray, thresholds: np.ndarray | None
+) -> list[Wrong]:
+    guessed = scores.argmax(axis=1)
+    found = []
+    for row in np.flatnonzero(mask & (guessed != target)):
+        true, taken = int(target[row]), int(guessed[row])
+        sureness = float(scores[row, taken])
+        confidence = f"probability {sureness:.2f}"
+        found.append(Wrong(int(row), (true, taken), sureness, task.classes[true], task.classes[taken], confidence))
+    return found
+
+
+def _labels(
+    task: Task, scores: np.ndarray, target: np.ndarray, mask: np.ndarray, thresholds: np.ndarray | None
+) -> list[Wrong]:
+    assert thresholds is not None
+    predicted, positive = scores >= thresholds, target == 1
+    found = []
+    for row in np.flatnonzero((mask & (predicted != positive)).any(axis=1)):
+        wrong = np.flatnonzero(mask[row] & (predicted[row] != positive[row]))
+        sureness = np.where(predicted[row, wrong], scores[row, wrong], 1 - scores[row, wrong])
+        worst = int(wrong[sureness.argmax()])
+        seen = bool(predicted[row, worst])
+        what = "wrongly seen" if seen else "missed"
+        confidence = f"{what}: {task.classes[worst]}, probability {scores[row, worst]:.2f}"
+        # An unlabelled label is neither true nor a mistake.
+        names = [_names(task, labels & mask[row]) for labels in (positive[row], predicted[row])]
+        found.append(Wrong(int(row), (worst, int(seen)), float(sureness.max()), names[0], names[1], confidence))
+    return found
+
+
+def _names(task: Task, labels: np.ndarray) -> str:
+    return ", ".join(task.classes[index] for index in np.flatnonzero(labels)) or "none"
+
+
+def _numbers(
+    task: Task, scores: np.ndarray, target: np.ndarray, mask: np.ndarray, thresholds: np.ndarray | None
+) -> list[Wrong]:
+    count = np.maximum(mask.sum(axis=0), 1)
+    mean = np.where(mask, target, 0).sum(axis=0) / count
+    deviation = np.sqrt(np.where(mask, (target - mean) ** 2, 0).sum(axis=0) / count)
+    errors = np.where(mask, np.abs(scores - target), 0) / np.maximum(deviation, 1e-12)
+    found = []
+    for row in np.flatnonzero((errors > 1).any(axis=1)):
+        worst = int(errors[row].argmax())
+        sides = [f"{task.classes[worst]} {values[row, worst]:.6g}" for values in (target, scores)]
+        size = float(errors[row, worst])
+        kind = (worst, int(scores[row, worst] > target[row, worst]))
+        found.append(Wrong(int(row), kind, size, sides[0], sides[1], f"off by {size:.1f} deviations"))
+    return found

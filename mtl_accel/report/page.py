@@ -1,0 +1,103 @@
+"""The report on the disk: one page without script or network, the same as Markdown, and the comparison as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from .. import durable, extras
+from ..errors import UserError
+from ..spreadsheet import csv_line, harmless
+from . import palette
+from .content import Report, RunPart, build
+from .frames import frame_of
+from .mistakes import SHOWN_OF_A_KIND
+from .runs import read
+from .tables import Cell, Row, Table, escape, markdown
+from .validation import TaskFigures
+
+_TEMPLATE = "report.html.jinja"
+_CSV = "leaderboard.csv"
+
+
+def write_report(runs: Iterable[str | Path], output: str | Path = "report.html") -> Path:
+    """Write the report of some run folders; returns the page's path.
+
+    Beside the page, say report.html, stand report.md with the same tables, and leaderboard.csv with what `compare`
+    gives. What a model says of its validation images is kept in its run folder.
+
+    Raises:
+        UserError: a folder that holds no run, files of a run that cannot be read, or a place that cannot be written.
+    """
+    path = Path(output).expanduser()
+    if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
+        raise UserError(f"--output: {path} must be the page to write, a file that ends in .html, such as report.html")
+    environment = _environment()
+    records = read(list(runs))
+    frame = frame_of(records)
+    report = build(records, frame)
+    page = environment.get_template(_TEMPLATE).render(report=report, themes=palette.css, few=SHOWN_OF_A_KIND)
+    # A folder's name may hold bytes that are no text; they are shown as question marks.
+    for place, text in (
+        (path, page),
+        (path.with_suffix(".md"), _markdown(report)),
+        (path.with_name(_CSV), _csv(frame)),
+    ):
+        durable.write_bytes(place, text.encode("utf-8", "replace"))
+    return path
+
+
+def _environment():  # type: ignore[no-untyped-def]
+    jinja2 = extras.require("report", "jinja2")[0]
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("mtl_accel.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    rows = [list(frame.columns), *frame.itertuples(index=False)]
+    return "".join(csv_line([harmless("" if pd.isna(cell) else str(cell)) for cell in row]) for row in rows)
+
+
+def _markdown(report: Report) -> str:
+    parts = ["# Report", markdown(report.leaderboard)]
+    parts += [markdown(report.seeds)] if report.seeds else []
+    parts += ["## What is different", *(_changes(part) for part in report.runs)]
+    parts += ["## Overfitting", markdown(report.overfitting)]
+    for part in report.runs:
+        parts += _labels(part)
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _changes(part: RunPart) -> str:
+    record, names = part.record, escape(part.record.name)
+    begin = "What it is" if part.before is None else f"From {escape(part.before)}"
+    begin += ":" if part.differences else ": nothing is different."
+    lines = [f"### {names} ({record.state})", "", begin, "", *(f"- {escape(words)}" for words in part.differences)]
+    if record.status.message:
+        lines += ["", f"Its message: {escape(record.status.message)}"]
+    if part.ran_on:
+        lines += ["", f"Ran on: {escape(', '.join(part.ran_on))}"]
+    return "\n".join(lines)
+
+
+def _labels(part: RunPart) -> Iterator[str]:
+    yield f"## {escape(part.record.name)} on its validation images"
+    yield from map(escape, part.problems)
+    for task in part.tasks:
+        if task.table:
+            yield markdown(task.table)
+        if task.figures.mistakes:
+            yield markdown(_mistakes(task.figures))
+
+
+def _mistakes(task: TaskFigures) -> Table:
+    rows = tuple(Row((Cell(m.id), Cell(m.true), Cell(m.predicted), Cell(m.confidence))) for m in task.mistakes)
+    caption = f"{task.name}: the surest of {task.num_mistakes} wrong answers"
+    return Table(caption, ("image", "true", "predicted", "sure"), rows, frozenset(range(4)))

@@ -1,0 +1,239 @@
+"""Run folders as they lie on the disk: config, status, epochs and environment of finished, running and failed runs."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ValidationError
+
+from .. import durable
+from ..config import Config, validate
+from ..config.sections import primary_metric
+from ..errors import UserError
+from ..tasks import Task, composite, lower_is_better
+
+COMPOSITE = "composite"  # the mean of the tasks' primary metrics, under the name of a metric
+
+
+class Epoch(BaseModel):
+    """One epoch row of log.jsonl; null stands for what was no number."""
+
+    epoch: int
+    train: dict[str, float | None] | None = None
+    validation: dict[str, float | None] | None = None
+    lr: float | None = None
+    seconds: float | None = None
+    images_per_second: float | None = None
+
+
+class End(BaseModel):
+    """The last row of log.jsonl; `fitted`: metrics with thresholds that were fitted on other rows."""
+
+    fitted: dict[str, float | None] = {}
+
+
+class Status(BaseModel):
+    """status.json."""
+
+    status: str = "unknown"
+    message: str | None = None
+    host: str | None = None
+    pid: int | None = None
+
+
+class Environment(BaseModel):
+    """environment.json, as far as runs are compared by it."""
+
+    device: str | None = None
+    processes: int | None = None
+    mixed_precision: str | None = None
+    packages: dict[str, str] = {}
+
+
+class Gap(NamedTuple):
+    """How much better a run is on its training images than on validation: the overfitting, in the metric's unit."""
+
+    train: float
+    validation: float
+    size: float
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run folder says. `name` is the folder's, with as much of its path as tells it from the others."""
+
+    name: str
+    folder: Path
+    config: Config
+    status: Status
+    environment: Environment
+    epochs: tuple[Epoch, ...]
+    end: End
+
+    @property
+    def tasks(self) -> dict[str, Task]:
+        """By name, without their classes, which only the finished model knows."""
+        return {n: Task(n, t.kind, (), (), primary_metric(t), t.weight) for n, t in self.config.tasks.items()}
+
+    @property
+    def primary_metrics(self) -> list[str]:
+        """Such as ["category/accuracy", "attribute/f1_macro"]."""
+        return [task.metric for task in self.tasks.values()]
+
+    def values(self, split: str, metric: str) -> dict[int, float]:
+        """A metric, or COMPOSITE, of "train" or "validation" by epoch; what is no number is left out."""
+        found: dict[int, float] = {}
+        for row in self.epochs:
+            figures = {k: v for k, v in (getattr(row, split) or {}).items() if v is not None}
+            whole = metric == COMPOSITE and all(name in figures for name in self.primary_metrics)
+            value = composite(figures, self.tasks) if whole else figures.get(metric)
+            if value is not None and math.isfinite(value):
+                found[row.epoch] = value
+        return found
+
+    def best(self, metric: str) -> tuple[int, float] | None:
+        """Epoch and value of the best validation, the first of equals."""
+        values = self.values("validation", metric)
+        if not values:
+            return None
+        epoch = (min if lower_is_better(metric) else max)(values, key=lambda e: values[e])
+        return epoch, values[epoch]
+
+    def gap(self, metric: str) -> Gap | None:
+        """Of the last epoch; None where it lacks one of the two figures."""
+        last = self.epochs[-1].epoch if self.epochs else 0
+        train, validation = (self.values(split, metric).get(last) for split in ("train", "validation"))
+        if train is None or validation is None:
+            return None
+        return Gap(train, validation, validation - train if lower_is_better(metric) else train - validation)
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch that the config selects: that of the finished model."""
+        selected = self.config.select_by
+        best = self.best(COMPOSITE if selected == "mean" else selected)
+        return best[0] if best else None
+
+    @property
+    def seconds(self) -> float:
+        """Of training, over all epochs."""
+        return sum(row.seconds or 0.0 for row in self.epochs)
+
+    @property
+    def state(self) -> str:
+        """finished, running, stopped, failed, killed or unknown: killed when it ran here and its process is gone."""
+        status = self.status
+        gone = status.status == "running" and status.host == socket.gethostname() and not _lives(status.pid)
+        return "killed" if gone else status.status
+
+
+def read(folders: Sequence[str | Path]) -> list[RunRecord]:
+    """The runs of some folders, in that order; a folder that is given twice counts once.
+
+    Raises:
+        UserError: every folder that holds no run, and every file of a run that cannot be read.
+    """
+    paths = list(dict.fromkeys(Path(folder).expanduser().resolve() for folder in folders))
+    records, problems = [], [] if paths else ["no run was given; give the folders of runs, such as runs/v4 runs/v5"]
+    for path, name in zip(paths, names(paths), strict=True):
+        try:
+            records.append(_read(path, name))
+        except UserError as error:  # noqa: PERF203 (all folders' problems are told at once)
+            problems += error.problems
+    if problems:
+        raise UserError(problems)
+    return records
+
+
+def names(paths: Sequence[Path]) -> list[str]:
+    """The shortest ends of different absolute paths that tell all of them apart: "v5", or "monday/v5"."""
+    found = []
+    for path in paths:
+        others = [other.parts for other in paths if other != path]
+        length = 1
+        while length < len(path.parts) and any(other[-length:] == path.parts[-length:] for other in others):
+            length += 1
+        found.append("/".join(path.parts[-length:]))
+    return found
+
+
+def _read(folder: Path, name: str) -> RunRecord:
+    path = folder / "config.json"
+    if not path.is_file():
+        what = "holds no config.json" if folder.is_dir() else "is no folder"
+        raise UserError(f"{folder}: {what}, and so is no run; give the folder of a run, such as runs/v5")
+    raw = durable.read_json(path)
+    if not isinstance(raw, dict):
+        raise UserError(f"{path}: holds no object; restore the file, or leave this run out")
+    epochs, end = _rows(folder / "log.jsonl")
+    status, environment = (_optional(folder / file) for file in ("status.json", "environment.json"))
+    return RunRecord(
+        name=name,
+        folder=folder,
+        config=validate(raw, str(path)),
+        status=_parsed(Status, status, str(folder / "status.json")),
+        environment=_parsed(Environment, environment, str(folder / "environment.json")),
+        epochs=epochs,
+        end=end,
+    )
+
+
+def _optional(path: Path) -> Any:
+    return durable.read_json(path) if path.is_file() else {}
+
+
+def _rows(path: Path) -> tuple[tuple[Epoch, ...], End]:
+    """The epochs, and the end as far as it is there; of an epoch that was run again the last row counts."""
+    by_epoch: dict[int, Epoch] = {}
+    end = End()
+    with durable.storage_errors(path):
+        content = path.read_bytes() if path.is_file() else b""
+    # A last line without its end was cut short by a kill, or is being written now.
+    for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), start=1):
+        place = f"{path}, line {number}"
+        row = _json(line, place)
+        if isinstance(row, dict) and row.get("event") == "epoch":
+            epoch = _parsed(Epoch, row, place)
+            by_epoch[epoch.epoch] = epoch
+        elif isinstance(row, dict) and row.get("event") == "end":
+            end = _parsed(End, row, place)
+    return tuple(by_epoch[epoch] for epoch in sorted(by_epoch)), end
+
+
+def _json(line: bytes, place: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{place}: not JSON ({error}); remove the line") from error
+
+
+def _parsed(kind: type[Any], value: Any, place: str) -> Any:
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        found = [(".".join(map(str, detail["loc"])), detail["msg"]) for detail in error.errors()]
+        raise UserError([f"{place}: {key}: {message}; a run did not write this" for key, message in found]) from error
+
+
+def _lives(pid: int | None) -> bool:
+    try:
+        os.kill(pid or 0, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # somebody else's is alive as well
+        return True
+    return True
+
+
+def tasks_of(records: Sequence[RunRecord]) -> tuple[list[str], Mapping[str, list[str]]]:
+    """The metrics that all runs have, and those of each run that not all have, by the run's name."""
+    shared = [m for m in records[0].primary_metrics if all(m in record.primary_metrics for record in records)]
+    own = {record.name: [m for m in record.primary_metrics if m not in shared] for record in records}
+    return shared, {name: metrics for name, metrics in own.items() if metrics}

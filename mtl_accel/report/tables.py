@@ -1,0 +1,69 @@
+"""The tables of a report, the same for the page, for Markdown and for CSV."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .svg import legible
+
+ABSENT = "\N{EM DASH}"
+
+
+class Cell(NamedTuple):
+    """A value in words, a quieter note behind it, and whether it is the best of its column."""
+
+    text: str
+    note: str = ""
+    best: bool = False
+
+
+class Row(NamedTuple):
+    """One line. `number` is the run's place in the report, which decides its sign; `aside`: it is no run's."""
+
+    cells: tuple[Cell, ...]
+    number: int | None = None
+    aside: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A caption, a head and rows. The first column and those in `words` hold words, the others figures."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[Row, ...]
+    words: frozenset[int] = frozenset({0})
+
+
+def figure(value: float | None, digits: int = 4) -> str:
+    """A number with so many digits after the point, or the sign for none."""
+    return ABSENT if value is None or value != value else f"{value:.{digits}f}"
+
+
+def markdown(table: Table) -> str:
+    """A table of GitHub's Markdown, in which names are text and nothing else."""
+    lines = [f"**{escape(table.caption)}**", "", _line([escape(name) for name in table.head])]
+    lines.append(_line(["---" if column in table.words else "---:" for column in range(len(table.head))]))
+    lines += [_line([_cell(cell) for cell in row.cells]) for row in table.rows]
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(cell: Cell) -> str:
+    text = f"**{escape(cell.text)}**" if cell.best else escape(cell.text)
+    return f"{text} ({escape(cell.note)})" if cell.note else text
+
+
+def escape(text: str) -> str:
+    """Text that Markdown shows as it is: no mark-up, no link, no HTML, no new column."""
+    text = legible(text).replace("&", "&amp;").replace("<", "&lt;")
+    text = re.sub(r"([\\`*{}\[\]|~$]|(?<!\w)_|_(?!\w))", r"\\\1", text)
+    # A bare address becomes a link in GitHub's Markdown unless its signs are written otherwise.
+    text = re.sub(r"(?i)\b(https?|ftp|mailto|xmpp):", r"\1&#58;", text)
+    return text.replace("www.", "www&#46;").replace("@", "&#64;")

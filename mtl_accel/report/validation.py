@@ -1,0 +1,196 @@
+"""What a finished run's model says of its validation split: per label, confusions, and its most confident mistakes.
+
+Computed once and kept in the run folder, until the model is another one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from typing import Literal
+
+import datasets
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from .. import durable, metrics, predictor
+from ..data import evaluated
+from ..data.labels import Targets
+from ..errors import UserError
+from ..tasks import Task
+from ..thresholds import DEFAULT
+from . import mistakes
+from .mistakes import Mistake
+from .runs import RunRecord
+
+_FILE = "report.json"
+_VERSION = 1  # of what the file holds: another one never reads an older file
+_MOST_CLASSES = 20  # of a confusion matrix
+_MOST_CONFUSIONS = 8
+_CHUNK_BYTES = 1 << 20
+
+logger = logging.getLogger(__name__)
+
+
+class LabelFigures(BaseModel):
+    """One class or label; null where it is labelled in no row. `fitted_*` and `threshold`: of multilabel tasks."""
+
+    label: str
+    support: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    threshold: float | None = None
+    fitted_f1: float | None = None
+
+
+class Confusion(BaseModel):
+    """How often each class (row) was taken for which (column), among the classes with the most mistakes."""
+
+    classes: list[str]
+    counts: list[list[int]]
+    left_out: int  # classes that are not shown
+    most: list[tuple[str, str, int]]  # true class, predicted class, how often
+
+
+class TaskFigures(BaseModel):
+    """One task on the validation split. `metrics` by full name, at threshold 0.5; `fitted`: with the model's own."""
+
+    name: str
+    kind: Literal["multiclass", "multilabel", "regression"]
+    labels: list[LabelFigures]
+    confusion: Confusion | None
+    mistakes: list[Mistake]
+    num_mistakes: int
+    metrics: dict[str, float | None]
+    fitted: dict[str, float | None] = {}
+
+
+class Validation(BaseModel):
+    """All tasks of a run. `key` says of which model and data."""
+
+    key: str
+    images: int
+    tasks: list[TaskFigures]
+
+
+def of(record: RunRecord) -> Validation:
+    """From the run folder, or else computed and written there.
+
+    Raises:
+        UserError: no finished model lies there, or the data are not what they were.
+    """
+    key = _key(record)
+    path = record.folder / _FILE
+    kept = _kept(record, key)
+    if kept is not None:
+        return kept
+    model = predictor.load(record.folder, num_workers=record.config.data.num_workers)
+    table, targets = evaluated.read(record.config, model.tasks, "validation")
+    scores = model.probabilities(table, name="validation")
+    if not all(np.isfinite(values).all() for values in scores.values()):
+        raise UserError(f"{record.folder}: what the model says of validation is not finite; its weights are damaged")
+    found = Validation(
+        key=key,
+        images=len(table),
+        tasks=[
+            task_figures(task, scores[name], targets[name], model.thresholds.get(name), table)
+            for name, task in model.tasks.items()
+        ],
+    )
+    try:
+        durable.write_bytes(path, found.model_dump_json().encode())
+    except UserError as error:  # somebody else's run, or a full disk: the page is made all the same
+        logger.warning("the figures of %s are not kept: %s", record.name, error)
+    return found
+
+
+def task_figures(
+    task: Task, scores: np.ndarray, targets: Targets, thresholds: np.ndarray | None, table: datasets.Dataset
+) -> TaskFigures:
+    """Figures of one task from its probabilities [N, C]; `thresholds` [C] of a multilabel one."""
+    arrays = (scores, targets.target, targets.mask)
+    wrong = mistakes.find(task, *arrays, thresholds)
+    fitted = {} if thresholds is None else metrics.compute(task.kind, *arrays, thresholds)
+    return TaskFigures(
+        name=task.name,
+        kind=task.kind,
+        labels=_labels(task, *arrays, thresholds),
+        confusion=_confusion(task, *arrays) if task.kind == "multiclass" else None,
+        mistakes=mistakes.shown(wrong, table),
+        num_mistakes=len(wrong),
+        metrics=_named(task, metrics.compute(task.kind, *arrays)),
+        fitted=_named(task, {name: value for name, value in fitted.items() if name.startswith("f1_")}),
+    )
+
+
+def _labels(
+    task: Task, scores: np.ndarray, target: np.ndarray, mask: np.ndarray, thresholds: np.ndarray | None
+) -> list[LabelFigures]:
+    rows = metrics.per_label(task.kind, scores, target, mask, task.classes, DEFAULT)
+    figures = [LabelFigures(**_without_nan(row)) for row in rows]
+    if thresholds is None:
+        return figures
+    fitted = metrics.per_label(task.kind, scores, target, mask, task.classes, thresholds)
+    return [
+        row.model_copy(update={"threshold": float(threshold), "fitted_f1": _number(own["f1"])})
+        for row, own, threshold in zip(figures, fitted, thresholds, strict=True)
+    ]
+
+
+def _confusion(task: Task, scores: np.ndarray, target: np.ndarray, mask: np.ndarray) -> Confusion:
+    size = task.num_outputs
+    true, guessed = target[mask].astype(int), scores[mask].argmax(axis=1)
+    counts = np.bincount(true * size + guessed, minlength=size * size).reshape(size, size)
+    wrong = counts - np.diag(np.diag(counts))
+    # All classes in their own order, or of too many those with the most mistakes.
+    worst = np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")[:_MOST_CLASSES]
+    chosen = np.sort(worst)
+    pairs = [divmod(int(place), size) for place in np.argsort(-wrong, axis=None, kind="stable")[:_MOST_CONFUSIONS]]
+    return Confusion(
+        classes=[task.classes[index] for index in chosen],
+        counts=counts[np.ix_(chosen, chosen)].tolist(),
+        left_out=size - len(chosen),
+        most=[(task.classes[t], task.classes[g], int(wrong[t, g])) for t, g in pairs if wrong[t, g]],
+    )
+
+
+def _named(task: Task, values: Mapping[str, float]) -> dict[str, float | None]:
+    return {f"{task.name}/{name}": _number(value) for name, value in values.items()}
+
+
+def _without_nan(row: Mapping[str, object]) -> dict[str, object]:
+    return {key: _number(value) if isinstance(value, float) else value for key, value in row.items()}
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _kept(record: RunRecord, key: str) -> Validation | None:
+    path = record.folder / _FILE
+    try:
+        kept = Validation.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):  # none yet, or one that is damaged: it is written anew
+        return None
+    return kept if kept.key == key else None
+
+
+def _key(record: RunRecord) -> str:
+    """Of the model, what it is asked, and how the answer is written.
+
+    Raises:
+        UserError: there is no finished model.
+    """
+    folder = record.folder / "model"
+    digest = hashlib.sha256(json.dumps([_VERSION, record.config.data.model_dump(mode="json")]).encode())
+    for name in ("config.json", "model.safetensors"):
+        path = folder / name
+        if not path.is_file():
+            raise UserError(f"{path} is not there; a run writes RUN/model when it has finished")
+        with durable.storage_errors(path), path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                digest.update(chunk)
+    return digest.hexdigest()
