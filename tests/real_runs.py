@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -138,12 +138,19 @@ def start(
         with printed.open("w") as out:
             whole = {**os.environ, **environment}
             return Processes([subprocess.Popen(command, env=whole, stdout=out, stderr=out)], printed)
+    return fork(small_run.main, command, environment, printed, processes)
+
+
+def fork(
+    main: Callable[..., None], command: list[str], environment: dict[str, str], printed: Path, processes: int
+) -> Processes:
+    """Start a script's main function in each of several processes that find one another."""
     if processes > 1:
         environment |= {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
     members = []
     for rank in range(processes):
         own = environment | ({"RANK": str(rank), "LOCAL_RANK": str(rank)} if processes > 1 else {})
-        members.append(_FORKS.Process(target=small_run.main, args=(command, own, printed)))
+        members.append(_FORKS.Process(target=main, args=(command, own, printed)))
         members[-1].start()
     return Processes(members, printed)
 

@@ -1,0 +1,40 @@
+"""launch/predict.py with the small pair, as forks of a process that imported all of it, or under a launcher."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import runpy
+import sys
+import tempfile
+from pathlib import Path
+
+import real_runs as runs
+import small_run
+
+from mtl_accel import models
+
+SCRIPT = runs.HERE.parent / "launch" / "predict.py"
+
+
+def main(arguments: list[str], environment: dict[str, str] | None = None, printed: Path | None = None) -> None:
+    """The script; a fork of a test's process brings its environment and the file that it prints into."""
+    os.environ.update(environment or {})
+    sys.argv = [str(SCRIPT), *arguments]
+    if printed is not None:
+        multiprocessing.set_start_method("fork", force=True)
+        with printed.open("a") as out:
+            os.dup2(out.fileno(), 1)
+            os.dup2(out.fileno(), 2)
+    models.MODELS |= {"small": small_run.Small}
+    runpy.run_path(str(SCRIPT), run_name="__main__")
+
+
+def predict(folder: Path, *arguments: str, processes: int = 1) -> tuple[int, str]:
+    """The first exit code that is not 0, and what was printed; `folder` takes a file."""
+    printed = Path(tempfile.mkstemp(dir=folder, prefix="printed-")[1])
+    return runs.finish(runs.fork(main, list(arguments), {"ACCELERATE_USE_CPU": "true"}, printed, processes))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
