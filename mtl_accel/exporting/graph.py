@@ -39,7 +39,7 @@ class Graph(nn.Module):
     """A model with its normalisation before and its softmax and sigmoids behind it.
 
     Args:
-        model: in evaluation mode, on the CPU.
+        model: on the CPU.
         description: the model folder's.
     """
 
@@ -48,7 +48,7 @@ class Graph(nn.Module):
         (normalize,) = description.transforms[len(cached_prefix(description.transforms)) :]
         assert isinstance(normalize, Normalize), "the rule of transforms.eval: resized, cropped, normalised"
         self.scaling, self.model, self.tasks = Scaling(normalize), model, description.tasks
-        self.eval()
+        self.eval().to(memory_format=torch.contiguous_format)  # as a file holds them
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """uint8 [B, 3, H, W] -> {task: float32 [B, C]}: probabilities, or a regression's values as they are."""
