@@ -225,3 +225,13 @@ def test_a_run_without_a_model_and_wrong_options_are_told(copy, monkeypatch, cap
     assert "holds no config.json" in capsys.readouterr().err
     assert script(monkeypatch, "--run", str(copy), "--format", "onnx", "--epochs", "3") == 2
     assert "--epochs: no such option" in capsys.readouterr().err
+
+
+def test_an_upload_that_fails_leaves_the_export_in_place(copy, monkeypatch, capsys):
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")  # closed
+    options = ("--run", str(copy), "--format", "torch", "--push-to-hub", "owner/shapes")
+    assert script(monkeypatch, *options, "--output", "elsewhere.pt2") == 2
+    assert not (copy / "model" / "model.pt2").exists()
+    assert script(monkeypatch, *options) == 2
+    assert "owner/shapes could not be written" in capsys.readouterr().err
+    assert (copy / "model" / "model.pt2").is_file() and "owner/shapes" in (copy / "model" / "README.md").read_text()
