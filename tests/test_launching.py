@@ -198,3 +198,11 @@ def test_a_settings_file_leaves_nothing_to_defaults(path, caplog):
 
 def test_the_cases_know_every_settings_file():
     assert {path.stem for path in SETTINGS} == {"cpu", "one_gpu", "many_gpus", "many_nodes"}
+
+
+def test_inference_starts_on_any_number_of_processes_with_the_same_checks(monkeypatch):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")  # the model brings its own
+    accelerator = launching.start_inference("launch/predict.py", 1, {})
+    assert accelerator.num_processes == 1 and accelerator.device.type == "cpu" and torch.get_num_threads() == 1
+    with pytest.raises(UserError, match=r"WORLD_SIZE is 2, .* --num_processes 2 launch/predict\.py"):
+        launching.start_inference("launch/predict.py", 1, {"WORLD_SIZE": "2"})
