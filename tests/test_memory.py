@@ -2,6 +2,7 @@
 
 import csv
 import json
+import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
@@ -14,6 +15,7 @@ import real_runs as runs
 from sources_drawn import quiet_caches  # noqa: F401
 
 from mtl_accel import config as config_module
+from mtl_accel import metrics
 from mtl_accel.data import labelled, mapped
 
 FEW, MANY = 2 * mapped.ROWS, 6 * mapped.ROWS
@@ -143,3 +145,10 @@ def test_steps_and_epochs_leave_nothing_in_memory_and_a_leak_would_be_seen(cache
     runs.run(config, MEMORY="1", LEAK=str(leak))
     left = bytes_left_by_a_step(config)
     assert left > 3 * LEFT_BYTES if leak else abs(left) < LEFT_BYTES
+
+
+def test_the_libraries_of_the_metrics_are_imported_when_something_is_measured():
+    script = "import sys; from mtl_accel import metrics; print({'evaluate', 'sklearn', 'scipy'} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"
+    assert [name for name in metrics.__all__ if not hasattr(metrics, name)] == []
