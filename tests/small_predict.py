@@ -1,4 +1,7 @@
-"""launch/predict.py with the small pair, as forks of a process that imported all of it, or under a launcher."""
+"""launch/predict.py with the small pair, as forks of a process that imported all of it, or under a launcher.
+
+Other scripts about a run have the same needs: `main` takes theirs, too.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +20,22 @@ from mtl_accel import models
 SCRIPT = runs.HERE.parent / "launch" / "predict.py"
 
 
-def main(arguments: list[str], environment: dict[str, str] | None = None, printed: Path | None = None) -> None:
+def main(
+    arguments: list[str],
+    environment: dict[str, str] | None = None,
+    printed: Path | None = None,
+    script: Path = SCRIPT,
+) -> None:
     """The script; a fork of a test's process brings its environment and the file that it prints into."""
     os.environ.update(environment or {})
-    sys.argv = [str(SCRIPT), *arguments]
+    sys.argv = [str(script), *arguments]
     if printed is not None:
         multiprocessing.set_start_method("fork", force=True)
         with printed.open("a") as out:
             os.dup2(out.fileno(), 1)
             os.dup2(out.fileno(), 2)
     models.MODELS |= {"small": small_run.Small}
-    runpy.run_path(str(SCRIPT), run_name="__main__")
+    runpy.run_path(str(script), run_name="__main__")
 
 
 def predict(folder: Path, *arguments: str, processes: int = 1) -> tuple[int, str]:

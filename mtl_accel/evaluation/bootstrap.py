@@ -9,7 +9,7 @@ import numpy as np
 from .. import keyed
 
 RESAMPLES, CONFIDENCE = 1000, 0.95
-_CELLS = 1 << 20  # of one array of weights: larger ones leave the processor's cache
+_CELLS = 1 << 17  # of one array of weights: larger ones leave the processor's cache
 
 
 def weights(num_rows: int, seed: int, resamples: int = RESAMPLES) -> Iterator[np.ndarray]:
@@ -43,5 +43,5 @@ def _interval(values: np.ndarray) -> np.ndarray:
     ends = np.full((flat.shape[1], 2), np.nan)
     known = ~np.isnan(flat).all(axis=0)
     tail = (1 - CONFIDENCE) / 2
-    ends[known] = np.nanquantile(flat[:, known], [tail, 1 - tail], axis=0).T
+    ends[known] = np.nanquantile(flat[:, known], [tail, 1 - tail], axis=0).T.reshape(-1, 2)
     return ends.reshape(*values.shape[1:], 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..losses import LOSSES
 from ..predictor import load
 from ..runlog import without_nan
 from . import bootstrap, figures, weighted
+from .decisions import CROSS_FITTED, STORED
 from .scored import Scored, of_split
 
 FITTED_ON = "validation"  # the split that a run's thresholds are fitted on
@@ -55,23 +57,12 @@ def evaluate(
         return {}
     if not logits.isfinite().all():
         raise UserError(f"{run}: what the model says of {split} is not finite; its weights are damaged")
-    losses = {name: LOSSES[config.tasks[name].loss.name] for name in predictor.tasks}
     seed = config.seed if split == FITTED_ON else None
+    losses = {name: LOSSES[config.tasks[name].loss.name] for name in predictor.tasks}
     tasks = of_split(logits, predictor.tasks, targets, losses, predictor.thresholds, seed)
-    ends = bootstrap.intervals(lambda weights: _measure(tasks, weights), len(table), config.seed)
-    metrics = scoring.score(logits, predictor.tasks, losses, targets)
-    for scored in tasks:
-        metrics |= figures.means(scored)
-    row = {
-        "run": str(run),
-        "source": config.data.source,
-        "split": split,
-        "images": len(table),
-        "bootstrap": {"resamples": bootstrap.RESAMPLES, "confidence": bootstrap.CONFIDENCE, "seed": config.seed},
-        "metrics": {name: figures.value(number, ends[name]) for name, number in metrics.items()},
-        "tasks": {s.task.name: figures.of_task(s, ends, predictor.thresholds.get(s.task.name)) for s in tasks},
-    }
-    result: dict[str, Any] = without_nan(row)
+    metrics = _beside(scoring.score(logits, predictor.tasks, losses, targets), tasks)
+    about = {"run": str(run), "source": config.data.source, "split": split, "images": len(table)}
+    result: dict[str, Any] = without_nan(about | _figures(tasks, metrics, predictor.thresholds, config.seed))
     _write(result, run if output is None else Path(output))
     return result
 
@@ -81,12 +72,31 @@ def path_of(folder: Path, split: str) -> Path:
     return folder / f"evaluation-{split}.json"
 
 
+def _figures(
+    tasks: list[Scored], metrics: Mapping[str, float], stored: Mapping[str, np.ndarray], seed: int
+) -> dict[str, Any]:
+    """Metrics and each task's section, with intervals."""
+    ends = bootstrap.intervals(lambda weights: _measure(tasks, weights), len(tasks[0].mask), seed)
+    return {
+        "bootstrap": {"resamples": bootstrap.RESAMPLES, "confidence": bootstrap.CONFIDENCE, "seed": seed},
+        "metrics": {name: figures.value(number, ends[name]) for name, number in metrics.items()},
+        "tasks": {s.task.name: figures.of_task(s, ends, stored.get(s.task.name)) for s in tasks},
+    }
+
+
 def _measure(tasks: list[Scored], weights: np.ndarray) -> weighted.Values:
     values: weighted.Values = {}
     for scored in tasks:
         values |= weighted.measure(scored, weights)
     values["loss"] = sum((s.task.weight * values[f"{s.task.name}/loss"] for s in tasks), np.zeros(len(weights)))
     return values
+
+
+def _beside(logged: Mapping[str, float], tasks: list[Scored]) -> dict[str, float]:
+    """The metrics that training logs, and behind each one what it is with fitted thresholds."""
+    fitted = {name: number for scored in tasks for name, number in figures.means(scored).items()}
+    names = [name + suffix for name in logged for suffix in ("", f"_{CROSS_FITTED}", f"_{STORED}")]
+    return {name: number for name in names if (number := (fitted | dict(logged)).get(name)) is not None}
 
 
 def _write(result: dict[str, Any], folder: Path) -> None:

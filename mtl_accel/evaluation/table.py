@@ -33,24 +33,24 @@ def _task(name: str, section: Mapping[str, Any]) -> list[str]:
     decisions = [decision for decision in _DECISIONS if decision in section["per_label"][0]]
     columns = [_head(section, decisions)]
     for label in section["per_label"]:
-        cells = [label["label"], str(label["support"]), *_cells(label["average_precision"], 3)]
+        cells = [label["label"], str(label["support"]), *_cells(label["average_precision"], 3, 2)]
         for decision in decisions:
             of_decision = label[decision]
             cells += [_number(of_decision[column]["value"], 3) for column in ("precision", "recall")]
-            cells += _cells(of_decision["f1"], 3)
+            cells += _cells(of_decision["f1"], 3, 2)
         columns.append((*cells, *([_number(label["threshold"], 3)] if "threshold" in label else [])))
     lines = [head, *_columns(columns)]
     error = _number(section["reliability"]["expected_calibration_error"])
     lines.append(f"expected calibration error over {len(section['reliability']['bins'])} bins: {error}")
     confused = _confusions(section)
-    return lines + ([f"most often confused: {'; '.join(confused)}"] if confused else [])
+    return lines + ([f"most often confused (true -> predicted): {', '.join(confused)}"] if confused else [])
 
 
 def _head(section: Mapping[str, Any], decisions: Sequence[str]) -> tuple[str, ...]:
     columns = ["label", "support", "AP", ""]
     for decision in decisions:
         columns += ["precision", "recall", f"F1 {_DECISIONS[decision]}".strip(), ""]
-    return (*columns, *(["threshold"] if "threshold" in section["per_label"][0] else []))
+    return (*columns, *(["stored threshold"] if "threshold" in section["per_label"][0] else []))
 
 
 def _confusions(section: Mapping[str, Any]) -> list[str]:
@@ -63,7 +63,7 @@ def _confusions(section: Mapping[str, Any]) -> list[str]:
         if true != guess and count
     ]
     most = sorted(pairs, key=lambda pair: -pair[0])[:_CONFUSIONS]
-    return [f"{true} taken for {guess} {count} times" for count, true, guess in most]
+    return [f"{true} -> {guess} {count}" for count, true, guess in most]
 
 
 def _metric_title(name: str) -> str:
@@ -74,9 +74,9 @@ def _metric_title(name: str) -> str:
     return f"{title(name)}, {_DECISIONS[HALF]}" if "/f1_" in name else title(name)
 
 
-def _cells(value: Mapping[str, Any], digits: int = 6) -> tuple[str, str]:
-    """A number, and its interval with half as many digits as a metric has."""
-    lower, upper = (_number(end, min(digits, 3)) for end in value["interval"])
+def _cells(value: Mapping[str, Any], digits: int = 6, digits_of_ends: int = 3) -> tuple[str, str]:
+    """A number and its interval."""
+    lower, upper = (_number(end, digits_of_ends) for end in value["interval"])
     return _number(value["value"], digits), f"[{lower}, {upper}]" if value["value"] is not None else ""
 
 
