@@ -23,9 +23,10 @@ from mtl_accel.config import run_config
 from mtl_accel.config.transforms import Normalize, Resize
 from mtl_accel.data.labelled import read
 from mtl_accel.errors import UserError
-from mtl_accel.exporting import check, export, onnx_file, torch_file
+from mtl_accel.exporting import card, check, export, onnx_file, torch_file
 from mtl_accel.exporting.graph import Graph
 from mtl_accel.finished import Finished
+from mtl_accel.report import runs as run_records
 from mtl_accel.tasks import Task
 
 
@@ -183,16 +184,17 @@ def test_the_copy_in_safetensors_is_a_model_folder_and_replaces_nothing_else(run
 
 
 def test_the_card_has_the_figures_of_the_run_and_no_path_of_the_machine(run):
-    path = export.export(run, "safetensors", repo="owner/shapes").card
-    card = huggingface_hub.ModelCard.load(path)
+    (record,) = run_records.read([run])
+    path = card.write(run / "model", record, finished.read(run / "model"), "owner/shapes")
+    found = huggingface_hub.ModelCard.load(path)
     best = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()][-1]["best"]
     for name, value in best.items():
-        assert f"| {name} | {value:.6f} |" in card.text
-    results = {result.metric_name: result.metric_value for result in card.data.eval_results}
+        assert f"| {name} | {value:.6f} |" in found.text
+    results = {result.metric_name: result.metric_value for result in found.data.eval_results}
     assert results == {name: value for name, value in best.items() if not name.endswith("loss")}
-    assert card.data.library_name == "mtl_accel" and card.data.model_name == "run"
-    assert 'mtl_accel.load("owner/shapes")' in card.text and "`circle`, `line`, `square`" in card.text
-    assert "the data set `shapes`" in card.text and '"source": "shapes"' in card.text
+    assert found.data.library_name == "mtl_accel" and found.data.model_name == "run"
+    assert 'mtl_accel.load("owner/shapes")' in found.text and "`circle`, `line`, `square`" in found.text
+    assert "the data set `shapes`" in found.text and '"source": "shapes"' in found.text
     assert str(run.parent) not in path.read_text()
 
 
@@ -230,6 +232,7 @@ def test_a_run_without_a_model_and_wrong_options_are_told(copy, monkeypatch, cap
 def test_an_upload_that_fails_leaves_the_export_in_place(copy, monkeypatch, capsys):
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")  # closed
     options = ("--run", str(copy), "--format", "torch", "--push-to-hub", "owner/shapes")
+    (copy / "model" / "model.pt2").unlink(missing_ok=True)
     assert script(monkeypatch, *options, "--output", "elsewhere.pt2") == 2
     assert not (copy / "model" / "model.pt2").exists()
     assert script(monkeypatch, *options) == 2

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from .. import durable, finished
 from ..config import Config, run_config
 from ..errors import UserError
 from ..finished import Finished
 from ..report import runs
-from . import card, check, onnx_file, torch_file
-from .check import Runner, Sample
+from . import FORMATS, card, check, hub, onnx_file, torch_file
+from .check import Runner
 from .graph import Graph
 
-FORMATS = ("safetensors", "onnx", "torch")
 _ONE_FILE: dict[str, tuple[str, Callable[[Graph, Finished], bytes], Callable[[bytes], Runner]]] = {
     "onnx": ("model.onnx", onnx_file.write, onnx_file.Session),
     "torch": ("model.pt2", torch_file.write, torch_file.Program),
@@ -33,12 +34,14 @@ class Exported:
         path: the file; of safetensors the folder.
         difference: the largest one from the run's model that the check found.
         checked_on: in words.
+        url: of the upload.
     """
 
     path: Path
     difference: float
     checked_on: str
     card: Path
+    url: str | None
 
 
 def export(
@@ -47,7 +50,8 @@ def export(
     output: str | Path | None = None,
     *,
     config: Config | None = None,
-    repo: str | None = None,
+    push_to_hub: str | None = None,
+    private: bool = False,
 ) -> Exported:
     """Write the finished model of a run in another format, and its model card.
 
@@ -55,33 +59,52 @@ def export(
         format: "onnx" and "torch" write one file, "safetensors" a folder like RUN/model.
         output: None: RUN/model/model.onnx or RUN/model/model.pt2; for safetensors RUN/model itself, checked.
         config: the run's, with other data, when they lie elsewhere now.
-        repo: the Hub id that the card names, if it will have one.
+        push_to_hub: owner/name, into which RUN/model is uploaded, with the export in it.
+        private: if that repository is made, make it a private one.
 
     Raises:
-        UserError: no finished run, missing packages, an output that is something else, or a difference.
+        UserError: no finished run, missing packages, an output that is something else, a difference, or a Hub that
+            refuses.
     """
-    run = Path(run)
     if format not in FORMATS:
         raise UserError(f"--format: {format!r} is none of {', '.join(FORMATS)}")
-    config = config or run_config(run, [])
-    folder = run / "model"
+    if format == "onnx":
+        onnx_file.packages()  # told before the work
+    if push_to_hub:
+        hub.check(push_to_hub, output)
+    config = config or run_config(Path(run), [])
+    folder = Path(run) / "model"
     description = finished.read(folder)
     (record,) = runs.read([run])
     target = _target(folder, format, output)
     sample = check.sample(config, description)
     expected = check.reference(finished.load_weights(folder, description), description, sample.images)
+    written = functools.partial(card.write, folder, record, description, push_to_hub)
+    difference = _write(folder, target, format, sample.images, expected, written)
+    url = hub.push(folder, push_to_hub, private=private) if push_to_hub else None
+    return Exported(target, difference, sample.origin, folder / card.NAME, url)
+
+
+def _write(
+    folder: Path,
+    target: Path,
+    format: str,
+    images: Tensor,
+    expected: Mapping[str, np.ndarray],
+    write_card: Callable[[], Path],
+) -> float:
+    """Write export and card if the check allows it; returns the largest difference."""
     if format == "safetensors":
-        difference = _check_folder(folder, sample, expected)
-        written = card.write(folder, record, description, repo)
-        if target != folder:
-            difference = max(difference, _copy(folder, target, sample, expected))
-    else:
-        _, write, read = _ONE_FILE[format]
-        content = write(Graph(finished.load_weights(folder, description), description), description)
-        difference = check.check(read(content), sample.images, expected, description.tasks)
-        durable.write_bytes(target, content)
-        written = card.write(folder, record, description, repo)
-    return Exported(target, difference, sample.origin, written)
+        difference = _check_folder(folder, images, expected)
+        write_card()
+        return difference if target == folder else _copy(folder, target, images, expected)
+    description = finished.read(folder)
+    _, write, read = _ONE_FILE[format]
+    content = write(Graph(finished.load_weights(folder, description), description), description)
+    difference = check.check(read(content), images, expected, description.tasks)
+    durable.write_bytes(target, content)
+    write_card()
+    return difference
 
 
 def _target(folder: Path, format: str, output: str | Path | None) -> Path:
@@ -101,20 +124,20 @@ def _is_model(folder: Path) -> bool:
     return folder.is_dir() and ((folder / "model.safetensors").is_file() or not any(folder.iterdir()))
 
 
-def _check_folder(folder: Path, sample: Sample, expected: Mapping[str, np.ndarray]) -> float:
+def _check_folder(folder: Path, images: Tensor, expected: Mapping[str, np.ndarray]) -> float:
     """The difference that a model folder makes when it is read as the documents say."""
     description = finished.read(folder)
     graph = Graph(finished.load_weights(folder, description), description)
     return check.check(
-        lambda images: {name: values.detach().numpy() for name, values in graph(images).items()},
-        sample.images,
+        lambda batch: {name: values.detach().numpy() for name, values in graph(batch).items()},
+        images,
         expected,
         description.tasks,
     )
 
 
-def _copy(folder: Path, target: Path, sample: Sample, expected: Mapping[str, np.ndarray]) -> float:
+def _copy(folder: Path, target: Path, images: Tensor, expected: Mapping[str, np.ndarray]) -> float:
     with durable.storage_errors(target), durable.replace_folder(target) as temporary:
         for name in ("model.safetensors", "config.json", card.NAME):
             shutil.copy(folder / name, temporary / name)
-        return _check_folder(temporary, sample, expected)
+        return _check_folder(temporary, images, expected)

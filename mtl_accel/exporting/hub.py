@@ -14,7 +14,7 @@ from ..errors import UserError
 _REFUSED = (OSError, ValueError, HTTPError)
 
 
-def check(repo: str, output: Path | None) -> None:
+def check(repo: str, output: str | Path | None) -> None:
     """Before the work. Raises UserError for what cannot be a model's id, and where the export would stay behind."""
     problems: list[str] = []
     try:

@@ -24,7 +24,7 @@ def write(graph: Graph, description: Finished) -> bytes:
     Raises:
         UserError: packages of the extra are missing, or the model is too large for one file.
     """
-    onnx, *_ = _packages()
+    onnx, *_ = packages()
     num_bytes = sum(tensor.nbytes for tensor in graph.state_dict().values())
     if num_bytes > _LARGEST_BYTES:
         raise UserError(
@@ -55,7 +55,7 @@ class Session:
     """A file's content at work, in onnxruntime on the CPU."""
 
     def __init__(self, content: bytes) -> None:
-        *_, onnxruntime = _packages()
+        *_, onnxruntime = packages()
         self._session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
     def __call__(self, images: Tensor) -> dict[str, np.ndarray]:
@@ -65,7 +65,8 @@ class Session:
         return dict(zip(names, self._session.run(names, {taken.name: images.numpy()}), strict=True))
 
 
-def _packages() -> list[Any]:
+def packages() -> list[Any]:
+    """onnx, onnxscript, onnxruntime. Raises UserError where one is missing."""
     return extras.require("export", "onnx", "onnxscript", "onnxruntime")
 
 
