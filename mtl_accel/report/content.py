@@ -48,7 +48,12 @@ class RunPart:
 
 @dataclass(frozen=True)
 class Report:
-    """`shared`: the primary metrics that all runs have; `own`: those that only some have, by the run's name."""
+    """Every part of the page.
+
+    Attributes:
+        shared, own: the primary metrics that all runs have, and those that only some have, by the run's name.
+        bars_of: the places of the runs whose labels are drawn.
+    """
 
     runs: list[RunPart]
     leaderboard: Table
@@ -59,12 +64,14 @@ class Report:
     curves: list[Panel]
     learning_rate: Drawing
     bars: list[Drawing]
+    bars_of: list[int]
 
 
 def build(records: Sequence[RunRecord], frame: pd.DataFrame) -> Report:
     """Everything, also what the models say of their validation images where that is to be had."""
     found = [_look_into(record) for record in records]
     shared, own = tasks_of(records)
+    drawn = _highest(records, found)
     return Report(
         runs=[_run_part(records, number, *found[number]) for number in range(len(records))],
         leaderboard=leaderboard.leaderboard(records, frame),
@@ -74,14 +81,15 @@ def build(records: Sequence[RunRecord], frame: pd.DataFrame) -> Report:
         own={name: [curves.title(metric) for metric in metrics] for name, metrics in own.items()},
         curves=figures.metric_panels(records),
         learning_rate=figures.learning_rate(records),
-        bars=_bars(records, [validation for validation, _ in found]),
+        bars=_bars(records, {number: answer for number in drawn if (answer := found[number][0])}),
+        bars_of=drawn,
     )
 
 
 def _look_into(record: RunRecord) -> tuple[Validation | None, list[str]]:
     """What the model says of validation, and what keeps it from being shown or believed."""
     if not (record.folder / "model").is_dir():
-        return None, [f"The run is {record.state} and has no finished model, so there is nothing to look into."]
+        return None, [f"There is no finished model to look into; the run's state is: {record.state}."]
     try:
         found = validation.of(record)
     except UserError as error:
@@ -132,13 +140,18 @@ def _matrix(task: TaskFigures, record: RunRecord, key: str) -> tuple[Drawing | N
     return label_figures.confusion_matrix(task.name, record.name, confusion, key), caption
 
 
-def _bars(records: Sequence[RunRecord], found: Sequence[Validation | None]) -> list[Drawing]:
-    """One figure a task; of many runs those that stand highest on the leaderboard."""
-    ranked = sorted((n for n, answer in enumerate(found) if answer), key=lambda n: leaderboard.order(records[n]))
+def _highest(records: Sequence[RunRecord], found: Sequence[tuple[Validation | None, list[str]]]) -> list[int]:
+    """The runs whose labels are drawn beside one another: of many those that stand highest on the leaderboard."""
+    answered = [number for number, (answer, _) in enumerate(found) if answer]
+    ranked = sorted(answered, key=lambda number: leaderboard.order(records[number]))
+    return sorted(ranked[: label_figures.MOST_RUNS])
+
+
+def _bars(records: Sequence[RunRecord], answers: Mapping[int, Validation]) -> list[Drawing]:
+    """One figure a task."""
     by_task: dict[str, dict[int, TaskFigures]] = {}
-    for number in sorted(ranked[: label_figures.MOST_RUNS]):
-        answer = found[number]
-        for task in answer.tasks if answer else []:
+    for number, answer in answers.items():
+        for task in answer.tasks:
             if task.labels:
                 by_task.setdefault(task.name, {})[number] = task
     names = [record.name for record in records]

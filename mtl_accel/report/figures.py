@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from .. import curves
 from . import palette, reference, svg
@@ -82,6 +82,8 @@ def learning_rate(records: Sequence[RunRecord]) -> Drawing:
             axes.set_yscale("log")
         else:
             axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_formatter(lambda rate, _: f"{rate:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
         return svg.draw(figure, "learning-rate", "Learning rate at the end of each epoch", " ".join(told))
 
 
@@ -111,7 +113,8 @@ def _line(axes: Axes, values: Mapping[int, float], mark: palette.Mark, marker: s
         return
     epochs = np.arange(min(values), max(values) + 1)
     heights = [values.get(int(epoch), np.nan) for epoch in epochs]
-    # A value between two gaps is seen by its dot alone.
+    # A value between two gaps is seen by its dot alone, and so is a line of one value.
+    marker = marker or ("_" if len(values) == 1 else "")
     dot = 4.5 if len(epochs) <= _MOST_DOTS else 1.5
     axes.plot(epochs, heights, color=mark.colour.light, marker=marker, markersize=dot, **looks)
 

@@ -160,7 +160,7 @@ def names(paths: Sequence[Path]) -> list[str]:
         length = 1
         while length < len(path.parts) and any(other[-length:] == path.parts[-length:] for other in others):
             length += 1
-        found.append("/".join(path.parts[-length:]))
+        found.append(str(Path(*path.parts[-length:])))
     return found
 
 
