@@ -39,7 +39,7 @@ def _download(repository: str, revision: str | None) -> Path:
     try:
         folder = Path(snapshot_download(repository, revision=revision, allow_patterns=list(FILES)))
     except (OSError, ValueError, RuntimeError, EntryNotFoundError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise UserError(
             f"{repository}: neither a folder that exists nor a model of the Hugging Face Hub that could be reached "
             f"(revision {revision!r}): {reason}. Correct the folder or the id, or connect to the network; a private "

@@ -17,6 +17,7 @@ import real_runs as runs
 import small_predict
 import small_run
 from accelerate.state import AcceleratorState, GradientState
+from torch.distributed.run import get_args_parser
 
 import mtl_accel
 from mtl_accel import models
@@ -92,15 +93,19 @@ def test_two_processes_write_the_files_of_one(base, tmp_path, switches):
     assert content(tmp_path / "1") == content(tmp_path / "2") and content(tmp_path / "1").keys() == set(FILES)
 
 
-@pytest.mark.parametrize("launcher", ["accelerate", "torchrun"])
-def test_both_launchers_start_it(base, tmp_path, launcher):
-    script = [str(Path(small_predict.__file__)), "--run", str(base / "run"), "--output", str(tmp_path / "out")]
-    separator = ["--"] if launcher == "torchrun" else []
-    command = [sys.executable, *runs._LAUNCHERS[launcher](2), *separator, *script]
+def test_accelerate_launch_starts_it(base, tmp_path):
+    script = [small_predict.__file__, "--run", str(base / "run"), "--output", str(tmp_path / "out")]
+    command = [sys.executable, *runs._LAUNCHERS["accelerate"](2), *script]
     environment = os.environ | {"ACCELERATE_USE_CPU": "true"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     assert len(pd.read_parquet(tmp_path / "out" / "predictions.parquet")) == NUM_TEST
+
+
+def test_torchrun_leaves_what_stands_behind_two_dashes_to_the_script():
+    script = ["launch/predict.py", "--run", "runs/v5", "--output", "out"]
+    parsed = get_args_parser().parse_args(["--standalone", "--nproc_per_node", "2", "--", *script])
+    assert [parsed.training_script, *parsed.training_script_args] == script
 
 
 def test_pictures_that_cannot_be_read_are_told_by_every_process_alike(base, tmp_path):
