@@ -16,31 +16,14 @@ from torch import Tensor
 from . import checkpoint
 from .checkpoint import Checkpoint
 from .config import Config
+from .config.differences import differences as changed_knobs
 from .data.labels import Targets
 from .engine import Run
 from .errors import UserError
 from .predictions import Predictions
 from .state import Progress, load_optimizer_state, optimizer_state
 
-# What may change between two starts of one run without changing what it computes.
-_FREE = frozenset(
-    {
-        "$schema",
-        "description",
-        "run_dir",
-        "keep_last",
-        "log_every_steps",
-        "checkpoint_every_steps",
-        "checkpoint_every_minutes",
-        "trackers",
-        "cpu_threads",
-        "micro_batch_size",  # compared as it is used
-        "mixed_precision",  # so is this
-        "data.cache",
-        "data.cache_dir",
-        "data.num_workers",
-    }
-)
+_AS_USED = ("micro_batch_size", "mixed_precision")  # null means another value on another machine
 
 
 def save(run: Run, best: Tensor | None, root: Path, fingerprint: str, is_owner: Callable[[], bool]) -> None:
@@ -128,13 +111,11 @@ def differences(saved: Checkpoint, config: Config, fingerprint: str, used: Mappi
 
     `used`: knobs whose null means another value on another machine or number of processes, as they are in use here.
     """
-    before = _flat(saved.state["config"])
-    now = _flat(config.model_dump(mode="json", by_alias=True))
-    changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+    now = config.model_dump(mode="json", by_alias=True)
     problems = [
-        f"{key}: is {json.dumps(now.get(key))}, and was {json.dumps(before.get(key))} in {saved.folder}"
-        for key in changed
-        if key not in _FREE
+        f"{key}: is {json.dumps(here)}, and was {json.dumps(before)} in {saved.folder}"
+        for key, before, here in changed_knobs(saved.state["config"], now)
+        if key not in _AS_USED
     ]
     for key, here in used.items():
         before_it = saved.state[key]
@@ -146,9 +127,3 @@ def differences(saved: Checkpoint, config: Config, fingerprint: str, used: Mappi
     if saved.state["data_fingerprint"] != fingerprint:
         problems.append(f"data.source: images or labels are not those that {saved.folder} was trained on")
     return problems
-
-
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
-    if isinstance(value, dict) and value:
-        return {k: v for key, inner in value.items() for k, v in _flat(inner, f"{path}.{key}" if path else key).items()}
-    return {path: value}

@@ -60,6 +60,19 @@ def read_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     return validate(raw, str(path))
 
 
+def overrides(arguments: Sequence[str]) -> dict[str, Any]:
+    """Knobs by their dotted paths, for `read_config`, from arguments such as ["--optimizer.lr", "3e-4"].
+
+    Raises:
+        UserError: an argument is no option, stands twice or has a value that is not JSON; names are not looked at.
+    """
+    problems: list[str] = []
+    given = _options(arguments, problems)
+    if problems:
+        raise UserError(problems)
+    return given
+
+
 def run_config(run: Path, arguments: Sequence[str]) -> Config:
     """The Config of a run folder, with other data: arguments such as ["--data.source", "my_photos"].
 
