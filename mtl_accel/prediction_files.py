@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import datasets
+import numpy as np
 import pandas as pd
 
 from . import answers, durable, launching, submission
@@ -14,7 +16,7 @@ from .data import unlabelled
 from .data.mapped import TableCache, cache_dir
 from .data.splits import ids_of
 from .errors import UserError
-from .predictor import load
+from .predictor import Predictor, load
 from .sample_submission import Expected, plan
 from .submission import Form, Submission
 
@@ -39,12 +41,10 @@ def predict(
 
     Args:
         config: of the data and the threads; None: the run's own, with all rows of its data.
-        probabilities: also those of each class and label.
         flip: decide by the mean over each picture and its mirror image.
         sample_submission: CSVs whose columns, ids and order the submissions take; each PATH or TASK=PATH.
         multilabel_form: of a multilabel task's submission without a sample: 0/1 columns, or a list in one cell.
         raw: leave cells that a spreadsheet would run as they are.
-        overwrite: replace files that are there.
 
     Returns: the files, on the main process; nothing on the others.
 
@@ -54,22 +54,33 @@ def predict(
     config = config or run_config(Path(run), WHOLE)
     accelerator = launching.start_inference("launch/predict.py", config.cpu_threads)
     predictor = load(run, num_workers=config.data.num_workers, accelerator=accelerator)
-    pictures, id_name = unlabelled.read(config, split)
-    names = answers.column_names(predictor.tasks, id_name)
-    ids, cache = list(ids_of(pictures)), TableCache(cache_dir(config.data.cache_dir) / "tables")
-    submissions = plan(Expected(split, ids, id_name, predictor.tasks, names), sample_submission, multilabel_form, cache)
+    pictures, expected = _expected(predictor, config, split)
+    submissions = plan(expected, sample_submission, multilabel_form, _tables(config))
     _check_folder(Path(output), submissions, overwrite)
     scores = predictor.probabilities(pictures, flip=flip, name=split)
-    content: dict[str, bytes] = {}
-    if accelerator.is_main_process:
-        tasks, thresholds = predictor.tasks, predictor.thresholds
-        table = answers.table(ids, scores, tasks, thresholds, id_name=id_name, probabilities=probabilities)
-        content = {TABLE: _parquet(table), **submission.files(submissions, table, names, raw=raw)}
-    paths = [Path(output) / name for name in content]
-    for path in paths:
-        durable.write_bytes(path, content[path.name])
     launching.leave_at_exit()
-    return paths
+    if not accelerator.is_main_process:
+        return []
+    table = _table(expected, scores, predictor.thresholds, probabilities)
+    return _write(Path(output), table, submission.files(submissions, table, expected.names, raw=raw))
+
+
+def _expected(predictor: Predictor, config: Config, split: str) -> tuple[datasets.Dataset, Expected]:
+    """The pictures of a split, and what is said of them."""
+    pictures, id_name = unlabelled.read(config, split)
+    names = answers.column_names(predictor.tasks, id_name)
+    return pictures, Expected(split, list(ids_of(pictures)), id_name, predictor.tasks, names)
+
+
+def _tables(config: Config) -> TableCache:
+    return TableCache(cache_dir(config.data.cache_dir) / "tables")
+
+
+def _table(
+    expected: Expected, scores: Mapping[str, np.ndarray], thresholds: Mapping[str, np.ndarray], probabilities: bool
+) -> pd.DataFrame:
+    ids, id_name = expected.ids, expected.id_name
+    return answers.table(ids, scores, expected.tasks, thresholds, id_name=id_name, probabilities=probabilities)
 
 
 def _check_folder(output: Path, submissions: Sequence[Submission], overwrite: bool) -> None:
@@ -82,7 +93,10 @@ def _check_folder(output: Path, submissions: Sequence[Submission], overwrite: bo
         )
 
 
-def _parquet(table: pd.DataFrame) -> bytes:
+def _write(output: Path, table: pd.DataFrame, submissions: Mapping[str, bytes]) -> list[Path]:
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False)
-    return buffer.getvalue()
+    content = {TABLE: buffer.getvalue(), **submissions}
+    for name, whole in content.items():
+        durable.write_bytes(output / name, whole)
+    return [output / name for name in content]
