@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .prediction_files import predict
     from .predictor import Predictor, load
     from .report import compare, write_report
+    from .sweeping.comparison import write_comparison
+    from .sweeping.sweep import Sweep, sweep
 
 _HOMES = {
     "Config": "config",
@@ -28,6 +30,9 @@ _HOMES = {
     "evaluate": "evaluation.evaluate",
     "compare": "report",
     "write_report": "report",
+    "Sweep": "sweeping.sweep",
+    "sweep": "sweeping.sweep",
+    "write_comparison": "sweeping.comparison",
     "measure": "benchmark.suite",
     "export": "exporting.export",
 }
@@ -35,6 +40,7 @@ __all__ = [
     "Config",
     "Predictor",
     "Result",
+    "Sweep",
     "UserError",
     "compare",
     "evaluate",
@@ -43,7 +49,9 @@ __all__ = [
     "measure",
     "predict",
     "read_config",
+    "sweep",
     "train",
+    "write_comparison",
     "write_report",
 ]
 

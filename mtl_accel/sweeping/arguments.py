@@ -1,0 +1,85 @@
+"""From the options of launch/sweep.py to the arguments of `sweep`, every problem at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..config import overrides
+from ..config.reading import parse_json
+from ..errors import UserError
+
+Value = TypeVar("Value")
+
+
+def arguments(options: Mapping[str, Any], rest: Sequence[str], script: Path) -> dict[str, Any]:
+    """What `sweep` takes.
+
+    Args:
+        options: config, output, grid, seeds, launch, search and trials, as text where they are JSON.
+        rest: of the command line: knobs of every run.
+        script: launch/train.py.
+
+    Raises:
+        UserError: for wrong JSON, seeds and knobs, a launcher that is not there, and a sweep started by a launcher.
+    """
+    problems: list[str] = []
+
+    def tried(read: Callable[..., Value], *given: Any) -> Value | None:
+        try:
+            return read(*given)
+        except UserError as error:
+            problems.extend(error.problems)
+            return None
+
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        problems.append(
+            "a sweep is one process, which starts the runs: start it by python, and give the launcher of the runs by "
+            '--launch "accelerate launch ..."'
+        )
+    found = {
+        "configs": options["config"],
+        "output": options["output"],
+        "command": tried(_command, options["launch"], script),
+        "grid": tried(_object, "--grid", options["grid"]),
+        "seeds": tried(_seeds, options["seeds"]),
+        "overrides": tried(overrides, rest),
+        "search": tried(_object, "--search", options["search"]),
+        "trials": options["trials"],
+    }
+    if problems:
+        raise UserError(problems)
+    return found
+
+
+def _command(launch: str | None, script: Path) -> list[str]:
+    try:
+        words = shlex.split(launch) if launch is not None else [sys.executable]
+    except ValueError as error:
+        raise UserError(f"--launch: {launch!r} cannot be split into words ({error})") from None
+    if not words or shutil.which(words[0]) is None:
+        raise UserError(f'--launch: {launch!r} does not start with a program that is here, such as "accelerate launch"')
+    return [*words, str(script)]
+
+
+def _object(name: str, text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    value = parse_json(text, name)
+    if not isinstance(value, dict):
+        raise UserError(f"{name}: must be an object of knobs by their dotted paths (got {json.dumps(value)})")
+    return value
+
+
+def _seeds(text: str | None) -> list[int]:
+    words = [word.strip() for word in (text or "").split(",")] if text is not None else []
+    wrong = [word for word in words if not word.isdecimal()]
+    if wrong:
+        raise UserError(f"--seeds: {text!r} must be integers with commas between them, such as 0,1,2")
+    return [int(word) for word in words]

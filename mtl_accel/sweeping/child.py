@@ -1,0 +1,153 @@
+"""One run of a sweep, in a process of its own: started, watched, stopped, and asked how it ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import durable
+from ..errors import UserError
+from ..interrupts import Interrupts
+from ..ownership import own, owner_of
+from .plan import Member
+
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: status "finished", "stopped" or "failed", and why."""
+
+    status: str
+    message: str = ""
+
+
+class Runner:
+    """Runs members, and keeps how each ended.
+
+    Args:
+        command: that starts a run, before `--config FILE`.
+        configs: folder for the files that it is given.
+    """
+
+    def __init__(self, command: Sequence[str], configs: Path, interrupts: Interrupts) -> None:
+        self.command, self.configs, self.interrupts = list(command), configs, interrupts
+        self.members: list[Member] = []
+        self.outcomes: dict[str, Outcome] = {}
+
+    @property
+    def stopped(self) -> bool:
+        """Whether this process was asked to stop, or a run was."""
+        return self.interrupts.asked or any(outcome.status == "stopped" for outcome in self.outcomes.values())
+
+    def run(self, member: Member, place: str) -> Outcome:
+        """Run a member, or go on with it, unless it has finished. `place`: which one of how many, for the console."""
+        self.members.append(member)
+        self._wait_for_owner(member)
+        if _status(member.folder).get("status") == "finished":
+            _say(f"{place}: {member.name} has finished before")
+            outcome = Outcome("finished")
+        elif self.stopped:
+            outcome = Outcome("stopped", "not started")
+        else:
+            _say(f"{place}: {member.name}")
+            outcome = self._start(member)
+        self.outcomes[member.name] = outcome
+        return outcome
+
+    def _start(self, member: Member) -> Outcome:
+        path = self.configs / f"{member.name}.json"
+        durable.write_json(path, member.config.model_dump(mode="json", by_alias=True))
+        before = _status(member.folder)
+        with _process([*self.command, "--config", str(path)]) as process:
+            code = self._wait(process, member, before)
+            # A launcher may be gone before the processes that it started have saved.
+            self._wait_until_free(member.folder)
+        return self._outcome(member, before, code)
+
+    def _wait(self, process: subprocess.Popen[bytes], member: Member, before: dict[str, Any]) -> int:
+        told = False
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                return process.wait(_POLL_SECONDS)
+            if self.interrupts.asked and not told:
+                _ask_to_stop(process, _status(member.folder), before)
+                told = True
+
+    def _outcome(self, member: Member, before: dict[str, Any], code: int) -> Outcome:
+        """By status.json, since launchers turn every exit code into 1; but only if this start has written it."""
+        after = _status(member.folder)
+        if after != before and after.get("status") in ("finished", "stopped"):
+            return Outcome(after["status"], str(after.get("message") or ""))
+        if self.interrupts.asked:
+            return Outcome("stopped", "ended before it had saved anything new")
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        if after != before and after.get("status") == "failed":
+            return Outcome("failed", f"{after.get('message')} ({how})")
+        return Outcome("failed", f"ended without a word ({how}); what it printed is above")
+
+    def _wait_for_owner(self, member: Member) -> None:
+        """A sweep that was killed leaves its run at work; the run goes on until it is over, and counts."""
+        if not self.stopped and _is_owned(member.folder):
+            _say(f"{member.name} is still at work ({owner_of(member.folder)}); waiting for it")
+            while not self.stopped and _is_owned(member.folder):
+                time.sleep(_POLL_SECONDS)
+
+    def _wait_until_free(self, folder: Path) -> None:
+        while _is_owned(folder):
+            time.sleep(_POLL_SECONDS)
+
+
+def _ask_to_stop(process: subprocess.Popen[bytes], status: dict[str, Any], before: dict[str, Any]) -> None:
+    """SIGTERM to the run's main process, which tells the others: not every launcher passes it on.
+
+    Not to all processes: those that read pictures would die of it, and the run with them.
+    """
+    begun = status != before and status.get("status") == "running" and status.get("host") == socket.gethostname()
+    with suppress(ProcessLookupError):
+        os.kill(status["pid"] if begun else process.pid, signal.SIGTERM)
+
+
+@contextmanager
+def _process(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that leads a group of its own, so that Ctrl-C reaches it through us; nothing of the group is left."""
+    with subprocess.Popen(command, start_new_session=True) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _is_owned(folder: Path) -> bool:
+    """Whether a process is at work in a run folder.
+
+    Raises:
+        UserError: the folder cannot be looked into.
+    """
+    if not folder.is_dir():
+        return False
+    try:
+        with own(folder):
+            return False
+    except UserError as error:
+        if isinstance(error.__cause__, BlockingIOError):
+            return True
+        raise
+
+
+def _status(folder: Path) -> dict[str, Any]:
+    path = folder / "status.json"
+    return durable.read_json(path) if path.is_file() else {}
+
+
+def _say(text: str) -> None:
+    print(f"sweep: {text}", flush=True)

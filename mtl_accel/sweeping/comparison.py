@@ -1,0 +1,64 @@
+"""What a sweep ends in: its runs side by side, with mean and standard deviation over seeds."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+
+from .. import durable
+from ..report import summary
+from ..report.figures import metrics_of, title
+from ..report.frames import frame_of
+from ..report.leaderboard import leaderboard
+from ..report.runs import COMPOSITE, read
+from ..report.tables import Cell, Row, Table, figure, markdown
+from ..tasks import lower_is_better
+from .sweep import Sweep
+
+
+def write_comparison(done: Sweep) -> str:
+    """Write comparison.md, runs.csv (a row a run) and means.csv (a row for runs that differ only by seed).
+
+    Returns: the means as Markdown, the best first.
+
+    Raises:
+        UserError: files of a run that cannot be read.
+    """
+    records = read([member.folder for member in done.members])
+    frame = frame_of(records)
+    settings = pd.DataFrame([_settings(member.settings) for member in done.members], index=frame.index)
+    means = summary(frame)
+    varied = settings.groupby(frame["config"], sort=False).first()
+    by = {member.config.select_by for member in done.members}
+    metric = COMPOSITE if by == {"mean"} or len(by) > 1 else by.pop()
+    means = means.sort_values(f"{metric}_mean", ascending=lower_is_better(metric), kind="stable")
+    table = _table(means, varied, list(dict.fromkeys([metric, *metrics_of(records)])))
+    text = markdown(table)
+    whole = f"# Sweep\n\n{text}\n{markdown(leaderboard(records, frame))}"
+    durable.write_bytes(done.folder / "comparison.md", whole.encode())
+    durable.write_bytes(done.folder / "runs.csv", frame.join(settings).to_csv(index=False).encode())
+    durable.write_bytes(done.folder / "means.csv", varied.join(means, how="right").to_csv().encode())
+    return text
+
+
+def _settings(settings: object) -> dict[str, str]:
+    assert isinstance(settings, dict)
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()}
+
+
+def _table(means: pd.DataFrame, varied: pd.DataFrame, metrics: list[str]) -> Table:
+    """One line for each config: what it has of the grid, and its figures at each run's best epoch."""
+    known = [name for name in metrics if f"{name}_mean" in means.columns]
+    head = ("config", *varied.columns, "runs", *map(title, known))
+    rows = []
+    for config in means.index:
+        cells = [str(config), *varied.loc[config], f"{means['runs'][config]:.0f}"]
+        cells += [_with_deviation(means[f"{name}_mean"][config], means[f"{name}_std"][config]) for name in known]
+        rows.append(Row(tuple(map(Cell, cells))))
+    caption = "Validation at each run's best epoch: mean ± standard deviation over seeds"
+    return Table(caption, head, tuple(rows), frozenset(range(len(varied.columns) + 1)))
+
+
+def _with_deviation(mean: float, deviation: float) -> str:
+    return figure(mean) if pd.isna(deviation) else f"{figure(mean)} ± {figure(deviation)}"

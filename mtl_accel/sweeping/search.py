@@ -1,0 +1,160 @@
+"""Search by Optuna: a few runs at a time, each where those before did best; it goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import extras, keyed
+from ..config import Config, read_config
+from ..config.differences import differences
+from ..config.sections import primary_metric
+from ..errors import UserError
+from ..tasks import Task, composite, lower_is_better
+from .child import Runner
+from .plan import Member, members, option_problems
+from .space import Choices, Range
+
+STORAGE = "optuna.db"
+
+
+class Search:
+    """Trials of one config in a space, kept in OUTPUT/optuna.db.
+
+    What a trial is depends on the config's seed and the trials before it, and not on when the search was stopped.
+
+    Args:
+        seeds: a trial's value is the mean over runs with each of them; empty: the config's own.
+
+    Raises:
+        UserError: Optuna is missing, and what is wrong with config, space, seeds and knobs.
+    """
+
+    def __init__(
+        self,
+        config: Path,
+        output: Path,
+        space: Mapping[str, Range | Choices],
+        seeds: Sequence[int],
+        overrides: Mapping[str, Any],
+    ) -> None:
+        self._optuna = extras.require("sweep", "optuna")[0]
+        self.path, self.output, self.space, self.seeds, self.overrides = config, output, space, seeds, overrides
+        self.base = self._checked()
+
+    def run(self, runner: Runner, trials: int) -> None:
+        """Run until there are so many trials, those of earlier starts counted, or until asked to stop.
+
+        Raises:
+            UserError: OUTPUT holds another search.
+        """
+        state = self._optuna.trial.TrialState
+        study = self._open()
+        while not runner.stopped and (number := self._next(study, trials)) is not None:
+            settings = self._settings(study.trials[number].params)
+            runs = members(self.path, f"trial{number:03d}", self.output, settings, self.seeds, self.overrides)
+            words = ", ".join(f"{key} {json.dumps(value)}" for key, value in settings.items())
+            outcomes = [runner.run(member, f"trial {number + 1} of {trials} ({words})") for member in runs]
+            if runner.stopped:
+                return  # the trial stays open, and the next start goes on with it
+            values = [score(member) for member, o in zip(runs, outcomes, strict=True) if o.status == "finished"]
+            if len(values) == len(runs) and all(map(math.isfinite, values)):
+                study.tell(number, statistics.fmean(values))
+            else:
+                study.tell(number, state=state.FAIL)
+
+    def _open(self) -> Any:
+        """The study on the disk."""
+        self._optuna.logging.set_verbosity(self._optuna.logging.WARNING)
+        study = self._optuna.create_study(
+            storage=f"sqlite:///{(self.output / STORAGE).absolute()}",
+            study_name="sweep",
+            direction="minimize" if lower_is_better(self.base.select_by) else "maximize",
+            load_if_exists=True,
+        )
+        self._require_same(study)
+        return study
+
+    def _next(self, study: Any, trials: int) -> int | None:
+        """The number of the trial that was left open, or of a new one; None when there are enough."""
+        running = self._optuna.trial.TrialState.RUNNING
+        told = 0
+        for trial in study.trials:
+            whole = set(trial.params) == set(self.space)
+            if trial.state == running and whole:
+                return int(trial.number)
+            if trial.state == running:  # killed before all its values were drawn
+                study.tell(trial.number, state=self._optuna.trial.TrialState.FAIL)
+            told += whole
+        if told >= trials:
+            return None
+        seed = keyed.seed_of(self.base.seed, keyed.SEARCH, len(study.trials)) % 2**32
+        # A sampler keeps random state, which a restart would lose; so each trial has its own.
+        study.sampler = self._optuna.samplers.TPESampler(seed=seed)
+        return int(study.ask({key: self._distribution(entry) for key, entry in self.space.items()}).number)
+
+    def _distribution(self, entry: Range | Choices) -> Any:
+        kinds = self._optuna.distributions
+        if isinstance(entry, Choices):
+            # Optuna keeps text; other values may be anything that JSON has.
+            return kinds.CategoricalDistribution([json.dumps(value) for value in entry.values])
+        if entry.is_integer:
+            return kinds.IntDistribution(entry.low, entry.high, log=entry.log, step=entry.step or 1)
+        return kinds.FloatDistribution(entry.low, entry.high, log=entry.log, step=entry.step)
+
+    def _settings(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            key: json.loads(params[key]) if isinstance(e, Choices) else params[key] for key, e in self.space.items()
+        }
+
+    def _checked(self) -> Config:
+        """The config with its overrides. The space is tried at its ends, one knob after another."""
+        problems = option_problems([self.path], list(self.space), self.seeds, self.overrides)
+        if problems:
+            raise UserError(problems)
+        base = read_config(self.path, self.overrides)
+        first = {key: entry.ends[0] for key, entry in self.space.items()}
+        for key, entry in self.space.items():
+            for value in entry.ends:
+                try:
+                    members(self.path, "", self.output, {**first, key: value}, self.seeds, self.overrides)
+                except UserError as error:  # noqa: PERF203 (all that is wrong is told at once)
+                    problems += error.problems
+        if problems:
+            raise UserError(list(dict.fromkeys(problems)))
+        return base
+
+    def _require_same(self, study: Any) -> None:
+        """Trials of another config or space must not be taken for this one's."""
+        own = {
+            "config": self.base.model_dump(mode="json", by_alias=True),
+            "space": {key: vars(entry) for key, entry in self.space.items()},
+            "seeds": list(self.seeds),
+        }
+        own = json.loads(json.dumps(own))
+        before = study.user_attrs.get("search")
+        if before is None:
+            study.set_user_attr("search", own)
+            return
+        changed = [key for key in ("space", "seeds") if before[key] != own[key]]
+        changed += [difference.key for difference in differences(before["config"], own["config"])]
+        if changed:
+            raise UserError(
+                f"{self.output / STORAGE}: holds a search with another {', '.join(changed)}; give another --output"
+            )
+
+
+def score(member: Member) -> float:
+    """What `select_by` says of a finished run: of its best epoch."""
+    rows = (member.folder / "log.jsonl").read_text().splitlines()
+    best: dict[str, float | None] = json.loads(rows[-1])["best"]
+    values = {name: math.nan if value is None else value for name, value in best.items()}
+    config = member.config
+    if config.select_by != "mean":
+        return values[config.select_by]
+    tasks = {name: Task(name, task.kind, (), (), primary_metric(task)) for name, task in config.tasks.items()}
+    return composite(values, tasks)

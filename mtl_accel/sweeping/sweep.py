@@ -1,0 +1,117 @@
+"""A whole sweep: planned, checked, and run; started again it goes on."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..interrupts import EXIT_CODE as STOPPED
+from ..interrupts import Interrupts
+from ..ownership import own
+from . import space
+from .child import Outcome, Runner
+from .plan import Member, plan
+from .search import Search
+
+_FAILED = 1  # exit code of a sweep in which a run has failed
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """How a sweep ended.
+
+    Attributes:
+        members: the runs that have finished, in their order.
+        failed: messages of those that have failed, by their names.
+        stopped: it was asked to stop, and goes on when it is started again.
+    """
+
+    folder: Path
+    members: list[Member]
+    failed: dict[str, str]
+    stopped: bool
+
+    @property
+    def exit_code(self) -> int:
+        return STOPPED if self.stopped else _FAILED if self.failed else 0
+
+
+def sweep(
+    configs: Sequence[str | Path],
+    output: str | Path,
+    command: Sequence[str],
+    *,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    seeds: Sequence[int] = (),
+    overrides: Mapping[str, Any] | None = None,
+    search: Mapping[str, Any] | None = None,
+    trials: int | None = None,
+) -> Sweep:
+    """Run configs, one after another, each in a process of its own and in a folder of OUTPUT.
+
+    Runs that have finished are not run again, and others go on where they stopped.
+
+    Args:
+        command: that starts a run, before `--config FILE`, such as ["python", "launch/train.py"].
+        grid: lists of values by dotted paths; each combination is a run.
+        seeds: each combination runs with each; empty: with the config's own.
+        overrides: knobs of every run by dotted paths.
+        search: instead of a grid: ranges and choices by dotted paths, for so many `trials` by Optuna.
+
+    Raises:
+        UserError: everything that is wrong with configs, grid, search, seeds and knobs, before the first run starts.
+    """
+    paths, folder = [Path(path) for path in configs], Path(output)
+    problems = _problems(paths, folder, grid, search, trials)
+    if problems:
+        raise UserError(problems)
+    work: Callable[[Runner], None]
+    if search is None:
+        work = functools.partial(_run_all, plan(paths, folder, grid or {}, seeds, overrides or {}))
+    else:
+        searched = Search(paths[0], folder, space.parse(search), seeds, overrides or {})
+        work = functools.partial(searched.run, trials=trials or 0)
+    with own(folder), Interrupts() as interrupts:
+        runner = Runner(command, folder / "configs", interrupts)
+        work(runner)
+        return _ended(folder, runner)
+
+
+def _run_all(planned: Sequence[Member], runner: Runner) -> None:
+    for number, member in enumerate(planned, start=1):
+        if not runner.stopped:
+            runner.run(member, f"{number} of {len(planned)}")
+
+
+def _ended(folder: Path, runner: Runner) -> Sweep:
+    def those(status: str) -> list[tuple[Member, Outcome]]:
+        pairs = [(member, runner.outcomes[member.name]) for member in runner.members]
+        return [(member, outcome) for member, outcome in pairs if outcome.status == status]
+
+    failed = {member.name: outcome.message for member, outcome in those("failed")}
+    return Sweep(folder, [member for member, _ in those("finished")], failed, runner.stopped)
+
+
+def _problems(
+    configs: Sequence[Path],
+    output: Path,
+    grid: Mapping[str, Sequence[Any]] | None,
+    search: Mapping[str, Any] | None,
+    trials: int | None,
+) -> list[str]:
+    problems = []
+    if output.exists() and not output.is_dir():
+        problems.append(f"--output: {output} is no folder; name one for the runs")
+    if search is None:
+        return problems + (["--trials: only with --search"] if trials is not None else [])
+    if grid is not None:
+        problems.append("--grid and --search exclude one another; give a range of --search as choices instead")
+    if len(configs) > 1:
+        problems.append(f"--config: --search takes one config (got {len(configs)})")
+    if trials is None or trials < 1:
+        problems.append(f"--trials: --search needs a number of trials, such as --trials 20 (got {trials})")
+    return problems
