@@ -9,10 +9,8 @@ import datasets
 from ..config import Config
 from ..errors import UserError
 from ..tasks import Task
-from . import sources
-from .labelled import Labelled, hold_out, source_of
+from .labelled import Labelled, hold_out, load
 from .labels import LabelReader, Targets
-from .mapped import cache_dir
 
 
 def read(config: Config, tasks: Mapping[str, Task], split: str) -> tuple[datasets.Dataset, dict[str, Targets]]:
@@ -26,17 +24,7 @@ def read(config: Config, tasks: Mapping[str, Task], split: str) -> tuple[dataset
         UserError: the source has no such split or no labels in it, or labels that the model does not know.
     """
     data = config.data
-    found = sources.load(
-        source_of(data),
-        cache_dir=cache_dir(data.cache_dir) / "tables",
-        config_name=data.config_name,
-        revision=data.revision,
-        streaming=data.streaming,
-        image_column=data.image_column,
-        id_column=data.id_column,
-        max_images=data.max_images,
-        only=split if split == "test" else None,  # the other two are made of one another
-    )
+    found = load(data, only=split if split == "test" else None)  # the other two are made of one another
     splits = {name: table for name, table in found.splits.items() if len(table)}
     held_out = split != "test" and "train" in splits and "validation" not in splits
     if split not in splits and not held_out:

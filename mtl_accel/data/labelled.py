@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import datasets
 import numpy as np
+import pyarrow as pa
 
 from ..config import Config
 from ..config.sections import DataConfig
@@ -68,14 +69,9 @@ def source_of(config: DataConfig) -> str:
     return str(folder)
 
 
-def read(config: Config) -> Labelled:
-    """Read the source of a config.
-
-    Raises:
-        UserError: everything that is wrong with its files, columns and cells.
-    """
-    data = config.data
-    found = sources.load(
+def load(data: DataConfig, only: str | None = None) -> sources.Sources:
+    """The splits of a source, or one of them; labels are not looked at. Raises UserError as `sources.load` does."""
+    return sources.load(
         source_of(data),
         cache_dir=cache_dir(data.cache_dir) / "tables",
         config_name=data.config_name,
@@ -84,7 +80,18 @@ def read(config: Config) -> Labelled:
         image_column=data.image_column,
         id_column=data.id_column,
         max_images=data.max_images,
+        only=only,
     )
+
+
+def read(config: Config) -> Labelled:
+    """Read the source of a config.
+
+    Raises:
+        UserError: everything that is wrong with its files, columns and cells.
+    """
+    data = config.data
+    found = load(data)
     splits = {name: found.splits[name] for name in ("train", "validation", "test") if name in found.splits}
     if not len(splits.get("train", ())):
         raise UserError(f"data.source: {data.source} has no training rows; it has the splits {sorted(splits)}")
@@ -103,6 +110,7 @@ def read(config: Config) -> Labelled:
     if not len(splits.get("validation", ())):
         labelled = hold_out(labelled, data.validation_fraction, config.seed)
     check_selection(labelled, config.select_by)
+    pa.default_memory_pool().release_unused()  # Arrow would keep it for tables to come, and a run reads no more
     return labelled
 
 

@@ -6,9 +6,7 @@ import datasets
 
 from ..config import Config
 from ..errors import UserError
-from . import sources
-from .labelled import source_of
-from .mapped import cache_dir
+from .labelled import load
 
 
 def read(config: Config, split: str) -> tuple[datasets.Dataset, str]:
@@ -18,17 +16,7 @@ def read(config: Config, split: str) -> tuple[datasets.Dataset, str]:
         UserError: the source has no such split, or everything that is wrong with its ids and pictures.
     """
     data = config.data
-    found = sources.load(
-        source_of(data),
-        cache_dir=cache_dir(data.cache_dir) / "tables",
-        config_name=data.config_name,
-        revision=data.revision,
-        streaming=data.streaming,
-        image_column=data.image_column,
-        id_column=data.id_column,
-        max_images=data.max_images,
-        only=split,
-    )
+    found = load(data, only=split)
     pictures = found.splits[split].select_columns(["id", "image"])
     if not len(pictures):
         raise UserError(f"data.source: the {split} split of {data.source} has no rows, so there is nothing to predict")

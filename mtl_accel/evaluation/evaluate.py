@@ -23,18 +23,13 @@ FITTED_ON = "validation"  # the split that a run's thresholds are fitted on
 
 
 def evaluate(
-    run: str | Path,
-    split: str = "validation",
-    *,
-    config: Config | None = None,
-    output: str | Path | None = None,
+    run: str | Path, split: str = "validation", *, config: Config | None = None, output: str | Path | None = None
 ) -> dict[str, Any]:
     """Every figure of a run's model on a labelled split, with 95% intervals; written to evaluation-SPLIT.json too.
 
-    On every process that the launcher started: each sees its share of the pictures.
-
-    Thresholds at 0.5 have the names that training logs. On validation, which the model's thresholds were fitted on,
-    fitted ones are cross-fitted ("_cross_fitted"); on any other split the model's own are taken ("_stored_thresholds").
+    On every process that the launcher started. Thresholds at 0.5 have the names that training logs. Fitted ones are
+    cross-fitted on validation, where the model's were fitted ("_cross_fitted"), and the model's own on any other split
+    ("_stored_thresholds").
 
     Args:
         run: a run folder.
