@@ -10,7 +10,7 @@ import pytest
 import report_folders
 
 from mtl_accel.config import Config, validate
-from mtl_accel.report.changes import NAMES, changes, environment_changes, in_short
+from mtl_accel.report.changes import MANNERS, NAMES, changes, environment_changes, in_short, manner_changes
 from mtl_accel.report.runs import Environment
 
 V1 = report_folders.config("v1")
@@ -57,7 +57,6 @@ def test_the_five_versions_differ_as_their_author_says() -> None:
         ({"model.weights": None}, "weights IMAGENET1K_V1 -> none"),
         ({"data.source": "my_photos"}, "data wardrobe -> my_photos"),
         ({"tasks.attribute.weight": 6.0}, "task attribute: weight 1 -> 6"),
-        ({"trackers": ["wandb"]}, "trackers: + wandb"),
         ({"select_by": "loss"}, "best epoch by mean -> loss"),
         ({"data.wardrobe.num_train": 10}, "data wardrobe num_train 4000 -> 10"),
     ],
@@ -137,8 +136,21 @@ OTHERS: dict[str, Any] = {
 def test_no_knob_changes_without_a_word(key: str) -> None:
     raw = json.loads(V1.model_dump_json(by_alias=True))
     other = validate({**raw, key: OTHERS[key]}, "other")
-    assert changes(V1, other) and changes(other, V1)
-    assert changes(other, other) == []
+    said = manner_changes if key in MANNERS else changes
+    assert said(V1, other) and said(other, V1)
+    assert changes(other, other) == manner_changes(other, other) == []
+
+
+def test_how_a_run_is_carried_out_is_told_apart_from_what_it_computes() -> None:
+    other = report_folders.config("v1", data__num_workers=4, trackers=["wandb"], keep_last=1)
+    assert changes(V1, other) == []
+    assert manner_changes(V1, other) == ["data num_workers 2 -> 4", "checkpoints kept 2 -> 1", "trackers: + wandb"]
+
+
+def test_the_size_of_the_wardrobe_matters_only_to_who_uses_it() -> None:
+    sizes = {"data__source": "photos", "data__wardrobe__num_train": 10}
+    assert changes(report_folders.config("v1", data__source="photos"), report_folders.config("v1", **sizes)) == []
+    assert changed(**sizes) == ["data wardrobe -> photos", "data wardrobe num_train 4000 -> 10"]
 
 
 def test_names_are_no_difference() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
+from operator import attrgetter
 from typing import Any
 
 from ..config import Config
@@ -12,6 +13,18 @@ from .runs import Environment
 
 # They name a run and change nothing in it.
 NAMES = frozenset({"schema_", "description", "run_dir"})
+# How a run is carried out; what it computes stays the same.
+MANNERS = (
+    "cpu_threads",
+    "data.cache",
+    "data.cache_dir",
+    "data.num_workers",
+    "checkpoint_every_steps",
+    "checkpoint_every_minutes",
+    "keep_last",
+    "log_every_steps",
+    "trackers",
+)
 _WORDS = {
     "batch_size": "batch size",
     "micro_batch_size": "micro-batch size",
@@ -32,13 +45,19 @@ _AUTOMATIC = frozenset({"micro_batch_size", "mixed_precision", "cpu_threads", "d
 
 
 def changes(before: Config, after: Config) -> list[str]:
-    """One phrase a change, in the order of the config's keys; names and descriptions are left out."""
+    """One phrase a change that the figures may depend on, in the order of the config's keys."""
     return [
         phrase
         for key in Config.model_fields
         if key not in NAMES
         for phrase in _differ(key, getattr(before, key), getattr(after, key))
     ]
+
+
+def manner_changes(before: Config, after: Config) -> list[str]:
+    """One phrase a change in how the run is carried out."""
+    pairs = [(path, *(attrgetter(path)(config) for config in (before, after))) for path in MANNERS]
+    return [phrase for path, old, now in pairs for phrase in _phrases(path, old, now)]
 
 
 def environment_changes(before: Environment, after: Environment) -> list[str]:
@@ -64,6 +83,14 @@ def in_short(config: Config) -> list[str]:
 
 
 def _differ(path: str, before: Any, after: Any) -> list[str]:
+    if path in MANNERS:
+        return []
+    if path == "data" and "wardrobe" not in (before.source, after.source):
+        after = after.model_copy(update={"wardrobe": before.wardrobe})  # its size is nobody's
+    return _phrases(path, before, after)
+
+
+def _phrases(path: str, before: Any, after: Any) -> list[str]:
     if before == after:
         return []
     if isinstance(before, Section) and type(before) is type(after) and not before.model_extra:

@@ -34,13 +34,15 @@ class TaskPart:
 
 @dataclass(frozen=True)
 class RunPart:
-    """One run. `differences` are from the run `before`, or say what the run is where there is none."""
+    """One run. `differences` are from the run `before`, or say what the run is where there is none; `ran`: how, and on
+    what, where that is different.
+    """
 
     record: RunRecord
     mark: palette.Mark
     before: str | None
     differences: list[str]
-    ran_on: list[str]
+    ran: list[str]
     images: int
     tasks: list[TaskPart]
     problems: list[str]
@@ -122,11 +124,16 @@ def _run_part(records: Sequence[RunRecord], number: int, found: Validation | Non
         mark=palette.mark(number),
         before=before.name if before else None,
         differences=changes.changes(before.config, record.config) if before else changes.in_short(record.config),
-        ran_on=changes.environment_changes(before.environment, record.environment) if before else [],
+        ran=_ran(before, record) if before else [],
         images=found.images if found else 0,
         tasks=parts,
         problems=problems,
     )
+
+
+def _ran(before: RunRecord, record: RunRecord) -> list[str]:
+    manners = changes.manner_changes(before.config, record.config)
+    return [*manners, *changes.environment_changes(before.environment, record.environment)]
 
 
 def _matrix(task: TaskFigures, record: RunRecord, key: str) -> tuple[Drawing | None, str]:

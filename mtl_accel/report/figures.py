@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
 from .. import curves
 from . import palette, reference, svg
@@ -17,6 +17,7 @@ from .svg import Drawing
 
 INCHES = (4.5, 3.0)
 _MOST_DOTS = 30  # epochs; more of them run together
+_SHOWN_RANGE = 1e4  # highest learning rate by the lowest one
 
 
 def title(metric: str) -> str:
@@ -80,10 +81,12 @@ def learning_rate(records: Sequence[RunRecord]) -> Drawing:
             told.append(f"{record.name}: from {ends[0]:g} to {ends[-1]:g}." if ends else f"{record.name}: none known.")
         if seen and min(seen) < max(seen) / 10:
             axes.set_yscale("log")
+            # A schedule that ends at next to nothing must not press all others flat.
+            axes.set_ylim(max(min(seen), max(seen) / _SHOWN_RANGE) / 1.5, max(seen) * 1.5)
+            axes.minorticks_off()
         else:
             axes.set_ylim(bottom=0)
         axes.yaxis.set_major_formatter(lambda rate, _: f"{rate:g}")
-        axes.yaxis.set_minor_formatter(NullFormatter())
         return svg.draw(figure, "learning-rate", "Learning rate at the end of each epoch", " ".join(told))
 
 

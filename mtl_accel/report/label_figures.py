@@ -43,7 +43,7 @@ def label_bars(task: str, runs: Mapping[int, TaskFigures], names: Sequence[str],
                 if len(runs) == 1:
                     axes.text(length + 0.01, height, f"{length:.2f}", va="center", fontsize=7.5)
         shown = [f"{svg.legible(label.label, _NAME_WIDTH)} ({label.support})" for label in labels]
-        axes.set_yticks(np.arange(len(labels))[::-1], shown, color=palette.INK.light, fontsize=8.5)
+        axes.set_yticks(np.arange(len(labels))[::-1], shown, color=palette.INK.light, fontsize=9.5)
         axes.set(xlim=(0, 1.09 if len(runs) == 1 else 1), ylim=(-0.6, len(labels) - 0.4), xlabel="F1 on validation")
         axes.set_xticks(np.linspace(0, 1, 6))
         axes.tick_params(axis="y", length=0)

@@ -34,13 +34,16 @@ def _classes(task: TaskFigures) -> Table:
 def _thresholds(task: TaskFigures, logged: Mapping[str, float | None]) -> Table:
     head = ("label", "images", f"F1 at {DEFAULT}", "fitted threshold", "F1 at it")
     rows = [Row((Cell(label.label), Cell(str(label.support)), *_one(label))) for label in task.labels]
-    means = [task.metrics.get(f"{task.name}/f1_macro"), task.fitted.get(f"{task.name}/f1_macro")]
+    at_half, at_fitted = (values.get(f"{task.name}/f1_macro") for values in (task.metrics, task.fitted))
+    rows.append(_mean("mean of the labels", at_half, at_fitted, "fitted on these images"))
     cross_fitted = logged.get(f"{task.name}/f1_macro_cross_fitted")
-    rows.append(Row((Cell("mean of the labels (macro)"), Cell(""), *_figures(means[0]), Cell(""), *_figures(means[1]))))
     if cross_fitted is not None:
-        own = Cell(figure(cross_fitted, _DIGITS))
-        rows.append(Row((Cell("the same, cross-fitted"), Cell(""), *_figures(means[0]), Cell(""), own)))
+        rows.append(_mean("the same, cross-fitted", at_half, cross_fitted, "fitted on other images"))
     return Table(f"Thresholds of {task.name}: {DEFAULT} beside the fitted ones", head, tuple(rows))
+
+
+def _mean(name: str, at_half: float | None, at_fitted: float | None, note: str) -> Row:
+    return Row((Cell(name), Cell(""), *_figures(at_half), Cell(""), Cell(figure(at_fitted, _DIGITS), note)))
 
 
 def _one(label: LabelFigures) -> list[Cell]:

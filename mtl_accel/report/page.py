@@ -82,8 +82,8 @@ def _changes(part: RunPart) -> str:
     lines = [f"### {names} ({record.state})", "", begin, "", *(f"- {escape(words)}" for words in part.differences)]
     if record.status.message:
         lines += ["", f"Its message: {escape(record.status.message)}"]
-    if part.ran_on:
-        lines += ["", f"Ran on: {escape(', '.join(part.ran_on))}"]
+    if part.ran:
+        lines += ["", f"How and where it ran: {escape(', '.join(part.ran))}"]
     return "\n".join(lines)
 
 

@@ -21,7 +21,7 @@ _SETTINGS: Any = {
     "svg.fonttype": "none",  # text stays text: found, read aloud, and small
     "svg.hashsalt": "mtl_accel",  # else ids are drawn anew each time
     "text.parse_math": False,  # a dollar in a name is a dollar
-    "font.size": 9,
+    "font.size": 10,
     "text.color": palette.INK.light,
     "axes.labelcolor": palette.MUTED.light,
     "axes.edgecolor": palette.GRID.light,
