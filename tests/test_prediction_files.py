@@ -35,7 +35,7 @@ def base(tmp_path_factory) -> Path:
     source = runs.write_source(folder / "source", num_train=24, num_validation=NUM_TEST)
     shutil.copytree(source / "val", source / "test")
     write_test(source, [f"{number}.png" for number in ORDER])
-    config = runs.write_config(folder / "c.json", source, data=data_of(folder, source) | {"max_images": 20})
+    config = runs.write_config(folder / "c.json", source, data=data_of(folder, source) | {"max_images": 11})
     runs.run(config)
     return folder
 
