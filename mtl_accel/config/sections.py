@@ -46,7 +46,7 @@ class DataConfig(Section):
         description="Decoded pictures: a memory-mapped file, the accelerator's memory (RAM on CPU), or decoded anew "
         "each epoch by loader workers.",
     )
-    cache_dir: str | None = Field(None, description="Folder of the caches of pixels and tables; null: ~/.cache/mtl_accel.")
+    cache_dir: str | None = Field(None, description="Folder of cached pixels and tables; null: ~/.cache/mtl_accel.")
     num_workers: int = Field(2, ge=0, description="Loader processes: they decode, and run per-sample transforms.")
     wardrobe: WardrobeConfig = Field(WardrobeConfig(), description="Size of the embedded data set.")
 
