@@ -48,6 +48,12 @@ class Runner:
         """Whether this process was asked to stop, or a run was."""
         return self.interrupts.asked or any(outcome.status == "stopped" for outcome in self.outcomes.values())
 
+    def count_in(self, member: Member) -> None:
+        """Count a run of an earlier start among those that have finished, if it has."""
+        if _status(member.folder).get("status") == "finished":
+            self.members.append(member)
+            self.outcomes[member.name] = Outcome("finished")
+
     def run(self, member: Member, place: str) -> Outcome:
         """Run a member, or go on with it, unless it has finished. `place`: which one of how many, for the console."""
         self.members.append(member)

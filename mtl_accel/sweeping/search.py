@@ -54,10 +54,13 @@ class Search:
         """
         state = self._optuna.trial.TrialState
         study = self._open()
+        for trial in study.trials:
+            if trial.state.is_finished() and set(trial.params) == set(self.space):
+                for member in self._members(trial):
+                    runner.count_in(member)
         while not runner.stopped and (number := self._next(study, trials)) is not None:
-            settings = self._settings(study.trials[number].params)
-            runs = members(self.path, f"trial{number:03d}", self.output, settings, self.seeds, self.overrides)
-            words = ", ".join(f"{key} {json.dumps(value)}" for key, value in settings.items())
+            runs = self._members(study.trials[number])
+            words = ", ".join(f"{key} {json.dumps(value)}" for key, value in runs[0].settings.items())
             outcomes = [runner.run(member, f"trial {number + 1} of {trials} ({words})") for member in runs]
             if runner.stopped:
                 return  # the trial stays open, and the next start goes on with it
@@ -106,10 +109,10 @@ class Search:
             return kinds.IntDistribution(entry.low, entry.high, log=entry.log, step=entry.step or 1)
         return kinds.FloatDistribution(entry.low, entry.high, log=entry.log, step=entry.step)
 
-    def _settings(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            key: json.loads(params[key]) if isinstance(e, Choices) else params[key] for key, e in self.space.items()
-        }
+    def _members(self, trial: Any) -> list[Member]:
+        raw = {key: trial.params[key] for key in self.space}
+        settings = {key: json.loads(raw[key]) if isinstance(e, Choices) else raw[key] for key, e in self.space.items()}
+        return members(self.path, f"trial{trial.number:03d}", self.output, settings, self.seeds, self.overrides)
 
     def _checked(self) -> Config:
         """The config with its overrides. The space is tried at its ends, one knob after another."""
