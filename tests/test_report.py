@@ -151,7 +151,7 @@ def test_runs_with_different_tasks_show_what_they_share(made: Made, tmp_path: Pa
     config = report_folders.config(tasks={"category": {"kind": "multiclass", "column": "category"}})
     alone = report_folders.write(tmp_path / "alone", config, report_folders.epochs((0.5, None)))
     text = written(made._replace(page=tmp_path / "report.html"), [made.runs[0], alone]).text
-    assert "All of them have: Category accuracy. Only some have: Attribute F1 (macro) ( v1 )" in text
+    assert "All of them have: Category accuracy. Attribute F1 (macro) is not in: alone ." in text
     assert "- task attribute (multilabel)" in text
 
 

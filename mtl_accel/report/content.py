@@ -13,7 +13,7 @@ from ..errors import UserError
 from . import changes, figures, label_figures, leaderboard, palette, validation
 from .figures import Panel
 from .label_tables import label_table
-from .runs import RunRecord, tasks_of
+from .runs import RunRecord, shared_metrics
 from .svg import Drawing
 from .tables import Table
 from .validation import TaskFigures, Validation
@@ -53,7 +53,7 @@ class Report:
     """Every part of the page.
 
     Attributes:
-        shared, own: the primary metrics that all runs have, and those that only some have, by the run's name.
+        shared: the primary metrics that all runs have; `lacking`: the others, each with the runs that lack it.
         bars_of: the places of the runs whose labels are drawn.
     """
 
@@ -62,7 +62,7 @@ class Report:
     seeds: Table | None
     overfitting: Table
     shared: list[str]
-    own: Mapping[str, list[str]]
+    lacking: Mapping[str, list[str]]
     curves: list[Panel]
     learning_rate: Drawing
     bars: list[Drawing]
@@ -72,7 +72,7 @@ class Report:
 def build(records: Sequence[RunRecord], frame: pd.DataFrame) -> Report:
     """Everything, also what the models say of their validation images where that is to be had."""
     found = [_look_into(record) for record in records]
-    shared, own = tasks_of(records)
+    shared, lacking = shared_metrics(records)
     drawn = _highest(records, found)
     return Report(
         runs=[_run_part(records, number, *found[number]) for number in range(len(records))],
@@ -80,7 +80,7 @@ def build(records: Sequence[RunRecord], frame: pd.DataFrame) -> Report:
         seeds=leaderboard.over_seeds(records, frame),
         overfitting=leaderboard.overfitting(records),
         shared=[curves.title(metric) for metric in shared],
-        own={name: [curves.title(metric) for metric in metrics] for name, metrics in own.items()},
+        lacking={curves.title(metric): names for metric, names in lacking.items()},
         curves=figures.metric_panels(records),
         learning_rate=figures.learning_rate(records),
         bars=_bars(records, {number: answer for number in drawn if (answer := found[number][0])}),

@@ -17,6 +17,7 @@ from .svg import Drawing
 
 INCHES = (4.5, 3.0)
 _MOST_DOTS = 30  # epochs; more of them run together
+_MOST_NAMED = 6  # runs below a figure
 _SHOWN_RANGE = 1e4  # highest learning rate by the lowest one
 
 
@@ -47,8 +48,13 @@ def metric_panels(records: Sequence[RunRecord]) -> list[Panel]:
 
 
 def _overfitting(records: Sequence[RunRecord], metric: str) -> str:
-    gaps = [(record.name, gap.size) for record in records if (gap := record.gap(metric))]
-    return f"Overfitting in the last epoch: {', '.join(f'{name} {size:+.3f}' for name, size in gaps)}" if gaps else ""
+    gaps = [(gap.size, record.name) for record in records if (gap := record.gap(metric))]
+    if not gaps:
+        return ""
+    which = ""
+    if len(gaps) > _MOST_NAMED:
+        gaps, which = [max(gaps), min(gaps)], ", the largest and the smallest"
+    return f"Overfitting in the last epoch{which}: {', '.join(f'{name} {size:+.3f}' for size, name in gaps)}"
 
 
 def _metric_panel(records: Sequence[RunRecord], metric: str, key: str) -> Drawing:

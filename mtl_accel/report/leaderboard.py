@@ -83,7 +83,7 @@ def _reference_row(record: RunRecord, metrics: Sequence[str], length: int) -> Ro
 
 def over_seeds(records: Sequence[RunRecord], frame: pd.DataFrame) -> Table | None:
     """Mean and deviation at the best epoch, of configs that ran with several seeds; None where there is none."""
-    means = summary(frame)
+    means = summary(frame[frame["status"] == "finished"])
     means = means[means["runs"] > 1]
     if means.empty:
         return None
@@ -114,7 +114,7 @@ def _gap_cell(record: RunRecord, metric: str) -> Cell:
     found = record.gap(metric)
     if found is None:
         return Cell(ABSENT)
-    return Cell(f"{found.size:+.4f}", f"train {found.train:.4f}, validation {found.validation:.4f}")
+    return Cell(f"{found.size:+.4f}", f"train {found.train:.4f}\nvalidation {found.validation:.4f}")
 
 
 def _since_lowest(record: RunRecord) -> Cell:
@@ -123,4 +123,4 @@ def _since_lowest(record: RunRecord) -> Cell:
     if best is None:
         return Cell(ABSENT)
     risen = losses[max(losses)] - best[1]
-    return Cell(figure(best[1]), f"epoch {best[0]}" + (f", {risen:+.4f} since" if risen > 0 else ""))
+    return Cell(figure(best[1]), f"epoch {best[0]}" + (f"\n{risen:+.4f} since" if risen > 0 else ""))

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -232,8 +232,8 @@ def _lives(pid: int | None) -> bool:
     return True
 
 
-def tasks_of(records: Sequence[RunRecord]) -> tuple[list[str], Mapping[str, list[str]]]:
-    """The metrics that all runs have, and those of each run that not all have, by the run's name."""
-    shared = [m for m in records[0].primary_metrics if all(m in record.primary_metrics for record in records)]
-    own = {record.name: [m for m in record.primary_metrics if m not in shared] for record in records}
-    return shared, {name: metrics for name, metrics in own.items() if metrics}
+def shared_metrics(records: Sequence[RunRecord]) -> tuple[list[str], dict[str, list[str]]]:
+    """The primary metrics that all runs have; and each other one with the names of the runs that lack it."""
+    metrics = dict.fromkeys(metric for record in records for metric in record.primary_metrics)
+    lacking = {m: [record.name for record in records if m not in record.primary_metrics] for m in metrics}
+    return [m for m in metrics if not lacking[m]], {m: names for m, names in lacking.items() if names}

@@ -13,7 +13,7 @@ ABSENT = "\N{EM DASH}"
 
 
 class Cell(NamedTuple):
-    """A value in words, a quieter note behind it, and whether it is the best of its column."""
+    """A value in words, a quieter note of a line or two below it, and whether it is the best of its column."""
 
     text: str
     note: str = ""
