@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from mtl_accel.config import Config, help_text, parse, read_json
+from mtl_accel.config import Config, help_text, parse, read_json, run_config
 from mtl_accel.config.knobs import branch_of, sections_in
 from mtl_accel.config.optimization import SGD, StepLR
 from mtl_accel.errors import UserError
@@ -187,3 +187,13 @@ def test_every_config_of_ours_is_parsed_from_its_file() -> None:
         if path.name != "schema.json":
             config, _ = parse(["--config", str(path)], SWITCHES)
             assert json.loads(config.model_dump_json())["run_dir"] == read_json(path)["run_dir"]
+
+
+def test_the_model_in_a_run_folder_is_not_taken_for_the_run(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / "model" / name).write_text("{}")
+    with pytest.raises(UserError, match=r"is the finished model of a run; give the run's folder"):
+        run_config(tmp_path / "model", [])
+    with pytest.raises(UserError, match=r"holds no config\.json"):
+        run_config(tmp_path, [])

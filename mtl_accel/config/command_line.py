@@ -82,6 +82,8 @@ def run_config(run: Path, arguments: Sequence[str]) -> Config:
     path = run / "config.json"
     if not path.is_file():
         raise UserError(f"--run: {run} holds no {path.name}; give the folder of a run, such as runs/v5")
+    if (run / "model.safetensors").is_file():
+        raise UserError(f"--run: {run} is the finished model of a run; give the run's folder, {run.parent}")
     problems: list[str] = []
     given = _options(arguments, problems)
     knobs = [f"data.{name}" for name in DataConfig.model_fields]
