@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,6 +47,11 @@ def test_compare_has_one_row_a_run_in_the_order_given(three: list[Path]) -> None
     assert row["attribute/f1_macro_best"] == 0.25 and row["attribute/f1_macro_best_epoch"] == 1
     assert row["attribute/f1_macro_cross_fitted"] == 0.4
     assert row["images_per_second"] == 15.0 and row["seconds"] == 4.0
+
+
+def test_importing_the_package_imports_no_matplotlib() -> None:
+    probe = "import sys, mtl_accel; sys.exit(bool({'matplotlib', 'pandas', 'jinja2'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0
 
 
 def test_what_a_run_has_not_got_is_missing(three: list[Path]) -> None:

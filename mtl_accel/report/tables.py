@@ -57,7 +57,8 @@ def _line(cells: Sequence[str]) -> str:
 
 def _cell(cell: Cell) -> str:
     text = f"**{escape(cell.text)}**" if cell.best else escape(cell.text)
-    return f"{text} ({escape(cell.note)})" if cell.note else text
+    note = escape(cell.note.replace("\n", ", "))
+    return f"{text} ({note})" if note else text
 
 
 def escape(text: str) -> str:
