@@ -83,12 +83,14 @@ def folder(tmp_path) -> Path:
 
 def test_every_file_of_the_folder_arrives_in_a_repository_that_is_made(server, folder, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", TOKEN)
+    expected = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder / ".tmp-model.onnx-1-new").write_bytes(b"half")
     url = hub.push(folder, "owner/shapes", private=True)
     assert url.startswith(f"{server.address}/owner/shapes/commit/")
     (created,) = server.created
     assert (created["organization"], created["name"]) == ("owner", "shapes")
     assert created.get("private") is True or created.get("visibility") == "private"
-    assert server.files == {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert server.files == expected
 
 
 @pytest.mark.parametrize("token", ["hf_wrong", None])

@@ -36,7 +36,12 @@ def push(folder: Path, repo: str, *, private: bool = False) -> str:
     api = HfApi()
     try:
         api.create_repo(repo, private=private, exist_ok=True)
-        commit = api.upload_folder(repo_id=repo, folder_path=folder, commit_message="Upload by mtl_accel")
+        commit = api.upload_folder(
+            repo_id=repo,
+            folder_path=folder,
+            commit_message="Upload by mtl_accel",
+            ignore_patterns=[".tmp-*"],  # what a killed export left
+        )
     except _REFUSED as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
