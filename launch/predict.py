@@ -17,9 +17,7 @@ from mtl_accel.config import run_config
 
 
 def main(options: dict[str, Any], rest: list[str]) -> int:
-    # A run may have read a part of its data; a split is answered whole.
-    whole = [] if any(word.startswith("--data.max_images") for word in rest) else ["--data.max_images", "null"]
-    files = mtl_accel.predict(**options, config=run_config(options["run"], [*whole, *rest]))
+    files = mtl_accel.predict(**options, config=run_config(options["run"], rest, whole=True))
     for path in files:
         print(path, flush=True)
     return 0

@@ -22,7 +22,7 @@ from .errors import UserError
 from .models.pair import Pair
 from .tasks import Task
 
-_WEIGHTS, _DESCRIPTION = "model.safetensors", "config.json"
+FILES = WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"  # of a model folder
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ class Finished:
         """Write RUN/model: model.safetensors and config.json. Returns the folder."""
         folder = run_dir / "model"
         with durable.storage_errors(folder), durable.replace_folder(folder) as temporary:
-            durable.write_json(temporary / _DESCRIPTION, self.describe())
-            path = temporary / _WEIGHTS
+            durable.write_json(temporary / DESCRIPTION, self.describe())
+            path = temporary / WEIGHTS
             save_file({name: tensor.contiguous() for name, tensor in weights.items()}, path)
             # save_file makes its file private; a model is read by others as the rest of the folder is.
-            path.chmod(stat.S_IMODE((temporary / _DESCRIPTION).stat().st_mode))
+            path.chmod(stat.S_IMODE((temporary / DESCRIPTION).stat().st_mode))
         return folder
 
 
@@ -92,10 +92,10 @@ def read(folder: Path) -> Finished:
     Raises:
         UserError: there is none, or it is damaged.
     """
-    path = folder / _DESCRIPTION
-    if not path.is_file() or not (folder / _WEIGHTS).is_file():
+    path = folder / DESCRIPTION
+    if not path.is_file() or not (folder / WEIGHTS).is_file():
         raise UserError(
-            f"{folder} holds no finished model ({_DESCRIPTION} and {_WEIGHTS}); a run writes RUN/model at its end"
+            f"{folder} holds no finished model ({DESCRIPTION} and {WEIGHTS}); a run writes RUN/model at its end"
         )
     try:
         content = durable.read_json(path)
@@ -120,11 +120,11 @@ def load_weights(folder: Path, finished: Finished) -> Pair:
         UserError: the weights are damaged, or are not those of the pair.
     """
     model = models.build(finished.pair, {name: task.num_outputs for name, task in finished.tasks.items()}, None)
-    path = folder / _WEIGHTS
+    path = folder / WEIGHTS
     try:
         model.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, OSError) as error:
-        raise UserError(f"{path}: does not fit {finished.pair} as {_DESCRIPTION} describes it: {error}") from error
+        raise UserError(f"{path}: does not fit {finished.pair} as {DESCRIPTION} describes it: {error}") from error
     return model.eval()
 
 

@@ -9,8 +9,7 @@ from huggingface_hub.errors import EntryNotFoundError
 
 from .data.hub import is_hub_id
 from .errors import UserError
-
-FILES = ("model.safetensors", "config.json")
+from .finished import FILES, WEIGHTS
 
 
 def find(path: str | Path, revision: str | None = None) -> Path:
@@ -24,7 +23,7 @@ def find(path: str | Path, revision: str | None = None) -> Path:
     """
     there = Path(path).expanduser()
     for folder in (there, there / "model"):
-        if (folder / FILES[0]).is_file():
+        if (folder / WEIGHTS).is_file():
             return folder
     if not there.exists() and is_hub_id(str(path)):
         return _download(str(path), revision)

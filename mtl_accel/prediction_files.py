@@ -21,7 +21,6 @@ from .sample_submission import Expected, plan
 from .submission import Form, Submission
 
 TABLE = "predictions.parquet"
-WHOLE = ("--data.max_images", "null")  # a run may have read a part of its data; a split is answered whole
 
 
 def predict(
@@ -51,7 +50,7 @@ def predict(
     Raises:
         UserError: everything that is wrong with the run, the split, its pictures, the samples or the folder.
     """
-    config = config or run_config(Path(run), WHOLE)
+    config = config or run_config(Path(run), (), whole=True)
     accelerator = launching.start_inference("launch/predict.py", config.cpu_threads)
     predictor = load(run, num_workers=config.data.num_workers, accelerator=accelerator)
     pictures, expected = _expected(predictor, config, split)

@@ -138,6 +138,12 @@ class Predictor:
         return logits
 
 
+def require_finite(run: str | Path, split: str, *values: Tensor | np.ndarray) -> None:
+    """Raises UserError when what a run's model says of a split is NaN or infinite anywhere."""
+    if not all(bool(torch.isfinite(torch.as_tensor(value)).all()) for value in values):
+        raise UserError(f"{run}: what the model says of {split} is not finite; its weights are damaged")
+
+
 @contextmanager
 def _numbers_of_training(device: torch.device) -> Iterator[None]:
     """On a GPU: the precision of products and the kernels that a run computes with, for as long as this lasts."""

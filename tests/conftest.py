@@ -1,5 +1,19 @@
 """Before any test imports torch: one thread a process, since several share two cores."""
 
 import os
+from collections.abc import Iterator
+
+import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"
+
+from accelerate.state import AcceleratorState, GradientState
+
+
+@pytest.fixture
+def on_cpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An Accelerator of the test's own, on the CPU whatever the machine has."""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()

@@ -7,13 +7,11 @@ import math
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import real_runs as runs
-from accelerate.state import AcceleratorState, GradientState
 from hypothesis import given
 from hypothesis import strategies as st
 from small_run import Small
@@ -41,13 +39,9 @@ RATES = {
 
 
 @pytest.fixture(autouse=True)
-def small_on_cpu(monkeypatch) -> Iterator[None]:
+def small_on_cpu(monkeypatch, on_cpu) -> None:
     """A small model, and an Accelerator of each test's own."""
-    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     monkeypatch.setitem(models.MODELS, "small", Small)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
-    GradientState._reset_state()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
-from accelerate.state import AcceleratorState, GradientState
+from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType
 
 from mtl_accel import launching
@@ -48,14 +48,10 @@ sys.exit(code)
 
 
 @pytest.fixture(autouse=True)
-def on_cpu(monkeypatch):
-    """Each test makes its own Accelerator, on the CPU whatever the machine has."""
-    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+def not_launched(monkeypatch, on_cpu):
+    """Each test makes its own Accelerator, in a process that no launcher started."""
     for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "ACCELERATE_MIXED_PRECISION"):
         monkeypatch.delenv(name, raising=False)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
-    GradientState._reset_state()
 
 
 def config_of(**changes) -> Config:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 import real_runs as runs
 import torch
-from accelerate.state import AcceleratorState, GradientState
 from augment_cases import CASES, transform
 from PIL import Image
 from small_run import Small, Without
@@ -37,14 +35,10 @@ PLAIN = {
 
 
 @pytest.fixture(autouse=True)
-def small_on_cpu(monkeypatch) -> Iterator[None]:
+def small_on_cpu(monkeypatch, on_cpu) -> None:
     """Small models, and an Accelerator of each test's own."""
-    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     monkeypatch.setitem(models.MODELS, "small", Small)
     monkeypatch.setitem(models.MODELS, "without", Without)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
-    GradientState._reset_state()
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,6 @@ import pytest
 import real_runs as runs
 import small_predict
 import small_run
-from accelerate.state import AcceleratorState, GradientState
 from torch.distributed.run import get_args_parser
 
 import mtl_accel
@@ -49,13 +48,10 @@ def data_of(folder: Path, source: Path) -> dict[str, object]:
 
 
 @pytest.fixture
-def here(base, monkeypatch) -> Path:
+def here(base, monkeypatch, on_cpu) -> Path:
     """For predictions in the test's own process."""
     monkeypatch.setitem(models.MODELS, "small", small_run.Small)
-    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
-    yield base / "run"
-    AcceleratorState._reset_state(reset_partial_state=True)
-    GradientState._reset_state()
+    return base / "run"
 
 
 def content(folder: Path) -> dict[str, bytes]:

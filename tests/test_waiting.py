@@ -10,7 +10,6 @@ import pytest
 import real_runs as runs
 import small_run
 import torch
-from accelerate.state import AcceleratorState, GradientState
 from torch.overrides import TorchFunctionMode
 
 import mtl_accel
@@ -35,15 +34,6 @@ class Waits(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-@pytest.fixture
-def on_cpu(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
-    monkeypatch.setitem(models.MODELS, "small", small_run.Small)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
-    GradientState._reset_state()
-
-
 def waits_of_an_epoch(folder: Path, monkeypatch: pytest.MonkeyPatch, num_train: int, **changes: Any) -> Counter[str]:
     source = runs.write_source(folder / "source", num_train=num_train, num_validation=8)
     path = runs.write_config(folder / "c.json", source, epochs=1, log_every_steps=1000, **changes)
@@ -61,6 +51,7 @@ def waits_of_an_epoch(folder: Path, monkeypatch: pytest.MonkeyPatch, num_train: 
 
 @pytest.mark.parametrize("cache", ["disk", "device"])  # "none" decodes, on the host anyway
 def test_the_host_reads_one_value_a_step_and_that_a_step_late(tmp_path, monkeypatch, on_cpu, cache):
+    monkeypatch.setitem(models.MODELS, "small", small_run.Small)
     data = {"cache": cache, "cache_dir": str(tmp_path / "cache"), "num_workers": 0}
     few, many = (
         waits_of_an_epoch(tmp_path / str(n), monkeypatch, n, data={**data, "source": str(tmp_path / str(n) / "source")})

@@ -35,7 +35,7 @@ class Limit:
         parts = []
         for batch in batches:
             images = self.run.train_transforms(batch.images, batch.key.rows, 0, self.run.dtype)
-            parts.append((images.contiguous(memory_format=torch.channels_last), batch))
+            parts.append((images, batch))
         return _Step(parts, torch.tensor([float(max(counts[name], 1)) for name in self.run.tasks], device=self.device))
 
     def __call__(self) -> dict[str, float]:

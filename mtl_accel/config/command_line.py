@@ -73,8 +73,11 @@ def overrides(arguments: Sequence[str]) -> dict[str, Any]:
     return given
 
 
-def run_config(run: Path, arguments: Sequence[str]) -> Config:
+def run_config(run: Path, arguments: Sequence[str], whole: bool = False) -> Config:
     """The Config of a run folder, with other data: arguments such as ["--data.source", "my_photos"].
+
+    Args:
+        whole: with all rows, unless an argument says otherwise, though the run may have read a part of them.
 
     Raises:
         UserError: no run lies there, or an argument is none of its `data` knobs.
@@ -94,7 +97,7 @@ def run_config(run: Path, arguments: Sequence[str]) -> Config:
     ]
     if problems:
         raise UserError(problems)
-    return read_config(path, given)
+    return read_config(path, {"data.max_images": None, **given} if whole else given)
 
 
 def _options(arguments: Sequence[str], problems: list[str]) -> dict[str, Any]:

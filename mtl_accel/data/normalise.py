@@ -14,7 +14,7 @@ from datasets import ClassLabel, Dataset, Features, Image, List, Value, concaten
 from ..errors import UserError
 from .mapped import ROWS, TableCache
 from .paths import ImageFile, ImageFinder, NoImageError
-from .splits import Columns, RawSplit, column_of, is_identifier, is_unique
+from .splits import Columns, RawSplit, column_of, is_identifier, is_unique, undecoded
 from .tables import shorten
 
 logger = logging.getLogger(__name__)
@@ -107,15 +107,12 @@ def _id_problems(split: RawSplit, columns: Columns, ids: pa.ChunkedArray | None)
 def _images(split: RawSplit, columns: Columns) -> Dataset:
     """The image column alone, undecoded."""
     table = split.table
-    try:
-        images = table.select_columns([columns.image]).cast_column(columns.image, Image(decode=False))
-    except (TypeError, ValueError, NotImplementedError, pa.ArrowInvalid) as error:
-        kind = table.features[columns.image]
-        raise UserError(
-            f"data.image_column: {columns.image!r} of {split.origin} holds no images but {kind}. "
-            f"Name one of {', '.join(table.column_names)} that does"
-        ) from error
-    return images if columns.image == "image" else images.rename_column(columns.image, "image")
+    return undecoded(
+        table,
+        columns.image,
+        f"data.image_column: {columns.image!r} of {split.origin} holds no images but {table.features[columns.image]}. "
+        f"Name one of {', '.join(table.column_names)} that does",
+    )
 
 
 class _Files:

@@ -9,7 +9,6 @@ from typing import Any
 
 import datasets
 import numpy as np
-import pyarrow as pa
 import torch
 from PIL import Image
 from torch import Tensor
@@ -18,7 +17,7 @@ from ..errors import UserError
 from .decoding import Encoded
 from .loading import Batch, Key, MicroBatches
 from .pixels import DecodedPixels, Prefix, apply_prefix, picture_size
-from .splits import RawSplit, choose_columns, column_of, ids_of
+from .splits import RawSplit, choose_columns, column_of, ids_of, undecoded
 from .tables import shorten
 
 _ACCEPTED = (
@@ -78,15 +77,12 @@ def _of_table(table: datasets.Dataset) -> Pictures:
     if not table.column_names:
         raise UserError(f"images: the data set has no columns; {_ACCEPTED}")
     columns = choose_columns([RawSplit("images", table, "the data set", "")], None, None)
-    try:
-        images = table.select_columns([columns.image]).cast_column(columns.image, datasets.Image(decode=False))
-    except (TypeError, ValueError, NotImplementedError, pa.ArrowInvalid) as error:
-        kind = table.features[columns.image]
-        raise UserError(
-            f"images: the data set's column {columns.image!r} holds no pictures but {kind}; it has the columns "
-            f"{', '.join(table.column_names)}. Rename the one with the pictures to 'image'"
-        ) from error
-    images = images if columns.image == "image" else images.rename_column(columns.image, "image")
+    images = undecoded(
+        table,
+        columns.image,
+        f"images: the data set's column {columns.image!r} holds no pictures but {table.features[columns.image]}; it "
+        f"has the columns {', '.join(table.column_names)}. Rename the one with the pictures to 'image'",
+    )
     ids = range(len(table)) if columns.id is None else column_of(table, columns.id).to_pylist()
     return Pictures([str(identifier) for identifier in ids], images)
 

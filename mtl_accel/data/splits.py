@@ -57,6 +57,19 @@ class Columns:
     id: str | None
 
 
+def undecoded(table: Dataset, column: str, problem: str) -> Dataset:
+    """The column of the images alone, named `image`, with its files or bytes as they are.
+
+    Raises:
+        UserError: it holds no images; says `problem`.
+    """
+    try:
+        images = table.select_columns([column]).cast_column(column, Image(decode=False))
+    except (TypeError, ValueError, NotImplementedError, pa.ArrowInvalid) as error:  # what pyarrow says of other types
+        raise UserError(problem) from error
+    return images if column == "image" else images.rename_column(column, "image")
+
+
 def split_of(name: str) -> str | None:
     """The split that a folder, file stem or Hub split of this name is."""
     return next((split for split, aliases in ALIASES.items() if name.lower() in aliases), None)

@@ -11,9 +11,8 @@ import numpy as np
 from .. import durable, launching, scoring
 from ..config import Config, run_config
 from ..data import evaluated
-from ..errors import UserError
 from ..losses import LOSSES
-from ..predictor import load
+from ..predictor import load, require_finite
 from ..runlog import without_nan
 from . import bootstrap, figures, weighted
 from .decisions import CROSS_FITTED, STORED
@@ -50,8 +49,7 @@ def evaluate(
     launching.leave_at_exit()
     if not accelerator.is_main_process:
         return {}
-    if not logits.isfinite().all():
-        raise UserError(f"{run}: what the model says of {split} is not finite; its weights are damaged")
+    require_finite(run, split, logits)
     seed = config.seed if split == FITTED_ON else None
     losses = {name: LOSSES[config.tasks[name].loss.name] for name in predictor.tasks}
     tasks = of_split(logits, predictor.tasks, targets, losses, predictor.thresholds, seed)

@@ -121,7 +121,7 @@ def _target(folder: Path, format: str, output: str | Path | None) -> Path:
 
 def _is_model(folder: Path) -> bool:
     """Whether a folder holds a model, and so may be replaced by one; an empty one may, too."""
-    return folder.is_dir() and ((folder / "model.safetensors").is_file() or not any(folder.iterdir()))
+    return folder.is_dir() and ((folder / finished.WEIGHTS).is_file() or not any(folder.iterdir()))
 
 
 def _check_folder(folder: Path, images: Tensor, expected: Mapping[str, np.ndarray]) -> float:
@@ -138,6 +138,6 @@ def _check_folder(folder: Path, images: Tensor, expected: Mapping[str, np.ndarra
 
 def _copy(folder: Path, target: Path, images: Tensor, expected: Mapping[str, np.ndarray]) -> float:
     with durable.storage_errors(target), durable.replace_folder(target) as temporary:
-        for name in ("model.safetensors", "config.json", card.NAME):
+        for name in (*finished.FILES, card.NAME):
             shutil.copy(folder / name, temporary / name)
         return _check_folder(temporary, images, expected)

@@ -117,9 +117,13 @@ class RunRecord:
     @property
     def best_epoch(self) -> int | None:
         """The epoch that the config selects: that of the finished model."""
-        selected = self.config.select_by
-        best = self.best(COMPOSITE if selected == "mean" else selected)
+        best = self.best(self.selected)
         return best[0] if best else None
+
+    @property
+    def selected(self) -> str:
+        """The metric, or COMPOSITE, by which the config selects."""
+        return COMPOSITE if self.config.select_by == "mean" else self.config.select_by
 
     @property
     def seconds(self) -> float:

@@ -19,6 +19,8 @@ from .. import durable, metrics, predictor
 from ..data import evaluated
 from ..data.labels import Targets
 from ..errors import UserError
+from ..finished import FILES
+from ..runlog import without_nan
 from ..tasks import Task
 from ..thresholds import DEFAULT
 from . import mistakes
@@ -90,8 +92,7 @@ def of(record: RunRecord) -> Validation:
     model = predictor.load(record.folder, num_workers=record.config.data.num_workers)
     table, targets = evaluated.read(record.config, model.tasks, "validation")
     scores = model.probabilities(table, name="validation")
-    if not all(np.isfinite(values).all() for values in scores.values()):
-        raise UserError(f"{record.folder}: what the model says of validation is not finite; its weights are damaged")
+    predictor.require_finite(record.folder, "validation", *scores.values())
     found = Validation(
         key=key,
         images=len(table),
@@ -130,12 +131,12 @@ def _labels(
     task: Task, scores: np.ndarray, target: np.ndarray, mask: np.ndarray, thresholds: np.ndarray | None
 ) -> list[LabelFigures]:
     rows = metrics.per_label(task.kind, scores, target, mask, task.classes, DEFAULT)
-    figures = [LabelFigures(**_without_nan(row)) for row in rows]
+    figures = [LabelFigures(**without_nan(row)) for row in rows]
     if thresholds is None:
         return figures
     fitted = metrics.per_label(task.kind, scores, target, mask, task.classes, thresholds)
     return [
-        row.model_copy(update={"threshold": float(threshold), "fitted_f1": _number(own["f1"])})
+        row.model_copy(update={"threshold": float(threshold), "fitted_f1": without_nan(own["f1"])})
         for row, own, threshold in zip(figures, fitted, thresholds, strict=True)
     ]
 
@@ -158,15 +159,8 @@ def _confusion(task: Task, scores: np.ndarray, target: np.ndarray, mask: np.ndar
 
 
 def _named(task: Task, values: Mapping[str, float]) -> dict[str, float | None]:
-    return {f"{task.name}/{name}": _number(value) for name, value in values.items()}
-
-
-def _without_nan(row: Mapping[str, object]) -> dict[str, object]:
-    return {key: _number(value) if isinstance(value, float) else value for key, value in row.items()}
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    found: dict[str, float | None] = without_nan({f"{task.name}/{name}": value for name, value in values.items()})
+    return found
 
 
 def _kept(record: RunRecord, key: str) -> Validation | None:
@@ -186,7 +180,7 @@ def _key(record: RunRecord) -> str:
     """
     folder = record.folder / "model"
     digest = hashlib.sha256(json.dumps([_VERSION, record.config.data.model_dump(mode="json")]).encode())
-    for name in ("config.json", "model.safetensors"):
+    for name in FILES:
         path = folder / name
         if not path.is_file():
             raise UserError(f"{path} is not there; a run writes RUN/model when it has finished")

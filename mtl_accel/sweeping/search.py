@@ -12,9 +12,9 @@ from typing import Any
 from .. import extras, keyed
 from ..config import Config, read_config
 from ..config.differences import differences
-from ..config.sections import primary_metric
 from ..errors import UserError
-from ..tasks import Task, composite, lower_is_better
+from ..report.runs import read
+from ..tasks import lower_is_better
 from .child import Runner
 from .plan import Member, members, option_problems
 from .space import Choices, Range
@@ -152,12 +152,7 @@ class Search:
 
 
 def score(member: Member) -> float:
-    """What `select_by` says of a finished run: of its best epoch."""
-    rows = (member.folder / "log.jsonl").read_text().splitlines()
-    best: dict[str, float | None] = json.loads(rows[-1])["best"]
-    values = {name: math.nan if value is None else value for name, value in best.items()}
-    config = member.config
-    if config.select_by != "mean":
-        return values[config.select_by]
-    tasks = {name: Task(name, task.kind, (), (), primary_metric(task)) for name, task in config.tasks.items()}
-    return composite(values, tasks)
+    """What `select_by` says of a finished run: of its best epoch. NaN where no epoch has a number."""
+    (record,) = read([member.folder])
+    best = record.best(record.selected)
+    return math.nan if best is None else best[1]
