@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,6 +84,35 @@ def test_backbone_and_heads_partition_the_parameters(model: Pair) -> None:
     heads = [{id(p) for p in model.heads[task].parameters()} for task in NUM_OUTPUTS]
     assert backbone.union(*heads) == {id(p) for p in model.parameters()}
     assert len(backbone) + sum(map(len, heads)) == len(list(model.parameters()))
+
+
+def test_forward_is_the_heads_over_the_backbones_one_tensor(model: Pair) -> None:
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        features = model.backbone(images)
+        assert isinstance(features, torch.Tensor) and features.ndim in (2, 4)
+        apart, whole = model.heads(features), model(images)
+    assert list(apart) == list(whole)
+    assert all(torch.equal(apart[task], whole[task]) for task in whole)
+
+
+def test_layers_partition_the_backbone_in_the_order_of_forward(model: Pair) -> None:
+    layers = model.layers()
+    parameters = [[id(p) for p in layer.parameters()] for layer in layers]
+    assert all(parameters)
+    assert sorted(itertools.chain(*parameters)) == sorted(id(p) for p in model.backbone.parameters())
+    owner = {id(module): i for i, layer in enumerate(layers) for module in layer.modules()}
+    called: list[int] = []
+    hooks = [
+        module.register_forward_pre_hook(lambda module, _: called.append(owner[id(module)]))
+        for module in model.backbone.modules()
+        if id(module) in owner
+    ]
+    with torch.no_grad():
+        model.backbone(torch.randn(1, 3, 64, 64))
+    for hook in hooks:
+        hook.remove()
+    assert called == sorted(called) and set(called) == set(range(len(layers)))
 
 
 def test_parameter_count_is_torchvisions_plus_the_heads(name: str, model: Pair, torchvision_network: nn.Module) -> None:
