@@ -12,8 +12,8 @@ import torch
 from . import keyed
 from .config import Config
 from .data.labelled import Labelled
-from .engine import Run
 from .errors import UserError
+from .run import Run
 
 MODES = ("batches", "overfit")
 _NUM_BATCHES = 2

@@ -1,50 +1,25 @@
-"""From a Config to every object of a run, and the run itself: the only place where the parts meet."""
+"""A run from its start to its end."""
 
 from __future__ import annotations
 
-import functools
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from accelerate import Accelerator
 
-from . import (
-    allocator,
-    curves,
-    debug,
-    engine,
-    finishing,
-    keyed,
-    launching,
-    models,
-    ownership,
-    persistence,
-    run_folder,
-)
-from .balancing import BALANCERS
-from .batches import loaders, slow_transforms, train_transforms
-from .batchnorm import RunningStatistics
+from . import allocator, debug, engine, finishing, launching, ownership, persistence, run_folder
+from .batches import slow_transforms
+from .building import build
 from .config import Config
-from .data.augment import Augmentation
 from .data.labelled import Labelled, read
-from .data.loading import TrainingOrder
 from .data.per_sample import per_sample
-from .engine import Run
 from .failures import FailureLog
-from .gradients import HalfwaySum
 from .interrupts import EXIT_CODE as STOPPED
 from .interrupts import Interrupts
-from .losses import LOSSES, ElementLoss
-from .objective import Objective
-from .optim import Schedule, build_optimizer
+from .run import Run
 from .runlog import RunLog
-from .watch import LossWatch, SkippedSteps
-
-_DRAWING_SHARE = 20  # of the time that curves.png took, before it is drawn again
 
 
 @dataclass(frozen=True)
@@ -127,97 +102,6 @@ def _run(run: Run, labelled: Labelled, interrupts: Interrupts, debugging: str | 
         tracker.finish()
     launching.leave_at_exit()
     return result
-
-
-def build(
-    config: Config,
-    accelerator: Accelerator,
-    labelled: Labelled,
-    micro_batch_size: int,
-    log: RunLog,
-    is_owner: Callable[[], bool],
-) -> Run:
-    """Every object that the loop works on."""
-    tasks = labelled.tasks
-    losses = {name: LOSSES[config.tasks[name].loss.name] for name in tasks}
-    train_loader, validation_loader = loaders(config, accelerator, labelled, micro_batch_size)
-    order = train_loader.order
-    objective = _objective(config, labelled, accelerator, losses)
-    optimizer = build_optimizer(config.optimizer, objective.parameters())
-    schedule = Schedule(optimizer, config.scheduler, config.epochs, order.num_steps, config.warmup_epochs)
-    wrapped, prepared = accelerator.prepare(objective, optimizer)
-    return Run(
-        config=config,
-        accelerator=accelerator,
-        tasks=tasks,
-        losses=losses,
-        objective=wrapped,
-        optimizer=prepared,
-        schedule=schedule,
-        statistics=RunningStatistics(objective, order.num_micro_batches),
-        gradients=HalfwaySum(objective.parameters(), order.num_micro_batches, accelerator.num_processes),
-        train_loader=train_loader,
-        validation_loader=validation_loader,
-        train_targets=labelled.targets["train"],
-        validation_targets=labelled.targets["validation"],
-        train_transforms=train_transforms(config, train_loader.data.per_sample),
-        eval_transforms=Augmentation(config.transforms.eval, config.seed),
-        log=log,
-        watch=_watch(labelled, order),
-        skipped=SkippedSteps(accelerator.scaler),
-        save=_saver(config, labelled, is_owner),
-        after_epoch=_Curves(),
-    )
-
-
-def _watch(labelled: Labelled, order: TrainingOrder) -> LossWatch:
-    def ids(epoch: int, step: int) -> list[str]:
-        rows = order.step(epoch, step)[1]
-        return labelled.ids("train", rows[rows >= 0])
-
-    return LossWatch(list(labelled.tasks), ids)
-
-
-def _saver(
-    config: Config, labelled: Labelled, is_owner: Callable[[], bool]
-) -> Callable[[Run, torch.Tensor | None], None]:
-    root = Path(config.run_dir) / "checkpoints"
-    return functools.partial(persistence.save, root=root, fingerprint=labelled.fingerprint, is_owner=is_owner)
-
-
-def _objective(
-    config: Config, labelled: Labelled, accelerator: Accelerator, losses: dict[str, ElementLoss]
-) -> Objective:
-    torch.manual_seed(keyed.seed_of(config.seed, keyed.INITIAL))
-    outputs = {name: task.num_outputs for name, task in labelled.tasks.items()}
-    model: torch.nn.Module = models.build(config.model.name, outputs, config.model.weights)
-    if config.sync_batchnorm:
-        model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    # Convolutions read all channels of a pixel together; the values are the same.
-    model = model.to(accelerator.device).to(memory_format=torch.channels_last)
-    objective = Objective(model, labelled.tasks, losses, BALANCERS[config.balancing.name])
-    if config.compile:
-        # Batches are always full, so one graph serves each. Evaluation calls the model alone.
-        objective.compile(dynamic=False)
-        objective.model.compile(dynamic=False)
-    return objective
-
-
-class _Curves:
-    """Redraws curves.png after an epoch, unless drawing would take more than a twentieth of the run's time."""
-
-    def __init__(self) -> None:
-        self._not_before = 0.0
-
-    def __call__(self, run: Run, last: bool) -> None:
-        begin = time.monotonic()
-        if begin < self._not_before and not last:
-            return
-        rows = [row for row in run.log.rows() if row["event"] == "epoch"]
-        names = ["loss", *(task.metric for task in run.tasks.values())]
-        curves.draw(rows, names, Path(run.config.run_dir) / "curves.png")
-        end = time.monotonic()
-        self._not_before = end + _DRAWING_SHARE * (end - begin)
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from . import checkpoint, finished, metrics, persistence, thresholds
 from .data.labels import Targets
-from .engine import Run
 from .errors import UserError
 from .objective import split_logits
+from .run import Run
 from .tasks import METRIC_NAMES, Task
 
 _F1 = [name for name in METRIC_NAMES["multilabel"] if name.startswith("f1_")]  # the others know no threshold

@@ -18,9 +18,9 @@ from .checkpoint import Checkpoint
 from .config import Config
 from .config.differences import differences as changed_knobs
 from .data.labels import Targets
-from .engine import Run
 from .errors import UserError
 from .predictions import Predictions
+from .run import Run
 from .state import Progress, load_optimizer_state, optimizer_state
 
 _AS_USED = ("micro_batch_size", "mixed_precision")  # null means another value on another machine

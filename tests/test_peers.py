@@ -19,11 +19,11 @@ from mtl_accel.benchmark import peers
 from mtl_accel.benchmark.peers import HuggingFace, Notebook
 from mtl_accel.benchmark.peers.data import collate, pil_transforms
 from mtl_accel.benchmark.workplace import accelerator_of, cut
+from mtl_accel.building import build
 from mtl_accel.config import Config, read_config
 from mtl_accel.config.transforms import CenterCrop, Normalize, Resize
 from mtl_accel.data.labelled import Labelled, read
-from mtl_accel.engine import Run
-from mtl_accel.experiment import build
+from mtl_accel.run import Run
 from mtl_accel.runlog import RunLog
 from mtl_accel.scoring import score
 

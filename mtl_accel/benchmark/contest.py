@@ -12,10 +12,10 @@ import torch
 from accelerate import Accelerator
 
 from ..batches import loaders
+from ..building import build
 from ..config import Config
 from ..data.labelled import Labelled, read
-from ..engine import Run
-from ..experiment import build
+from ..run import Run
 from ..runlog import RunLog
 from .clock import Arm, interleave, median_ratio, seconds_of, together
 from .limit import Limit

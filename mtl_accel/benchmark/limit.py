@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..data.loading import Batch
-from ..engine import Run
+from ..run import Run
 from .clock import seconds_of
 
 _NUM_KEPT = 4  # steps held in memory, and run through again and again

@@ -1,13 +1,13 @@
-"""Our own loop, on a run as `experiment.build` makes it: an epoch of training, then validation, with all metrics."""
+"""Our own loop, on a run as `building.build` makes it: an epoch of training, then validation, with all metrics."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
 from .. import engine
-from ..engine import Run
 from ..interrupts import Interrupts
 from ..predictions import Predictions
+from ..run import Run
 from ..scoring import score
 from .clock import seconds_of
 

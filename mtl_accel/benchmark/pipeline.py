@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from ..data.loading import TrainingLoader
-from ..engine import Run
+from ..run import Run
 from .clock import seconds_of
 
 

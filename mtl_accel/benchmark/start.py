@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 from .. import engine
+from ..building import build
 from ..config import Config
 from ..data.labelled import read
-from ..engine import Run
-from ..experiment import build
 from ..interrupts import Interrupts
+from ..run import Run
 from ..runlog import RunLog
 from .clock import synchronize
 from .memory import memory_mb

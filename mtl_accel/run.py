@@ -1,0 +1,66 @@
+"""All that one run consists of, in one place: what the loop works on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from .batchnorm import RunningStatistics
+from .config import Config
+from .data.augment import Augmentation
+from .data.labels import Targets
+from .data.loading import EvaluationLoader, TrainingLoader
+from .gradients import HalfwaySum
+from .inference import DTYPES
+from .losses import ElementLoss
+from .objective import Objective
+from .optim import Schedule
+from .predictions import Predictions
+from .runlog import RunLog
+from .state import Progress
+from .tasks import Task
+from .watch import LossWatch, SkippedSteps
+
+
+@dataclass
+class Run:
+    """All that the loop works on. `building.build` makes it."""
+
+    config: Config
+    accelerator: Accelerator
+    tasks: dict[str, Task]
+    losses: dict[str, ElementLoss]
+    objective: torch.nn.Module  # the Objective, as Accelerate wrapped it
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule
+    statistics: RunningStatistics
+    gradients: HalfwaySum
+    train_loader: TrainingLoader
+    validation_loader: EvaluationLoader
+    train_targets: dict[str, Targets]
+    validation_targets: dict[str, Targets]
+    train_transforms: Augmentation
+    eval_transforms: Augmentation
+    log: RunLog
+    watch: LossWatch
+    skipped: SkippedSteps
+    save: Callable[[Run, Tensor | None], None]  # a checkpoint; of the best so far with validation logits
+    after_epoch: Callable[[Run, bool], None]  # on the main process, once the epoch is in the log; true: at the end
+    progress: Progress = field(default_factory=Progress)
+    predictions: Predictions = field(default_factory=Predictions)  # of the training samples of this epoch
+    last_save: float = field(default_factory=time.monotonic)
+
+    @property
+    def bare(self) -> Objective:
+        """The Objective without Accelerate's wrapping."""
+        return self.accelerator.unwrap_model(self.objective)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the images that the model reads: autocast's, which would cast them first thing."""
+        return DTYPES[self.accelerator.mixed_precision]
