@@ -45,6 +45,7 @@ def config_for(config: Config, mode: str) -> Config:
         # One epoch is one step here. Without random transforms, so that the batch stays what it is.
         transforms = config.transforms.model_copy(update={"train": config.transforms.eval})
         changes |= {"epochs": _OVERFIT_EPOCHS, "transforms": transforms, "scheduler": None, "warmup_epochs": 0.0}
+        changes["data"] = config.data.model_copy(update={"sampler": None})  # read from a source, or drawn as it is
     # model_copy checks nothing anew: milestones may lie beyond the one epoch.
     return config.model_copy(update=changes)
 

@@ -41,4 +41,12 @@ def differences(config: Config, labelled: Labelled) -> list[str]:
     found = [f"the peers know no missing labels, and take {blank:,} of the training split as 0"] if blank else []
     if config.balancing.name != "fixed":
         found.append(f"the peers sum the weighted losses, and know no balancing such as {config.balancing.name!r}")
+    plain = ("cross_entropy", "bce", "mse")
+    others = [
+        n for n, t in config.tasks.items() if t.loss != type(t.loss)(name=t.loss.name) or t.loss.name not in plain
+    ]
+    if others:
+        found.append(f"the peers train {', '.join(others)} on plain cross-entropy or squared error")
+    if config.data.sampler is not None:
+        found.append("the peers see each sample once an epoch, and know no sampler")
     return found
