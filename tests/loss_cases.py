@@ -50,7 +50,7 @@ ALL = [*DEFAULTS.values(), *OPTIONS]
 
 
 def title(section: Loss) -> str:
-    given = [f"{key}={value}" for key, value in section if key != "name" and value != getattr(type(section), key, None)]
+    given = [f"{key}={value}" for key, value in section.model_dump(exclude_unset=True).items() if key != "name"]
     return f"{section.name}({', '.join(given)})"
 
 
