@@ -7,15 +7,15 @@ import logging
 import torch
 from accelerate import Accelerator
 
-from . import run_folder
+from . import models, run_folder
 from .config import Config
 from .config.transforms import cached_prefix
-from .data import sampling
 from .data.augment import Augmentation
 from .data.labelled import Labelled
 from .data.loading import EvaluationLoader, MicroBatches, TrainingLoader, TrainingOrder
 from .data.per_sample import PerSample, per_sample
 from .data.pixels import open_pixels
+from .errors import UserError
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +31,7 @@ def loaders(
     before = per_sample(config.transforms.train, config.seed)
     train = _micro_batches("train", config, labelled, accelerator, before)
     validation = _micro_batches("validation", config, labelled, accelerator, None)
-    weights = sampling.weights(config.data.sampler, labelled.tasks, labelled.targets["train"])
-    order = TrainingOrder(len(train.pixels), config.batch_size, micro_batch_size, config.seed, weights)
+    order = TrainingOrder(len(train.pixels), config.batch_size, micro_batch_size, config.seed)
     place = accelerator.process_index, accelerator.num_processes
     how = config.data.num_workers, accelerator.device
     return TrainingLoader(train, order, *place, *how), EvaluationLoader(validation, micro_batch_size, *place, *how)
@@ -43,6 +42,22 @@ def train_transforms(config: Config, before: PerSample | None) -> Augmentation:
     if before is None:
         return Augmentation(config.transforms.train, config.seed)
     return Augmentation(config.transforms.train, config.seed, start=before.end, size=before.output_size)
+
+
+def check_pictures(config: Config) -> None:
+    """Tell before anything is read what torchvision or the network would refuse later.
+
+    Raises:
+        UserError: a transform's arguments, the pair, its backbone, or the size of its pictures.
+    """
+    before = per_sample(config.transforms.train, config.seed)
+    sizes = {
+        "transforms.train": train_transforms(config, before).output_size,
+        "transforms.eval": cached_prefix(config.transforms.eval)[-1].size,
+    }
+    found = models.problems(config.model.name, config.model.backbone, sizes)
+    if found:
+        raise UserError(found)
 
 
 def slow_transforms(config: Config, before: PerSample) -> str:

@@ -19,7 +19,7 @@ from .data.augment import Augmentation
 from .data.labelled import Labelled
 from .data.loading import TrainingOrder
 from .gradients import HalfwaySum
-from .losses import ElementLoss, losses_of
+from .losses import LOSSES, ElementLoss
 from .objective import Objective
 from .optim import Schedule, build_optimizer
 from .run import Run
@@ -39,7 +39,7 @@ def build(
 ) -> Run:
     """Every object that the loop works on."""
     tasks = labelled.tasks
-    losses = losses_of(config.tasks, tasks, labelled.targets["train"])
+    losses = {name: LOSSES[config.tasks[name].loss.name] for name in tasks}
     train_loader, validation_loader = loaders(config, accelerator, labelled, micro_batch_size)
     order = train_loader.order
     objective = _objective(config, labelled, accelerator, losses)
@@ -72,8 +72,8 @@ def build(
 
 def _watch(labelled: Labelled, order: TrainingOrder) -> LossWatch:
     def ids(epoch: int, step: int) -> list[str]:
-        ids = order.step(epoch, step)[1]
-        return labelled.ids("train", order.rows_of(ids[ids >= 0]))
+        rows = order.step(epoch, step)[1]
+        return labelled.ids("train", rows[rows >= 0])
 
     return LossWatch(list(labelled.tasks), ids)
 
@@ -90,7 +90,7 @@ def _objective(
 ) -> Objective:
     torch.manual_seed(keyed.seed_of(config.seed, keyed.INITIAL))
     outputs = {name: task.num_outputs for name, task in labelled.tasks.items()}
-    model: torch.nn.Module = models.build(config.model.name, outputs, config.model.weights)
+    model: torch.nn.Module = models.build(config.model.name, outputs, config.model.weights, config.model.backbone)
     if config.sync_batchnorm:
         model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
     # Convolutions read all channels of a pixel together; the values are the same.

@@ -10,11 +10,10 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from . import allocator, debug, engine, finishing, launching, ownership, persistence, run_folder
-from .batches import slow_transforms
+from .batches import check_pictures, slow_transforms
 from .building import build
 from .config import Config
 from .data.labelled import Labelled, read
-from .data.per_sample import per_sample
 from .failures import FailureLog
 from .interrupts import EXIT_CODE as STOPPED
 from .interrupts import Interrupts
@@ -67,7 +66,7 @@ def train(
         accelerator.wait_for_everyone()
         saved = run_folder.find_checkpoint(run_dir, resume)
         with log.recording():
-            per_sample(config.transforms.train, config.seed)  # what torchvision refuses is told before reading
+            check_pictures(config)
             labelled = read(config)
             if debugging:
                 labelled = debug.shrink(labelled, config, debugging)

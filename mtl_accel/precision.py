@@ -12,6 +12,8 @@ from torch import nn
 
 from . import durable, models
 from .config import Config
+from .config.sections import ModelConfig
+from .config.transforms import cached_prefix
 
 _FASTER = 1.2  # a smaller gain could be noise, and would come and go between two starts
 _SAMPLES, _ROUNDS = 2, 3
@@ -29,26 +31,27 @@ def fastest(config: Config, device: torch.device, cache: Path | None = None) -> 
         return "no"
     path = cache / "precision.json" if cache is not None else None
     known = durable.read_json(path) if path is not None and path.exists() else {}
-    size = config.transforms.eval[0].model_dump()["size"]
-    key = json.dumps(
-        [platform.node(), torch.backends.cpu.get_cpu_capability(), torch.__version__, config.model.name, size]
-    )
+    model, size = config.model, cached_prefix(config.transforms.eval)[-1].size
+    name = f"{model.name} {model.backbone}" if model.backbone else model.name
+    key = json.dumps([platform.node(), torch.backends.cpu.get_cpu_capability(), torch.__version__, name, size])
     if key not in known:
-        known[key] = "bf16" if _bfloat16_pays(config.model.name, size) else "no"
+        known[key] = "bf16" if _bfloat16_pays(model, size) else "no"
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             durable.write_json(path, known)
     return str(known[key])
 
 
-def _bfloat16_pays(name: str, size: tuple[int, int]) -> bool:
+def _bfloat16_pays(model: ModelConfig, size: tuple[int, int]) -> bool:
     # One layer tells at once where the processor only emulates it, and a whole model would take ten times as long.
     layer = nn.Conv2d(64, 64, 3, padding=1)
     if speedup(layer, torch.ones(_SAMPLES, 64, 56, 56)) < _FASTER:
         return False
-    if name not in models.MODELS:
-        return False  # who builds the model will tell
-    return speedup(models.build(name, {"probe": 1}, None), torch.ones(_SAMPLES, 3, *size)) >= _FASTER
+    if models.problems(model.name, model.backbone, {"transforms.eval": size}):
+        return False  # the run tells them
+    return (
+        speedup(models.build(model.name, {"probe": 1}, None, model.backbone), torch.ones(_SAMPLES, 3, *size)) >= _FASTER
+    )
 
 
 def speedup(module: nn.Module, images: torch.Tensor) -> float:

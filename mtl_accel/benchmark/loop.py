@@ -40,10 +40,9 @@ class Loop:
 
     def _score_training(self) -> None:
         run = self.run
-        ids, logits = run.predictions.gather(run.accelerator)
+        _, logits = run.predictions.gather(run.accelerator)
         run.predictions = Predictions()
-        seen = run.train_loader.order.targets_of(run.progress.epoch, ids.numpy(), run.train_targets)
-        score(logits, run.tasks, run.losses, seen)
+        score(logits, run.tasks, run.losses, run.train_targets)
 
     def _predict(self) -> None:
         self._logits = engine.predict(self.run, self.run.validation_loader)

@@ -8,8 +8,6 @@ from pydantic import Field
 
 from ..tasks import METRIC_NAMES, PRIMARY_METRIC
 from .base import Section
-from .losses import BCE, MSE, CrossEntropy, MulticlassLoss, MultilabelLoss, RegressionLoss
-from .sampling import RareLabels
 from .transforms import FixedTransform, Transform
 
 
@@ -50,10 +48,25 @@ class DataConfig(Section):
     )
     cache_dir: str | None = Field(None, description="Folder of cached pixels and tables; null: ~/.cache/mtl_accel.")
     num_workers: int = Field(2, ge=0, description="Loader processes: they decode, and run per-sample transforms.")
-    sampler: RareLabels | None = Field(
-        None, description="Which training samples an epoch has; null: each of them once, in another order each epoch."
-    )
     wardrobe: WardrobeConfig = Field(WardrobeConfig(), description="Size of the embedded data set.")
+
+
+class CrossEntropy(Section):
+    """Softmax cross-entropy."""
+
+    name: Literal["cross_entropy"]
+
+
+class BCE(Section):
+    """Binary cross-entropy of each label's logit."""
+
+    name: Literal["bce"]
+
+
+class MSE(Section):
+    """Squared error."""
+
+    name: Literal["mse"]
 
 
 class _TaskConfig(Section):
@@ -69,7 +82,7 @@ class MulticlassConfig(_TaskConfig):
     classes: tuple[str, ...] | None = Field(
         None, description="Class names in index order; null: sorted, from the data."
     )
-    loss: MulticlassLoss = Field(CrossEntropy(name="cross_entropy"), discriminator="name", description="Loss.")
+    loss: CrossEntropy = Field(CrossEntropy(name="cross_entropy"), description="Loss.")
 
 
 class MultilabelConfig(_TaskConfig):
@@ -83,7 +96,7 @@ class MultilabelConfig(_TaskConfig):
     column: str | None = Field(None, description="Instead: one column that holds a list, or names with a delimiter.")
     delimiter: str = Field(" ", min_length=1, description="Between the names of `column`.")
     classes: tuple[str, ...] | None = Field(None, description="Label names of `column`; null: sorted, from the data.")
-    loss: MultilabelLoss = Field(BCE(name="bce"), discriminator="name", description="Loss.")
+    loss: BCE = Field(BCE(name="bce"), description="Loss.")
 
 
 class RegressionConfig(_TaskConfig):
@@ -91,7 +104,7 @@ class RegressionConfig(_TaskConfig):
 
     kind: Literal["regression"]
     columns: tuple[str, ...] = Field(min_length=1, description="Columns of the numbers.")
-    loss: RegressionLoss = Field(MSE(name="mse"), discriminator="name", description="Loss.")
+    loss: MSE = Field(MSE(name="mse"), description="Loss.")
 
 
 TaskConfig = Annotated[MulticlassConfig | MultilabelConfig | RegressionConfig, Field(discriminator="kind")]
@@ -105,8 +118,11 @@ class ModelConfig(Section):
     )
     weights: str | None = Field(
         None,
-        description="Weights of the backbone: null (random), a torchvision name such as IMAGENET1K_V1, or the path "
-        "of a local .pth or .safetensors file.",
+        description="Weights of the backbone: null (random), a torchvision name such as IMAGENET1K_V1 (of timm_linear "
+        '"pretrained"), or the path of a local .pth or .safetensors file.',
+    )
+    backbone: str | None = Field(
+        None, description="Backbone of timm_linear by timm's name, such as resnet18.a1_in1k; null for all others."
     )
 
 
@@ -138,17 +154,6 @@ def task_problems(name: str, task: MulticlassConfig | MultilabelConfig | Regress
     if len(set(classes)) < len(classes):
         found.append(f"tasks.{name}.classes: {sorted(c for c in set(classes) if classes.count(c) > 1)} stand twice")
     return found
-
-
-def sampler_problems(
-    sampler: RareLabels | None, tasks: dict[str, MulticlassConfig | MultilabelConfig | RegressionConfig]
-) -> list[str]:
-    """A sampler needs classes or labels that can be rare."""
-    fit = [name for name, task in tasks.items() if not isinstance(task, RegressionConfig)]
-    if sampler is None or (sampler.task in fit if sampler.task else fit):
-        return []
-    known = f"none of {', '.join(fit)}" if fit else "of no use, since numbers are never rare"
-    return [f"data.sampler.task: {sampler.task!r} is {known}; name a multiclass or multilabel task, or give null"]
 
 
 def metric_names(tasks: dict[str, MulticlassConfig | MultilabelConfig | RegressionConfig]) -> list[str]:

@@ -2,31 +2,80 @@
 
 from __future__ import annotations
 
-import difflib
+from collections.abc import Mapping
 
+from ..config.knobs import did_you_mean
 from ..errors import UserError
+from .convnext_tiny_linear import ConvNeXtTinyLinear
+from .efficientnet_v2_s_linear import EfficientNetV2SLinear
 from .mobilenet_v2_linear import MobileNetV2Linear
-from .pair import Pair
+from .mobilenet_v2_mlp import MobileNetV2MLP
+from .mobilenet_v2_query import MobileNetV2Query
+from .mobilenet_v3_large_linear import MobileNetV3LargeLinear
+from .pair import SMALLEST, Pair
 from .resnet18_linear import ResNet18Linear
+from .resnet18_mlp import ResNet18MLP
+from .resnet18_query import ResNet18Query
 from .resnet18_relu_linear import ResNet18ReluLinear
+from .resnet50_linear import ResNet50Linear
+from .swin_t_linear import SwinTLinear
+from .timm_linear import TimmLinear
+from .vgg16_linear import VGG16Linear
 from .vgg16_relu_linear import VGG16ReluLinear
+from .vit_b_16_linear import ViTB16Linear
 
 MODELS: dict[str, type[Pair]] = {
     "resnet18_relu_linear": ResNet18ReluLinear,
     "vgg16_relu_linear": VGG16ReluLinear,
     "resnet18_linear": ResNet18Linear,
+    "resnet18_mlp": ResNet18MLP,
+    "resnet18_query": ResNet18Query,
+    "resnet50_linear": ResNet50Linear,
+    "vgg16_linear": VGG16Linear,
     "mobilenet_v2_linear": MobileNetV2Linear,
+    "mobilenet_v2_mlp": MobileNetV2MLP,
+    "mobilenet_v2_query": MobileNetV2Query,
+    "mobilenet_v3_large_linear": MobileNetV3LargeLinear,
+    "efficientnet_v2_s_linear": EfficientNetV2SLinear,
+    "convnext_tiny_linear": ConvNeXtTinyLinear,
+    "swin_t_linear": SwinTLinear,
+    "vit_b_16_linear": ViTB16Linear,
+    "timm_linear": TimmLinear,
 }
 
 
-def build(name: str, num_outputs: dict[str, int], weights: str | None) -> Pair:
+def build(name: str, num_outputs: dict[str, int], weights: str | None, backbone: str | None = None) -> Pair:
     """The pair `name` with one head for each task of `num_outputs`; seed torch before for its random weights.
 
+    Args:
+        backbone: its name, for a pair that leaves the choice: `timm_linear`.
+
     Raises:
-        UserError: no such pair, or weights that cannot be had or do not fit.
+        UserError: no such pair or backbone, or weights that cannot be had or do not fit.
     """
+    found = problems(name, backbone, {})
+    if found:
+        raise UserError(found)
+    chosen = {"backbone": backbone} if MODELS[name].takes_backbone else {}
+    return MODELS[name](num_outputs, weights, **chosen)
+
+
+def problems(name: str, backbone: str | None, sizes: Mapping[str, tuple[int, int]]) -> list[str]:
+    """What is wrong with a pair by its name, its backbone's, and [height, width] of the pictures at places."""
     if name not in MODELS:
-        close = difflib.get_close_matches(name, MODELS, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise UserError(f"model.name: {name!r} is none of {', '.join(MODELS)}{hint}")
-    return MODELS[name](num_outputs, weights)
+        return [f"model.name: {name!r} is none of {', '.join(MODELS)}{did_you_mean(name, MODELS)}"]
+    pair = MODELS[name]
+    if backbone is not None and not pair.takes_backbone:
+        return [f"model.backbone: {backbone!r} has no meaning for {name}, which has its own; set it to null"]
+    try:
+        only = pair.only_size(backbone)
+    except UserError as error:
+        return list(error.problems)
+    rule = f"takes only {list(only)}" if only else f"needs at least {[SMALLEST, SMALLEST]}"
+    fix = f"end with a Resize or a crop of {list(only)}" if only else "make the Resize or the crop larger"
+    return [
+        f"{place}: leaves pictures of {list(size)}, and {backbone or name} {rule} (height, width); {fix}, or choose "
+        "another model.name"
+        for place, size in sizes.items()
+        if (size != only if only else min(size) < SMALLEST)
+    ]

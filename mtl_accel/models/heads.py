@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, KeysView
 
+import torch
 from torch import Tensor, nn
 
 
@@ -18,6 +19,53 @@ def relu_linear(in_features: int, out_features: int) -> nn.Module:
     return nn.Sequential(nn.ReLU(), nn.Linear(in_features, out_features))
 
 
+def mlp(in_features: int, out_features: int, hidden: int = 512, dropout: float = 0.2) -> nn.Module:
+    """Features [B, in_features] -> logits [B, out_features], by one hidden layer of the task's own."""
+    return nn.Sequential(
+        nn.Linear(in_features, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, out_features)
+    )
+
+
+class OwnWeights(nn.Module):
+    """As many linear functions as there are rows, each of its own row: [B, N, width] -> [B, N]."""
+
+    def __init__(self, num_rows: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(num_rows, width) / width**0.5)
+        self.bias = nn.Parameter(torch.zeros(num_rows))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return (rows * self.weight).sum(dim=2) + self.bias
+
+
+class Query(nn.Module):
+    """One learned query for each output looks for its place in the feature map: ML-Decoder (Ridnik et al., 2021).
+
+    Multi-head attention from the queries to the h * w places, a feed-forward layer, and of each query its own weights
+    to its logit. As there, queries do not attend to one another, so the cost is linear in the number of outputs.
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, width: int = 256, num_heads: int = 8, dropout: float = 0.1
+    ) -> None:
+        super().__init__()
+        self.places = nn.Sequential(nn.Linear(in_features, width), nn.ReLU())
+        self.queries = nn.Parameter(torch.randn(out_features, width))
+        self.attention = nn.MultiheadAttention(width, num_heads, dropout, batch_first=True)
+        self.attention_norm = nn.LayerNorm(width)
+        self.feedforward = mlp(width, width, 2 * width, dropout)
+        self.feedforward_norm = nn.LayerNorm(width)
+        self.logits = OwnWeights(out_features, width)
+
+    def forward(self, feature_map: Tensor) -> Tensor:
+        """Feature map [B, in_features, h, w] -> logits [B, out_features]."""
+        places = self.places(feature_map.flatten(2).transpose(1, 2))
+        queries = self.queries.expand(feature_map.shape[0], -1, -1)  # an export takes len() for a constant
+        found, _ = self.attention(queries, places, places, need_weights=False)
+        found = self.attention_norm(queries + found)
+        return self.logits(self.feedforward_norm(found + self.feedforward(found)))
+
+
 class Heads(nn.ModuleDict):
     """One head a task, by the task's name; forward gives the logits of each.
 
@@ -26,7 +74,7 @@ class Heads(nn.ModuleDict):
     """
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:
-        """Features [B, F] -> {task: logits [B, outputs of the task]}."""
+        """Features [B, F], or a feature map [B, F, h, w] -> {task: logits [B, outputs of the task]}."""
         return {task: head(features) for task, head in self.items()}
 
     def __setitem__(self, task: str, head: nn.Module) -> None:

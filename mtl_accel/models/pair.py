@@ -10,14 +10,15 @@ from torchvision.models import WeightsEnum
 
 from .heads import Heads
 
+SMALLEST = 32  # pixels: the backbones make 1 of them
 _CONTAINERS = (nn.Sequential, nn.ModuleList)
 
 
 class Pair(nn.Module):
     """A backbone and one head a task.
 
-    Made from ({task: number of outputs}, weights of the backbone); forward takes normalised float images
-    [B, 3, H, W], H and W at least 32, and gives {task: logits [B, number of outputs]}.
+    Made from ({task: number of outputs}, weights of the backbone), and where `takes_backbone` the backbone's name;
+    forward takes normalised float images [B, 3, H, W] and gives {task: logits [B, number of outputs]}.
 
     What gradient balancing, freezing and learning rates by layer rely on:
         `forward(images)` is `heads(backbone(images))`, and `backbone(images)` is one tensor: pooled features [B, F], or
@@ -26,8 +27,18 @@ class Pair(nn.Module):
     """
 
     pretrained: ClassVar[type[WeightsEnum]]  # whose names `weights` may be
+    takes_backbone: ClassVar[bool] = False
     backbone: nn.Module
     heads: Heads
+
+    @classmethod
+    def only_size(cls, backbone: str | None) -> tuple[int, int] | None:
+        """[height, width] of the only pictures that it takes; None: any of at least SMALLEST.
+
+        Raises:
+            UserError: there is no such backbone.
+        """
+        return None
 
     def layers(self) -> list[nn.Module]:
         """The backbone's blocks from input to output: each of its parameters is in exactly one of them.

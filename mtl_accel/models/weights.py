@@ -12,7 +12,7 @@ import pickle
 import re
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
@@ -58,9 +58,14 @@ def load_backbone_weights(backbone: nn.Module, weights: str | None, available: t
     Raises:
         UserError: no such name or file, not to be fetched, not readable, or not of this backbone.
     """
-    if weights is None:
-        return
-    path = fetch(available[weights].url) if weights in available.__members__ else _local_file(weights, available)
+    if weights is not None:
+        names = list(available.__members__)
+        path = fetch(available[weights].url) if weights in names else local_file(weights, names, available.__name__)
+        load_backbone_file(backbone, path)
+
+
+def load_backbone_file(backbone: nn.Module, path: Path) -> None:
+    """Fill `backbone` from a file, as `load_backbone_weights` does."""
     state = _backbone_part(_read(path))
     replaced = tuple(f"{name}." for name, layer in backbone.named_modules() if isinstance(layer, nn.Identity))
     dropped = [key for key in state if key.startswith(replaced)]
@@ -124,17 +129,21 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _local_file(weights: str, available: type[WeightsEnum]) -> Path:
+def local_file(weights: str, names: Sequence[str], owner: str) -> Path:
+    """The file at the path `weights`; `names` of `owner` are what it could have been instead.
+
+    Raises:
+        UserError: there is none, or it has another suffix.
+    """
     path = Path(weights).expanduser()
     if path.is_file() and path.suffix in SUFFIXES:
         return path
     if path.is_file():
         raise UserError(f"model.weights: {path} must end in one of {', '.join(SUFFIXES)}, which tells how to read it")
-    names = list(available.__members__)
     close = difflib.get_close_matches(weights.upper(), names, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     raise UserError(
-        f"model.weights: {weights!r} is neither a name of {available.__name__} ({', '.join(names)}) nor the path "
+        f"model.weights: {weights!r} is neither a name of {owner} ({', '.join(names)}) nor the path "
         f"of a file that exists, seen from {Path.cwd()}{hint}"
     )
 

@@ -1,0 +1,28 @@
+"""MobileNetV2 without its ImageNet layer, then Linear, GELU, Dropout and Linear for each task."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torchvision.models import MobileNet_V2_Weights, mobilenet_v2
+
+from .heads import Heads, mlp
+from .pair import Pair
+from .weights import load_backbone_weights
+
+
+class MobileNetV2MLP(Pair):
+    """The heads read the 1280 pooled features, and have a hidden layer each."""
+
+    pretrained = MobileNet_V2_Weights
+
+    def __init__(self, num_outputs: dict[str, int], weights: str | None = None) -> None:
+        super().__init__()
+        self.backbone = mobilenet_v2()
+        # Torchvision's classifier is Dropout and Linear; both go.
+        self.backbone.classifier = nn.Identity()
+        load_backbone_weights(self.backbone, weights, self.pretrained)
+        self.heads = Heads({task: mlp(1280, n) for task, n in num_outputs.items()})
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """[B, 3, H, W] -> {task: [B, num_outputs[task]]}."""
+        return self.heads(self.backbone(images))

@@ -1,0 +1,87 @@
+"""Any backbone of timm without its ImageNet layer, then Linear for each task. Needs the extra `timm`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError
+from torch import Tensor
+
+from ..config.knobs import did_you_mean
+from ..errors import UserError
+from ..extras import require
+from .heads import Heads, linear
+from .pair import Pair
+from .weights import load_backbone_file, local_file
+
+PRETRAINED, WEIGHTS = "pretrained", "model.safetensors"
+
+
+class TimmLinear(Pair):
+    """The heads read what timm's network gives with num_classes=0: pooled features, or those of its last hidden layer.
+
+    Weights are a local file, or with "pretrained" the model.safetensors that the backbone's name stands for in timm's
+    own list of the Hugging Face Hub. Of the Hub only this file is fetched: no pickle, and no code.
+    """
+
+    takes_backbone = True
+
+    def __init__(self, num_outputs: dict[str, int], weights: str | None = None, backbone: str | None = None) -> None:
+        super().__init__()
+        published = _published(backbone)
+        (timm,) = require("timm", "timm")
+        network = timm.create_model(backbone, pretrained=False, num_classes=0)
+        if weights == PRETRAINED:
+            load_backbone_file(network, _fetch(published.hf_hub_id, backbone))
+        elif weights is not None:
+            load_backbone_file(network, local_file(weights, [PRETRAINED], "timm"))
+        self.backbone = network
+        self.heads = Heads({task: linear(network.head_hidden_size, n) for task, n in num_outputs.items()})
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """[B, 3, H, W] -> {task: [B, num_outputs[task]]}."""
+        return self.heads(self.backbone(images))
+
+    @classmethod
+    def only_size(cls, backbone: str | None) -> tuple[int, int] | None:
+        published = _published(backbone)
+        return published.input_size[1:] if published.fixed_input_size else None
+
+
+def _published(backbone: str | None) -> Any:
+    """What timm says of a backbone: the size of its pictures, and where its weights are.
+
+    Raises:
+        UserError: timm is not installed, or has no such backbone.
+    """
+    (timm,) = require("timm", "timm")
+    if backbone is None:
+        raise UserError(
+            "model.backbone: must name a backbone of timm with model.name 'timm_linear', such as 'resnet18.a1_in1k'; "
+            "timm.list_models() lists them"
+        )
+    names = [*timm.list_models(), *timm.list_pretrained()]
+    if backbone not in names:  # addresses such as hf-hub:owner/name too, which timm would follow
+        hint = did_you_mean(backbone, names)
+        raise UserError(
+            f"model.backbone: timm {timm.__version__} has no backbone {backbone!r}{hint}; timm.list_models() lists all"
+        )
+    return timm.get_pretrained_cfg(backbone)
+
+
+def _fetch(repository: str | None, backbone: str | None) -> Path:
+    """The weights of a repository of timm's on the Hub, in the Hub's cache."""
+    if not repository:
+        raise UserError(
+            f"model.weights: timm publishes no {WEIGHTS} of {backbone!r}; set model.weights to a local file, or to null"
+        )
+    try:
+        return Path(hf_hub_download(repository, WEIGHTS))
+    except (OSError, ValueError, RuntimeError, EntryNotFoundError) as error:
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise UserError(
+            f"model.weights: cannot fetch {WEIGHTS} of {repository} from the Hugging Face Hub: {reason}. Connect to "
+            "the network, or set model.weights to the file downloaded by hand, or to null for random weights"
+        ) from error
