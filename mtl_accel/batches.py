@@ -10,6 +10,7 @@ from accelerate import Accelerator
 from . import models, run_folder
 from .config import Config
 from .config.transforms import cached_prefix
+from .data import sampling
 from .data.augment import Augmentation
 from .data.labelled import Labelled
 from .data.loading import EvaluationLoader, MicroBatches, TrainingLoader, TrainingOrder
@@ -31,7 +32,8 @@ def loaders(
     before = per_sample(config.transforms.train, config.seed)
     train = _micro_batches("train", config, labelled, accelerator, before)
     validation = _micro_batches("validation", config, labelled, accelerator, None)
-    order = TrainingOrder(len(train.pixels), config.batch_size, micro_batch_size, config.seed)
+    weights = sampling.weights(config.data.sampler, labelled.tasks, labelled.targets["train"])
+    order = TrainingOrder(len(train.pixels), config.batch_size, micro_batch_size, config.seed, weights)
     place = accelerator.process_index, accelerator.num_processes
     how = config.data.num_workers, accelerator.device
     return TrainingLoader(train, order, *place, *how), EvaluationLoader(validation, micro_batch_size, *place, *how)

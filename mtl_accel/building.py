@@ -19,7 +19,7 @@ from .data.augment import Augmentation
 from .data.labelled import Labelled
 from .data.loading import TrainingOrder
 from .gradients import HalfwaySum
-from .losses import LOSSES, ElementLoss
+from .losses import ElementLoss, losses_of
 from .objective import Objective
 from .optim import Schedule, build_optimizer
 from .run import Run
@@ -39,7 +39,7 @@ def build(
 ) -> Run:
     """Every object that the loop works on."""
     tasks = labelled.tasks
-    losses = {name: LOSSES[config.tasks[name].loss.name] for name in tasks}
+    losses = losses_of(config.tasks, tasks, labelled.targets["train"])
     train_loader, validation_loader = loaders(config, accelerator, labelled, micro_batch_size)
     order = train_loader.order
     objective = _objective(config, labelled, accelerator, losses)
@@ -72,8 +72,8 @@ def build(
 
 def _watch(labelled: Labelled, order: TrainingOrder) -> LossWatch:
     def ids(epoch: int, step: int) -> list[str]:
-        rows = order.step(epoch, step)[1]
-        return labelled.ids("train", rows[rows >= 0])
+        ids = order.step(epoch, step)[1]
+        return labelled.ids("train", order.rows_of(ids[ids >= 0]))
 
     return LossWatch(list(labelled.tasks), ids)
 

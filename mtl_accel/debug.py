@@ -11,6 +11,8 @@ import torch
 
 from . import keyed
 from .config import Config
+from .config.losses import CrossEntropy
+from .config.sections import TaskConfig
 from .data.labelled import Labelled
 from .errors import UserError
 from .run import Run
@@ -40,13 +42,23 @@ def config_for(config: Config, mode: str) -> Config:
     # Few garments are drawn: enough that every category is among them.
     drawn = config.data.wardrobe
     few = {key: min(getattr(drawn, key), _NUM_DRAWN) for key in ("num_train", "num_validation", "num_test")}
-    changes["data"] = config.data.model_copy(update={"wardrobe": drawn.model_copy(update=few)})
+    data: dict[str, object] = {"wardrobe": drawn.model_copy(update=few)}
     if mode == "overfit":
         # One epoch is one step here. Without random transforms, so that the batch stays what it is.
         transforms = config.transforms.model_copy(update={"train": config.transforms.eval})
         changes |= {"epochs": _OVERFIT_EPOCHS, "transforms": transforms, "scheduler": None, "warmup_epochs": 0.0}
+        # A smoothed target keeps the loss above 0, and a sampler would leave rows of the batch out.
+        changes["tasks"] = {name: _without_smoothing(task) for name, task in config.tasks.items()}
+        data["sampler"] = None
+    changes["data"] = config.data.model_copy(update=data)
     # model_copy checks nothing anew: milestones may lie beyond the one epoch.
     return config.model_copy(update=changes)
+
+
+def _without_smoothing(task: TaskConfig) -> TaskConfig:
+    if not isinstance(task.loss, CrossEntropy):
+        return task
+    return task.model_copy(update={"loss": task.loss.model_copy(update={"label_smoothing": 0.0})})
 
 
 def shrink(labelled: Labelled, config: Config, mode: str) -> Labelled:

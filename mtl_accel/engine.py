@@ -38,8 +38,8 @@ def train(run: Run, interrupts: Interrupts) -> str:
         validation_logits = predict(run, run.validation_loader)
         better = False
         if run.accelerator.is_main_process:
-            assert torch.equal(ids, torch.arange(run.train_loader.order.num_samples)), "a sample was lost or doubled"
-            train_values = score(logits, run.tasks, run.losses, run.train_targets)
+            seen = run.train_loader.order.targets_of(run.progress.epoch, ids.numpy(), run.train_targets)
+            train_values = score(logits, run.tasks, run.losses, seen)
             validation = score(validation_logits, run.tasks, run.losses, run.validation_targets)
             better = finish_epoch(run, train_values, validation)
         run.progress.epoch, run.progress.step, run.progress.seconds = run.progress.epoch + 1, 0, 0.0
@@ -93,7 +93,7 @@ def forward_backward(run: Run, epoch: int, step: int, batches: list[Batch], coun
     for index, batch in enumerate(batches):
         run.statistics.begin_micro_batch()
         run.gradients.before(index)
-        images = run.train_transforms(batch.images, batch.key.rows, epoch, run.dtype)
+        images = run.train_transforms(batch.images, batch.key.draws, epoch, run.dtype)
         # Dropout and the like: their numbers depend on where in the run this micro-batch is, and on nothing else.
         torch.manual_seed(keyed.seed_of(run.config.seed, keyed.MODULE, epoch, step, batch.key.micro_batch))
         last = index == len(batches) - 1

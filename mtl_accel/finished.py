@@ -5,24 +5,26 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from . import durable, models
 from .config import Config
+from .config.losses import Loss
 from .config.transforms import FixedTransform
 from .errors import UserError
 from .models.pair import Pair
 from .tasks import Task
 
 FILES = WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"  # of a model folder
+_LOSS: TypeAdapter[Loss] = TypeAdapter(Annotated[Loss, Field(discriminator="name")])
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Finished:
         transforms: those of evaluation.
         precision: "no", "bf16" or "fp16", in which the figures of the run were measured.
         batch_size: in which they were measured; another one may change the last bits.
+        losses: the loss of each task, with numbers where the config says "balanced".
         backbone: its name, where the pair leaves the choice.
     """
 
@@ -45,6 +48,7 @@ class Finished:
     transforms: tuple[FixedTransform, ...]
     precision: str
     batch_size: int
+    losses: Mapping[str, Loss] = field(default_factory=dict)
     backbone: str | None = None
 
     def describe(self) -> dict[str, Any]:
@@ -61,6 +65,8 @@ class Finished:
             }
             if name in self.thresholds:
                 described[name]["thresholds"] = self.thresholds[name].tolist()
+            if name in self.losses:
+                described[name]["loss"] = self.losses[name].model_dump(mode="json")
         return {
             "model": {"name": self.pair, **({"backbone": self.backbone} if self.backbone else {})},
             "tasks": described,
@@ -82,18 +88,16 @@ class Finished:
 
 
 def of_run(
-    config: Config, tasks: Mapping[str, Task], thresholds: dict[str, np.ndarray], precision: str, batch_size: int
+    config: Config,
+    tasks: Mapping[str, Task],
+    thresholds: dict[str, np.ndarray],
+    precision: str,
+    batch_size: int,
+    losses: Mapping[str, Loss],
 ) -> Finished:
     """The description of a run's model."""
-    return Finished(
-        config.model.name,
-        dict(tasks),
-        thresholds,
-        config.transforms.eval,
-        precision,
-        batch_size,
-        config.model.backbone,
-    )
+    model, transforms = config.model, config.transforms.eval
+    return Finished(model.name, dict(tasks), thresholds, transforms, precision, batch_size, losses, model.backbone)
 
 
 def read(folder: Path) -> Finished:
@@ -115,9 +119,11 @@ def read(folder: Path) -> Finished:
             for name, d in content["tasks"].items()
             if "thresholds" in d
         }
+        losses = {n: _LOSS.validate_json(json.dumps(d["loss"])) for n, d in content["tasks"].items() if "loss" in d}
         transforms = TypeAdapter(tuple[FixedTransform, ...]).validate_json(json.dumps(content["transforms"]))
-        pair, backbone = content["model"]["name"], content["model"].get("backbone")
-        return Finished(pair, tasks, thresholds, transforms, content["precision"], content["batch_size"], backbone)
+        model, precision, batch_size = content["model"], content["precision"], content["batch_size"]
+        backbone = model.get("backbone")
+        return Finished(model["name"], tasks, thresholds, transforms, precision, batch_size, losses, backbone)
     except (KeyError, TypeError, AttributeError, ValueError, ValidationError) as error:
         raise UserError(f"{path}: is no description of a model that this version can read: {error}") from error
 

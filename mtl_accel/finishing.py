@@ -11,6 +11,7 @@ from torch import Tensor
 from . import checkpoint, finished, metrics, persistence, thresholds
 from .data.labels import Targets
 from .errors import UserError
+from .losses import resolve
 from .objective import split_logits
 from .run import Run
 from .tasks import METRIC_NAMES, Task
@@ -37,7 +38,8 @@ def write_model(run: Run) -> dict[str, float]:
     logits, targets = persistence.best_validation(best)
     fitted, figures = fit(logits, targets, run.tasks, run.config.seed)
     precision, batch_size = run.accelerator.mixed_precision, run.validation_loader.batch_size
-    described = finished.of_run(run.config, run.tasks, fitted, precision, batch_size)
+    losses = resolve(run.config.tasks, run.tasks, run.train_targets)
+    described = finished.of_run(run.config, run.tasks, fitted, precision, batch_size, losses)
     described.write(run_dir, best.tensors["model"])
     for name in fitted:
         at_half, honest = run.progress.best[f"{name}/f1_macro"], figures[f"{name}/f1_macro_cross_fitted"]

@@ -29,6 +29,7 @@ SMALL: dict[str, Any] = {
     },
     "optimizer": {"name": "Adam"},
 }
+CATEGORY = SMALL["tasks"]["category"]
 TWO_LEFT_OVER = {name: {"kind": "multilabel"} for name in "ab"}
 
 
@@ -116,6 +117,17 @@ ROTATION, CROP = {"name": "RandomRotation", "degrees": [-9, 9]}, {"name": "Cente
         (small(tasks={}), ["tasks", "at least 1"]),
         (small(tasks={"a b": SMALL["tasks"]["category"]}), ["tasks.a b", "pattern"]),
         (small(tasks={"c": {"kind": "multicalss", "column": "c"}}), ["tasks.c.kind", "did you mean 'multiclass'"]),
+        (small(tasks={"c": {**CATEGORY, "loss": {"name": "bce"}}}), ["tasks.c.loss.name", "cross_entropy, focal"]),
+        (
+            small(tasks={"c": {**CATEGORY, "loss": {"name": "focal", "class_weights": "balance"}}}),
+            ["tasks.c.loss.class_weights", '"balanced" or a list', 'got "balance"'],
+        ),
+        (
+            small(tasks={"c": {**CATEGORY, "loss": {"name": "focal", "class_weights": [1, -1]}}}),
+            ["tasks.c.loss.class_weights", "at least 0", "got [1, -1]"],
+        ),
+        (small(data={"sampler": {"name": "rare"}}), ["data.sampler.name", "'rare_labels'", 'got "rare"']),
+        (small(data={"sampler": {"name": "rare_labels", "task": "t"}}), ["data.sampler.task: 't'", "none of category"]),
         (small(tasks={"c": {"kind": "multiclass", "colum": "c", "column": "c"}}), ["tasks.c.colum", "'column'"]),
         (train(RESIZE, {**ROTATION, "degrees": [9, -9]}, NORMALIZE), ["transforms.train.1.degrees", "[9, -9]"]),
         (train(RESIZE, {"name": "Rotate"}, NORMALIZE), ["transforms.train.1.name", "'Rotate'", "RandomRotation"]),

@@ -14,11 +14,12 @@ from hypothesis.extra import numpy as arrays
 from sklearn.metrics import average_precision_score
 
 from mtl_accel import metrics
+from mtl_accel.config.losses import BCE, MSE, CrossEntropy
 from mtl_accel.data.labels import Targets
 from mtl_accel.evaluation import bootstrap, figures, weighted
 from mtl_accel.evaluation.decisions import CROSS_FITTED, HALF, LARGEST, STORED
 from mtl_accel.evaluation.scored import Scored, of_split
-from mtl_accel.losses import LOSSES
+from mtl_accel.losses import build
 from mtl_accel.objective import split_logits
 from mtl_accel.scoring import score
 from mtl_accel.tasks import Task
@@ -29,7 +30,9 @@ TASKS = {
     "attribute": Task("attribute", "multilabel", LABELS, LABELS, "f1_macro", weight=2.0),
     "number": Task("number", "regression", COLUMNS, COLUMNS, "mae"),
 }
-ELEMENT_LOSSES = {"category": LOSSES["cross_entropy"], "attribute": LOSSES["bce"], "number": LOSSES["mse"]}
+ELEMENT_LOSSES = build(
+    {"category": CrossEntropy(name="cross_entropy"), "attribute": BCE(name="bce"), "number": MSE(name="mse")}
+)
 THRESHOLDS = {"attribute": np.array([0.3, 0.6])}
 # Few distinct values make ties; the last one is a regression's constant column.
 LOGIT = st.sampled_from([-3.0, -1.0, 0.0, 0.5, 2.0])

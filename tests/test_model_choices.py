@@ -89,7 +89,7 @@ def test_another_name_of_weights_is_no_file_of_timms() -> None:
 
 def test_a_finished_model_names_its_backbone(tmp_path: Path) -> None:
     task = Task("kind", "multiclass", ("kind",), ("a", "b", "c"), "accuracy")
-    description = Finished("timm_linear", {"kind": task}, {}, (), "no", 8, NAME)
+    description = Finished("timm_linear", {"kind": task}, {}, (), "no", 8, backbone=NAME)
     pair = timm_linear()
     folder = description.write(tmp_path, pair.state_dict())
     read = finished.read(folder)

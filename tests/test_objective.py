@@ -7,36 +7,27 @@ import math
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from loss_cases import DEFAULTS, KINDS, MEANS, OUTPUTS, target_of
 from sklearn import metrics as sk
 from torch import nn
 
 from mtl_accel.balancing import BALANCERS
 from mtl_accel.data.labels import Targets
-from mtl_accel.losses import LOSSES
+from mtl_accel.losses import build
 from mtl_accel.objective import Objective, masked_sum, split_logits
 from mtl_accel.scoring import score
 from mtl_accel.tasks import PRIMARY_METRIC, Task
 
 NUM, WIDTH = 12, 4
-TORCH_MEANS = {"cross_entropy": F.cross_entropy, "bce": F.binary_cross_entropy_with_logits, "mse": F.mse_loss}
-KINDS = {"cross_entropy": "multiclass", "bce": "multilabel", "mse": "regression"}
-OUTPUTS = {"cross_entropy": 5, "bce": 3, "mse": 2}
+LOSSES = build(DEFAULTS)
 seeds = st.integers(0, 2**31 - 1)
 many = settings(max_examples=40, deadline=None)
 
 
 def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-def target_of(loss: str, numbers: torch.Generator, count: int = NUM) -> torch.Tensor:
-    if KINDS[loss] == "multiclass":
-        return torch.randint(0, OUTPUTS[loss], (count,), generator=numbers)
-    values = torch.randn(count, OUTPUTS[loss], generator=numbers, dtype=torch.float64)
-    return (values > 0).double() if KINDS[loss] == "multilabel" else values
 
 
 class Model(nn.Module):
@@ -71,7 +62,7 @@ class Batch:
     def __init__(self, seed: int, labelled: float = 0.6) -> None:
         numbers = generator(seed)
         self.images = torch.randn(NUM, WIDTH, generator=numbers, dtype=torch.float64)
-        self.targets = {loss: target_of(loss, numbers) for loss in LOSSES}
+        self.targets = {loss: target_of(loss, numbers, NUM) for loss in LOSSES}
         self.masks = {n: torch.rand(t.shape, generator=numbers) < labelled for n, t in self.targets.items()}
         self.counts = torch.tensor([max(int(mask.sum()), 1) for mask in self.masks.values()])
 
@@ -94,7 +85,7 @@ def run(batch: Batch, cuts: list[int], balancer: str, seed: int = 0) -> tuple[fl
 
 
 def test_every_loss_has_its_reference_here():
-    assert LOSSES.keys() == TORCH_MEANS.keys()
+    assert LOSSES.keys() == MEANS.keys()
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -102,13 +93,13 @@ def test_every_loss_has_its_reference_here():
 @given(seed=seeds)
 def test_a_loss_over_all_elements_is_torch_s_mean(loss, seed):
     numbers = generator(seed)
-    target = target_of(loss, numbers)
+    target = target_of(loss, numbers, NUM)
     logits = torch.randn(NUM, OUTPUTS[loss], generator=numbers, dtype=torch.float64)
     elements = LOSSES[loss](logits, target)
     assert elements.shape == target.shape
     everything = torch.ones(target.shape, dtype=torch.bool)
     mean = masked_sum(LOSSES[loss], logits, target, everything) / target.numel()
-    torch.testing.assert_close(mean, TORCH_MEANS[loss](logits, target))
+    torch.testing.assert_close(mean, MEANS[loss](logits, target))
 
 
 @pytest.mark.parametrize("balancer", BALANCERS)
@@ -120,7 +111,7 @@ def test_with_masks_a_loss_is_the_mean_over_what_is_labelled(balancer, seed, lab
     for name, loss in zip(LOSSES, losses, strict=True):
         part, mask = split_logits(logits.double(), tasks_of())[name], batch.masks[name]
         kept = (part[mask], batch.targets[name][mask])
-        expected = TORCH_MEANS[name](*kept) if mask.any() else torch.tensor(0.0)
+        expected = MEANS[name](*kept) if mask.any() else torch.tensor(0.0)
         torch.testing.assert_close(loss, expected.double(), rtol=1e-5, atol=1e-5)  # logits are kept in float32
 
 
@@ -186,7 +177,7 @@ def test_scores_are_those_of_scikit_learn_and_torch_on_what_is_labelled(seed, la
     total = 0.0
     for name, task in tasks.items():
         mask = batch.masks[name]
-        loss = float(TORCH_MEANS[name](logits[name][mask], batch.targets[name][mask])) if mask.any() else 0.0
+        loss = float(MEANS[name](logits[name][mask], batch.targets[name][mask])) if mask.any() else 0.0
         assert found[f"{name}/loss"] == pytest.approx(loss)
         total += task.weight * loss
     assert found["loss"] == pytest.approx(total)

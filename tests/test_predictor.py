@@ -20,7 +20,7 @@ from mtl_accel import models
 from mtl_accel.config import read_config
 from mtl_accel.data.labelled import read
 from mtl_accel.errors import UserError
-from mtl_accel.losses import LOSSES
+from mtl_accel.losses import losses_of
 from mtl_accel.predictor import Predictor
 from mtl_accel.scoring import score
 
@@ -84,7 +84,7 @@ def test_the_logged_figures_of_the_best_epoch_come_out_to_the_last_digit(configs
     predictor = mtl_accel.load(config.run_dir, "cpu", num_workers=num_workers)
     labelled = read(config)
     logits = predictor.logits(labelled.splits["validation"], name="validation")
-    losses = {task: LOSSES[config.tasks[task].loss.name] for task in labelled.tasks}
+    losses = losses_of(config.tasks, labelled.tasks, labelled.targets["train"])
     values = score(logits, predictor.tasks, losses, labelled.targets["validation"])
     *_, end = map(json.loads, (Path(config.run_dir) / "log.jsonl").read_text().splitlines())
     assert end["event"] == "end" and len(values) == 9

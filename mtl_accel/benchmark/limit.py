@@ -34,7 +34,7 @@ class Limit:
     def _in_memory(self, batches: list[Batch], counts: dict[str, int]) -> _Step:
         parts = []
         for batch in batches:
-            images = self.run.train_transforms(batch.images, batch.key.rows, 0, self.run.dtype)
+            images = self.run.train_transforms(batch.images, batch.key.draws, 0, self.run.dtype)
             parts.append((images, batch))
         return _Step(parts, torch.tensor([float(max(counts[name], 1)) for name in self.run.tasks], device=self.device))
 

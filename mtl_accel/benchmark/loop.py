@@ -40,9 +40,10 @@ class Loop:
 
     def _score_training(self) -> None:
         run = self.run
-        _, logits = run.predictions.gather(run.accelerator)
+        ids, logits = run.predictions.gather(run.accelerator)
         run.predictions = Predictions()
-        score(logits, run.tasks, run.losses, run.train_targets)
+        seen = run.train_loader.order.targets_of(run.progress.epoch, ids.numpy(), run.train_targets)
+        score(logits, run.tasks, run.losses, seen)
 
     def _predict(self) -> None:
         self._logits = engine.predict(self.run, self.run.validation_loader)

@@ -24,4 +24,4 @@ class Pipeline:
         epoch = next(self._epochs)
         for _, batches, _ in self.loader.steps(epoch):
             for batch in batches:
-                self.transforms(batch.images, batch.key.rows, epoch, self.dtype)
+                self.transforms(batch.images, batch.key.draws, epoch, self.dtype)

@@ -19,6 +19,7 @@ from .sections import (
     TaskConfig,
     TransformsConfig,
     metric_names,
+    sampler_problems,
     task_problems,
 )
 
@@ -94,6 +95,7 @@ def _findings(config: Config) -> list[Finding]:
 
     for name, task in config.tasks.items():
         add("tasks", *task_problems(name, task))
+    add("data tasks", *sampler_problems(config.data.sampler, config.tasks))
     left_over = [t for t in config.tasks.values() if isinstance(t, MultilabelConfig) and t.columns is t.column is None]
     if len(left_over) > 1:
         add("tasks", "tasks: only one task may leave its columns to be found; name the columns of the others")

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from ..tasks import METRIC_NAMES, PRIMARY_METRIC
 from .base import Section
+from .losses import BCE, MSE, CrossEntropy, MulticlassLoss, MultilabelLoss, RegressionLoss
+from .sampling import RareLabels
 from .transforms import FixedTransform, Transform
 
 
@@ -48,25 +50,10 @@ class DataConfig(Section):
     )
     cache_dir: str | None = Field(None, description="Folder of cached pixels and tables; null: ~/.cache/mtl_accel.")
     num_workers: int = Field(2, ge=0, description="Loader processes: they decode, and run per-sample transforms.")
+    sampler: RareLabels | None = Field(
+        None, description="Which training samples an epoch has; null: each of them once, in another order each epoch."
+    )
     wardrobe: WardrobeConfig = Field(WardrobeConfig(), description="Size of the embedded data set.")
-
-
-class CrossEntropy(Section):
-    """Softmax cross-entropy."""
-
-    name: Literal["cross_entropy"]
-
-
-class BCE(Section):
-    """Binary cross-entropy of each label's logit."""
-
-    name: Literal["bce"]
-
-
-class MSE(Section):
-    """Squared error."""
-
-    name: Literal["mse"]
 
 
 class _TaskConfig(Section):
@@ -82,7 +69,7 @@ class MulticlassConfig(_TaskConfig):
     classes: tuple[str, ...] | None = Field(
         None, description="Class names in index order; null: sorted, from the data."
     )
-    loss: CrossEntropy = Field(CrossEntropy(name="cross_entropy"), description="Loss.")
+    loss: MulticlassLoss = Field(CrossEntropy(name="cross_entropy"), discriminator="name", description="Loss.")
 
 
 class MultilabelConfig(_TaskConfig):
@@ -96,7 +83,7 @@ class MultilabelConfig(_TaskConfig):
     column: str | None = Field(None, description="Instead: one column that holds a list, or names with a delimiter.")
     delimiter: str = Field(" ", min_length=1, description="Between the names of `column`.")
     classes: tuple[str, ...] | None = Field(None, description="Label names of `column`; null: sorted, from the data.")
-    loss: BCE = Field(BCE(name="bce"), description="Loss.")
+    loss: MultilabelLoss = Field(BCE(name="bce"), discriminator="name", description="Loss.")
 
 
 class RegressionConfig(_TaskConfig):
@@ -104,7 +91,7 @@ class RegressionConfig(_TaskConfig):
 
     kind: Literal["regression"]
     columns: tuple[str, ...] = Field(min_length=1, description="Columns of the numbers.")
-    loss: MSE = Field(MSE(name="mse"), description="Loss.")
+    loss: RegressionLoss = Field(MSE(name="mse"), discriminator="name", description="Loss.")
 
 
 TaskConfig = Annotated[MulticlassConfig | MultilabelConfig | RegressionConfig, Field(discriminator="kind")]
@@ -154,6 +141,17 @@ def task_problems(name: str, task: MulticlassConfig | MultilabelConfig | Regress
     if len(set(classes)) < len(classes):
         found.append(f"tasks.{name}.classes: {sorted(c for c in set(classes) if classes.count(c) > 1)} stand twice")
     return found
+
+
+def sampler_problems(
+    sampler: RareLabels | None, tasks: dict[str, MulticlassConfig | MultilabelConfig | RegressionConfig]
+) -> list[str]:
+    """A sampler needs classes or labels that can be rare."""
+    fit = [name for name, task in tasks.items() if not isinstance(task, RegressionConfig)]
+    if sampler is None or (sampler.task in fit if sampler.task else fit):
+        return []
+    known = f"none of {', '.join(fit)}" if fit else "of no use, since numbers are never rare"
+    return [f"data.sampler.task: {sampler.task!r} is {known}; name a multiclass or multilabel task, or give null"]
 
 
 def metric_names(tasks: dict[str, MulticlassConfig | MultilabelConfig | RegressionConfig]) -> list[str]:

@@ -5,31 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from .. import keyed
 from ..errors import UserError
 from .labels import Targets
+from .order import PADDING, Key, TrainingOrder
 from .per_sample import PerSample
 from .pixels import Pixels
 from .prefetching import prefetch
-
-PADDING = -1
-
-
-class Key(NamedTuple):
-    """One micro-batch. The epoch travels with it, so that a long-lived worker cannot hold a stale one."""
-
-    epoch: int
-    step: int
-    micro_batch: int
-    rows: np.ndarray  # int64 [B], rows of the table whose pictures are read
-    ids: np.ndarray  # int64 [B], the same, or PADDING for a sample that counts nowhere
 
 
 @dataclass
@@ -79,43 +66,6 @@ def check_sizes(batch_size: int, micro_batch_size: int | None, num_processes: in
         f"micro_batch_size: batch_size {batch_size} in micro-batches of {micro_batch_size} cannot be dealt to "
         f"{num_processes} processes; " + (f"set micro_batch_size to {near}, or {other}" if near else other)
     )
-
-
-class TrainingOrder:
-    """Which rows each step of each epoch sees: a seeded permutation, cut into batches and micro-batches.
-
-    The last batch is filled up with the first rows of the permutation, as padding: they pass through
-    BatchNorm like any others, but carry no labels and are counted nowhere.
-    """
-
-    def __init__(self, num_samples: int, batch_size: int, micro_batch_size: int, seed: int) -> None:
-        assert batch_size % micro_batch_size == 0
-        self.num_samples, self.batch_size, self.micro_batch_size, self.seed = (
-            num_samples,
-            batch_size,
-            micro_batch_size,
-            seed,
-        )
-        self.num_steps = math.ceil(num_samples / batch_size)
-        self.num_micro_batches = batch_size // micro_batch_size
-        self._permutation: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
-
-    def permutation(self, epoch: int) -> np.ndarray:
-        if self._permutation[0] != epoch:
-            drawn = keyed.words(self.seed, keyed.ORDER, epoch, np.arange(self.num_samples))
-            self._permutation = epoch, np.argsort(drawn, kind="stable")
-        return self._permutation[1]
-
-    def step(self, epoch: int, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows and ids of one optimizer step over all processes, int64 [batch_size] each."""
-        places = step * self.batch_size + np.arange(self.batch_size)
-        rows = self.permutation(epoch)[places % self.num_samples]
-        return rows, np.where(places < self.num_samples, rows, PADDING)
-
-    def micro_batch(self, epoch: int, step: int, index: int) -> Key:
-        rows, ids = self.step(epoch, step)
-        part = slice(index * self.micro_batch_size, (index + 1) * self.micro_batch_size)
-        return Key(epoch, step, index, rows[part], ids[part])
 
 
 class _Keys(Sampler[Key]):
@@ -174,12 +124,12 @@ class MicroBatches(Dataset[Batch]):
             masks[name] = torch.from_numpy(mask[key.rows] & real.reshape(-1, *(1,) * (mask.ndim - 1)))
         images = self.pixels.read(key.rows)
         if self.per_sample is not None:
-            images = self.per_sample(images, key.rows, key.epoch)
+            images = self.per_sample(images, key.draws, key.epoch)
         return Batch(key, images, torch.from_numpy(key.ids), targets, masks)
 
     def count(self, ids: np.ndarray) -> dict[str, int]:
-        """Labelled elements of each task among some rows; PADDING among them counts nothing."""
-        rows = ids[ids != PADDING]
+        """Labelled elements of each task among some samples; PADDING among them counts nothing."""
+        rows = ids[ids != PADDING] % len(self.pixels)
         return {name: int(mask[rows].sum()) for name, (_, mask) in self.targets.items()}
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from .. import durable, launching, scoring
 from ..config import Config, run_config
 from ..data import evaluated
-from ..losses import LOSSES
+from ..losses import build
 from ..predictor import load, require_finite
 from ..runlog import without_nan
 from . import bootstrap, figures, weighted
@@ -51,7 +51,8 @@ def evaluate(
         return {}
     require_finite(run, split, logits)
     seed = config.seed if split == FITTED_ON else None
-    losses = {name: LOSSES[config.tasks[name].loss.name] for name in predictor.tasks}
+    # The model knows the numbers of "balanced", for which the training split may be missing here.
+    losses = build({name: predictor.description.losses.get(name, config.tasks[name].loss) for name in predictor.tasks})
     tasks = of_split(logits, predictor.tasks, targets, losses, predictor.thresholds, seed)
     metrics = _beside(scoring.score(logits, predictor.tasks, losses, targets), tasks)
     about = {"run": str(run), "source": config.data.source, "split": split, "images": len(table)}

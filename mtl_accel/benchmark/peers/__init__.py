@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from ...config import Config
+from ...config.losses import BCE, MSE, CrossEntropy
 from ...data.labelled import Labelled
 from .accelerate_loop import HuggingFace
 from .notebook_loop import Notebook
@@ -41,4 +42,10 @@ def differences(config: Config, labelled: Labelled) -> list[str]:
     found = [f"the peers know no missing labels, and take {blank:,} of the training split as 0"] if blank else []
     if config.balancing.name != "fixed":
         found.append(f"the peers sum the weighted losses, and know no balancing such as {config.balancing.name!r}")
+    plain = (CrossEntropy(name="cross_entropy"), BCE(name="bce"), MSE(name="mse"))
+    others = [name for name, task in config.tasks.items() if task.loss not in plain]
+    if others:
+        found.append(f"the peers train {', '.join(others)} on cross-entropy or squared error without options")
+    if config.data.sampler is not None:
+        found.append("the peers see each sample once an epoch, and know no sampler")
     return found

@@ -14,9 +14,9 @@ from ...optim import OPTIMIZERS, Schedule
 from ...tasks import Task
 
 CRITERIA: dict[str, type[nn.Module]] = {
-    "cross_entropy": nn.CrossEntropyLoss,
-    "bce": nn.BCEWithLogitsLoss,
-    "mse": nn.MSELoss,
+    "multiclass": nn.CrossEntropyLoss,
+    "multilabel": nn.BCEWithLogitsLoss,
+    "regression": nn.MSELoss,
 }
 
 
@@ -28,7 +28,7 @@ class ModelWithLoss(nn.Module):
         torch.manual_seed(keyed.seed_of(config.seed, keyed.INITIAL))  # the weights that our run starts from
         outputs = {name: task.num_outputs for name, task in tasks.items()}
         self.pair = models.build(config.model.name, outputs, config.model.weights, config.model.backbone)
-        self.criteria = nn.ModuleDict({name: CRITERIA[config.tasks[name].loss.name]() for name in tasks})
+        self.criteria = nn.ModuleDict({name: CRITERIA[task.kind]() for name, task in tasks.items()})
         self.weights = {name: task.weight for name, task in tasks.items()}
 
     def forward(self, pixel_values: Tensor, **labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:

@@ -1,0 +1,98 @@
+"""The losses of each kind of task."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticCustomError
+
+from .base import Section
+
+
+def _in_one_message(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Without it there is one error for each form that the value could have had."""
+    try:
+        return validate(tuple(value) if isinstance(value, list) else value)  # JSON's lists have become Python's here
+    except ValidationError:
+        rule = 'must be null, "balanced" or a list of numbers of at least 0, one for each class or label'
+        raise PydanticCustomError("weights", rule) from None
+
+
+_Weight = Annotated[float, Field(ge=0)]
+Weights = Annotated[Literal["balanced"] | tuple[_Weight, ...] | None, WrapValidator(_in_one_message)]
+_Gamma = Annotated[float, Field(ge=0)]
+_CLASS_WEIGHTS = (
+    'Weight of a sample of each class, in the order of the classes; "balanced": labelled training samples divided by '
+    "classes and by those of the class, so that their mean over the samples is 1; null: 1 each."
+)
+
+
+class CrossEntropy(Section):
+    """Softmax cross-entropy."""
+
+    name: Literal["cross_entropy"]
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="Share of the target that all classes have alike (Szegedy et al., 2016)."
+    )
+    class_weights: Weights = Field(None, description=_CLASS_WEIGHTS)
+
+
+class Focal(Section):
+    """Cross-entropy times (1 - p)^gamma of the true class's probability p (Lin et al., 2017)."""
+
+    name: Literal["focal"]
+    gamma: _Gamma = Field(2.0, description="How much less a sample counts that is right already; 0: not at all.")
+    class_weights: Weights = Field(None, description=_CLASS_WEIGHTS)
+
+
+class BCE(Section):
+    """Binary cross-entropy of each label's logit."""
+
+    name: Literal["bce"]
+    pos_weight: Weights = Field(
+        None,
+        description='Weight of the positives of each label, in order; "balanced": its negatives divided by its '
+        "positives among the labelled training elements; null: 1 each.",
+    )
+    max_pos_weight: float = Field(
+        10.0, ge=1, description='Largest weight of "balanced"; 1 divided by it is the smallest.'
+    )
+
+
+class SigmoidFocal(Section):
+    """Binary cross-entropy times (1 - p)^gamma of the truth's probability p (Lin et al., 2017)."""
+
+    name: Literal["sigmoid_focal"]
+    alpha: float | None = Field(
+        0.25, gt=0, lt=1, description="Weight of positives; negatives have 1 - alpha. null: 1 for both."
+    )
+    gamma: _Gamma = Field(2.0, description="How much less an element counts that is right already; 0: not at all.")
+
+
+class Asymmetric(Section):
+    """ASL: focal, with one gamma for positives and one for negatives (Ridnik et al., 2021)."""
+
+    name: Literal["asymmetric"]
+    gamma_neg: _Gamma = Field(4.0, description="Gamma of negatives.")
+    gamma_pos: _Gamma = Field(1.0, description="Gamma of positives; the paper's own runs take 0.")
+    clip: float = Field(0.05, ge=0, lt=1, description="Probability below which a negative counts nothing; 0: none.")
+
+
+class MSE(Section):
+    """Squared error."""
+
+    name: Literal["mse"]
+
+
+class Huber(Section):
+    """Half the squared error up to delta, and linear beyond."""
+
+    name: Literal["huber"]
+    delta: float = Field(1.0, gt=0, description="Error from which on it is linear, in the unit of the values.")
+
+
+MulticlassLoss = CrossEntropy | Focal
+MultilabelLoss = BCE | SigmoidFocal | Asymmetric
+RegressionLoss = MSE | Huber
+Loss = MulticlassLoss | MultilabelLoss | RegressionLoss

@@ -1,0 +1,74 @@
+"""From "balanced" to numbers, out of the labels of the training split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..config.losses import BCE, CrossEntropy, Focal, Loss
+from ..config.sections import TaskConfig
+from ..errors import UserError
+from ..tasks import Task
+
+Labels = tuple[np.ndarray, np.ndarray]  # target and mask, as data.labels.Targets has them
+
+
+def resolve(
+    configs: Mapping[str, TaskConfig], tasks: Mapping[str, Task], targets: Mapping[str, Labels]
+) -> dict[str, Loss]:
+    """Each task's section with numbers in place of "balanced"; still a section, so that JSON can hold it.
+
+    Args:
+        targets: of the training split.
+
+    Raises:
+        UserError: a list of weights is not as long as the task has classes or labels.
+    """
+    problems = [problem for name, task in tasks.items() for problem in _problems(configs[name].loss, task)]
+    if problems:
+        raise UserError(problems)
+    return {name: _resolved(configs[name].loss, task, *targets[name]) for name, task in tasks.items()}
+
+
+def _problems(section: Loss, task: Task) -> list[str]:
+    found = []
+    for key in ("class_weights", "pos_weight"):
+        given = getattr(section, key, None)
+        if isinstance(given, tuple) and len(given) != task.num_outputs:
+            found.append(
+                f"tasks.{task.name}.loss.{key}: has {len(given)} numbers, and the task has {task.num_outputs} "
+                f"({', '.join(task.classes)}); give one for each, in this order"
+            )
+    return found
+
+
+def _resolved(section: Loss, task: Task, target: np.ndarray, mask: np.ndarray) -> Loss:
+    if isinstance(section, CrossEntropy | Focal) and section.class_weights == "balanced":
+        weights = class_weights(target, mask, task.num_outputs)
+        return section.model_copy(update={"class_weights": tuple(weights.tolist())})
+    if isinstance(section, BCE) and section.pos_weight == "balanced":
+        weights = pos_weight(target, mask, section.max_pos_weight)
+        return section.model_copy(update={"pos_weight": tuple(weights.tolist())})
+    return section
+
+
+def class_weights(target: np.ndarray, mask: np.ndarray, num_classes: int) -> np.ndarray:
+    """scikit-learn's "balanced" over the classes that have a sample; 0 for one that has none: float64 [C].
+
+    Their mean over the labelled samples is 1, so the loss keeps its scale.
+    """
+    counts = np.bincount(target[mask], minlength=num_classes)
+    balanced = counts.sum() / (max(np.count_nonzero(counts), 1) * np.maximum(counts, 1))
+    return np.where(counts > 0, balanced, 0.0)
+
+
+def pos_weight(target: np.ndarray, mask: np.ndarray, largest: float) -> np.ndarray:
+    """Negatives divided by positives of each label, between 1 / largest and largest: float64 [C].
+
+    A label without positives has the largest, one without negatives the smallest, and one without both has 1.
+    """
+    positives = ((target == 1) & mask).sum(axis=0)
+    negatives = mask.sum(axis=0) - positives
+    ratio = np.where(positives > 0, negatives / np.maximum(positives, 1), largest)
+    return np.where(positives + negatives > 0, np.clip(ratio, 1 / largest, largest), 1.0)
