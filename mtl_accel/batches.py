@@ -14,6 +14,7 @@ from .data import sampling
 from .data.augment import Augmentation
 from .data.labelled import Labelled
 from .data.loading import EvaluationLoader, MicroBatches, TrainingLoader, TrainingOrder
+from .data.mixing import Mixing, mixing_of
 from .data.per_sample import PerSample, per_sample
 from .data.pixels import open_pixels
 from .errors import UserError
@@ -27,11 +28,13 @@ def loaders(
     """The loaders of training and validation, their pictures cached as the config asks.
 
     Raises:
-        UserError: torchvision refuses a transform, pictures cannot be decoded, or the disk is too small.
+        UserError: torchvision refuses a transform, pictures cannot be decoded, the disk is too small, or there is
+            no partner to mix a sample with.
     """
     before = per_sample(config.transforms.train, config.seed)
-    train = _micro_batches("train", config, labelled, accelerator, before)
-    validation = _micro_batches("validation", config, labelled, accelerator, None)
+    mixing = mixing_of(config.mixing, config.seed, train_transforms(config, before).output_size, micro_batch_size)
+    train = _micro_batches("train", config, labelled, accelerator, before, mixing)
+    validation = _micro_batches("validation", config, labelled, accelerator, None, None)
     weights = sampling.weights(config.data.sampler, labelled.tasks, labelled.targets["train"])
     order = TrainingOrder(len(train.pixels), config.batch_size, micro_batch_size, config.seed, weights)
     place = accelerator.process_index, accelerator.num_processes
@@ -85,7 +88,12 @@ def cache_in_use(cache: str, device: torch.device, before: PerSample | None) -> 
 
 
 def _micro_batches(
-    split: str, config: Config, labelled: Labelled, accelerator: Accelerator, before: PerSample | None
+    split: str,
+    config: Config,
+    labelled: Labelled,
+    accelerator: Accelerator,
+    before: PerSample | None,
+    mixing: Mixing | None,
 ) -> MicroBatches:
     transforms = config.transforms.train if split == "train" else config.transforms.eval
     pixels = open_pixels(
@@ -98,4 +106,4 @@ def _micro_batches(
         num_workers=config.data.num_workers,
         device=accelerator.device,
     )
-    return MicroBatches(pixels, labelled.targets[split], before)
+    return MicroBatches(pixels, labelled.targets[split], before, mixing)

@@ -44,9 +44,10 @@ def config_for(config: Config, mode: str) -> Config:
     few = {key: min(getattr(drawn, key), _NUM_DRAWN) for key in ("num_train", "num_validation", "num_test")}
     data: dict[str, object] = {"wardrobe": drawn.model_copy(update=few)}
     if mode == "overfit":
-        # One epoch is one step here. Without random transforms, so that the batch stays what it is.
+        # One epoch is one step here. Without random transforms and mixing, so that the batch stays what it is.
         transforms = config.transforms.model_copy(update={"train": config.transforms.eval})
-        changes |= {"epochs": _OVERFIT_EPOCHS, "transforms": transforms, "scheduler": None, "warmup_epochs": 0.0}
+        changes |= {"epochs": _OVERFIT_EPOCHS, "transforms": transforms, "mixing": ()}
+        changes |= {"scheduler": None, "warmup_epochs": 0.0}
         # A smoothed target keeps the loss above 0, and a sampler would leave rows of the batch out.
         changes["tasks"] = {name: _without_smoothing(task) for name, task in config.tasks.items()}
         data["sampler"] = None

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from . import inference, keyed
 from .data.loading import Batch, EvaluationLoader
+from .data.mixing import mixed
 from .interrupts import Interrupts
 from .objective import Output
 from .predictions import Predictions
@@ -82,23 +83,23 @@ def train_epoch(run: Run, interrupts: Interrupts) -> bool:
     return True
 
 
-def forward_backward(run: Run, epoch: int, step: int, batches: list[Batch], counts: dict[str, int]) -> Tensor:
+def forward_backward(run: Run, epoch: int, step: int, batches: list[Batch], counts: dict[str, float]) -> Tensor:
     """Gradients of one step, summed over this process's micro-batches. Returns its share of the losses: [T]."""
     accelerator = run.accelerator
     # A step without a label of a task divides a sum of 0, so 1 serves as well.
-    divisors = torch.tensor([max(counts[name], 1) for name in run.tasks], dtype=torch.float32)
+    divisors = torch.tensor([counts[name] or 1 for name in run.tasks], dtype=torch.float32)
     divisors = divisors.to(accelerator.device, non_blocking=True)
     losses = torch.zeros_like(divisors, dtype=torch.float64)  # the order of its few terms leaves no trace
     run.statistics.begin_step()
     for index, batch in enumerate(batches):
         run.statistics.begin_micro_batch()
         run.gradients.before(index)
-        images = run.train_transforms(batch.images, batch.key.draws, epoch, run.dtype)
+        images = mixed(run.train_transforms(batch.images, batch.key.draws, epoch, run.dtype), batch.mix)
         # Dropout and the like: their numbers depend on where in the run this micro-batch is, and on nothing else.
         torch.manual_seed(keyed.seed_of(run.config.seed, keyed.MODULE, epoch, step, batch.key.micro_batch))
         last = index == len(batches) - 1
         with contextlib.nullcontext() if last else accelerator.no_sync(run.objective):
-            output: Output = run.objective(images, batch.targets, batch.masks, divisors)
+            output: Output = run.objective(images, batch.targets, batch.masks, divisors, batch.mix)
             # DDP averages over the processes, and a sum is wanted.
             accelerator.backward(output.total * accelerator.num_processes)
         run.statistics.end_micro_batch()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .balancing import Balancer
+from .data.mixing import Mix
 from .losses import ElementLoss
 from .tasks import Task
 
@@ -45,21 +46,42 @@ class Objective(nn.Module):
         self.register_buffer("weights", weights, persistent=False)
 
     def forward(
-        self, images: Tensor, targets: Mapping[str, Tensor], masks: Mapping[str, Tensor], counts: Tensor
+        self,
+        images: Tensor,
+        targets: Mapping[str, Tensor],
+        masks: Mapping[str, Tensor],
+        counts: Tensor,
+        mix: Mix | None = None,
     ) -> Output:
-        """images float [B, 3, H, W]; targets and masks [B] or [B, C] a task; counts float [T], at least 1 each."""
+        """images float [B, 3, H, W]; targets and masks [B] or [B, C] a task; counts float [T], above 0 each.
+
+        With a mix the images are mixed already, and so are the weights that the counts add up.
+        """
         logits = self.model(images)
-        sums = [masked_sum(self.losses[name], logits[name], targets[name], masks[name]) for name in self.tasks]
+        sums = [mixed_sum(self.losses[name], logits[name], targets[name], masks[name], mix) for name in self.tasks]
         losses = torch.stack(sums) / counts
         flat = torch.cat([logits[name].detach().float() for name in self.tasks], dim=1)
         return Output(self.balancer(losses, self.weights), losses.detach(), flat)
 
 
-def masked_sum(loss: ElementLoss, logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    """The sum of a loss over the labelled elements, at least in float32: scalar."""
+def mixed_sum(loss: ElementLoss, logits: Tensor, target: Tensor, mask: Tensor, mix: Mix | None) -> Tensor:
+    """`masked_sum` for a sample's own labels by its share, and for its partner's by the rest: scalar."""
+    if mix is None:
+        return masked_sum(loss, logits, target, mask)
+    own = masked_sum(loss, logits, target, mask, mix.shares)
+    return own + masked_sum(loss, logits, target[mix.partners], mask[mix.partners], 1 - mix.shares)
+
+
+def masked_sum(
+    loss: ElementLoss, logits: Tensor, target: Tensor, mask: Tensor, weights: Tensor | None = None
+) -> Tensor:
+    """The sum of a loss over the labelled elements, at least in float32: scalar. weights [B], of samples."""
     logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
     elements = loss(logits, target.to(logits.dtype) if target.is_floating_point() else target)
-    return torch.where(mask, elements, 0.0).sum()
+    elements = torch.where(mask, elements, 0.0)
+    if weights is not None:
+        elements = elements * weights.to(elements.dtype).view(-1, *(1,) * (elements.ndim - 1))
+    return elements.sum()
 
 
 def split_logits(flat: Tensor, tasks: Mapping[str, Task]) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..data.loading import Batch
+from ..data.mixing import mixed
 from ..run import Run
 from .clock import seconds_of
 
@@ -31,12 +32,12 @@ class Limit:
         steps = itertools.islice(run.train_loader.steps(0), _NUM_KEPT)
         self._kept = [self._in_memory(batches, counts) for _, batches, counts in steps]
 
-    def _in_memory(self, batches: list[Batch], counts: dict[str, int]) -> _Step:
+    def _in_memory(self, batches: list[Batch], counts: dict[str, float]) -> _Step:
         parts = []
         for batch in batches:
-            images = self.run.train_transforms(batch.images, batch.key.draws, 0, self.run.dtype)
+            images = mixed(self.run.train_transforms(batch.images, batch.key.draws, 0, self.run.dtype), batch.mix)
             parts.append((images, batch))
-        return _Step(parts, torch.tensor([float(max(counts[name], 1)) for name in self.run.tasks], device=self.device))
+        return _Step(parts, torch.tensor([counts[name] or 1.0 for name in self.run.tasks], device=self.device))
 
     def __call__(self) -> dict[str, float]:
         return {"train": self.seconds(self.num_steps)}
@@ -51,7 +52,7 @@ class Limit:
             for index, (images, batch) in enumerate(step.micro_batches):
                 last = index == len(step.micro_batches) - 1
                 with contextlib.nullcontext() if last else run.accelerator.no_sync(run.objective):
-                    output = run.objective(images, batch.targets, batch.masks, step.divisors)
+                    output = run.objective(images, batch.targets, batch.masks, step.divisors, batch.mix)
                     run.accelerator.backward(output.total)
             run.optimizer.step()
             run.optimizer.zero_grad(set_to_none=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 from ..data.loading import TrainingLoader
+from ..data.mixing import mixed
 from ..run import Run
 from .clock import seconds_of
 
@@ -24,4 +25,4 @@ class Pipeline:
         epoch = next(self._epochs)
         for _, batches, _ in self.loader.steps(epoch):
             for batch in batches:
-                self.transforms(batch.images, batch.key.draws, epoch, self.dtype)
+                mixed(self.transforms(batch.images, batch.key.draws, epoch, self.dtype), batch.mix)

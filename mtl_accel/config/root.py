@@ -14,11 +14,13 @@ from .optimization import Optimizer, Scheduler
 from .sections import (
     DataConfig,
     FixedBalancing,
+    Mixer,
     ModelConfig,
     MultilabelConfig,
     TaskConfig,
     TransformsConfig,
     metric_names,
+    mixing_problems,
     sampler_problems,
     task_problems,
 )
@@ -54,6 +56,11 @@ class Config(Section):
     tasks: dict[TaskName, TaskConfig] = Field(min_length=1, description="What to predict, by name.")
     model: ModelConfig = Field(ModelConfig(), description="The network.")
     transforms: TransformsConfig = Field(description="Image transforms.")
+    mixing: tuple[Mixer, ...] = Field(
+        (),
+        description="How pictures and labels of training samples are mixed with others'; []: not at all. Training "
+        "metrics are then those of mixed pictures against the labels of their larger part, and worse than without.",
+    )
     optimizer: Optimizer = Field(description="Optimizer.")
     scheduler: Scheduler | None = Field(None, description="Schedule of the learning rate; null: none.")
     warmup_epochs: float = Field(0.0, ge=0, description="Epochs over which the learning rate rises linearly from 0.")
@@ -101,6 +108,7 @@ def _findings(config: Config) -> list[Finding]:
         add("tasks", "tasks: only one task may leave its columns to be found; name the columns of the others")
     add("transforms", *transforms.problems(config.transforms.train, "transforms.train"))
     add("transforms", *transforms.problems(config.transforms.eval, "transforms.eval"))
+    add("mixing", *mixing_problems(config.mixing))
     add("optimizer", *optimization.optimizer_problems(config.optimizer))
     schedule = optimization.schedule_problems(config.scheduler, config.epochs, config.warmup_epochs)
     add("scheduler epochs warmup_epochs", *schedule)

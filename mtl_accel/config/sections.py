@@ -1,4 +1,4 @@
-"""The sections of a config: data, tasks, model, transforms, balancing."""
+"""The sections of a config: data, tasks, model, transforms, mixing, balancing."""
 
 from __future__ import annotations
 
@@ -120,10 +120,39 @@ class TransformsConfig(Section):
     eval: tuple[FixedTransform, ...] = Field(min_length=1, description="For validation, test and prediction.")
 
 
+class _MixingKnobs(Section):
+    probability: float = Field(1.0, gt=0, le=1, description="Share of the samples that are mixed so.")
+
+
+class Mixup(_MixingKnobs):
+    """Blends pictures and labels of two samples (Zhang et al., 2018)."""
+
+    name: Literal["mixup"]
+    alpha: float = Field(0.2, gt=0, description="Of Beta(alpha, alpha), which draws the shares: 1 is uniform.")
+
+
+class CutMix(_MixingKnobs):
+    """Pastes a box of another sample's picture, and its labels by the box's area (Yun et al., 2019)."""
+
+    name: Literal["cutmix"]
+    alpha: float = Field(1.0, gt=0, description="Of Beta(alpha, alpha), which draws the areas: 1 is uniform.")
+
+
+Mixer = Annotated[Mixup | CutMix, Field(discriminator="name")]
+
+
 class FixedBalancing(Section):
     """The weighted sum of the tasks' losses, with the weights of the tasks section."""
 
     name: Literal["fixed"]
+
+
+def mixing_problems(mixing: tuple[Mixup | CutMix, ...]) -> list[str]:
+    """Each sample is mixed in one way at most."""
+    total = sum(method.probability for method in mixing)
+    if total <= 1 + 1e-9:
+        return []
+    return [f"mixing: the probabilities add up to {total:g}, and a sample is mixed once; let them add up to at most 1"]
 
 
 def task_problems(name: str, task: MulticlassConfig | MultilabelConfig | RegressionConfig) -> list[str]:

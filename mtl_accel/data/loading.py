@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ..errors import UserError
 from .labels import Targets
+from .mixing import Mix, Mixing
 from .order import PADDING, Key, TrainingOrder
 from .per_sample import PerSample
 from .pixels import Pixels
@@ -28,23 +29,22 @@ class Batch:
     ids: Tensor  # int64 [B]
     targets: dict[str, Tensor]  # [B] or [B, C]
     masks: dict[str, Tensor]  # bool [B] or [B, C]
+    mix: Mix | None = None
 
     def to(self, device: torch.device) -> Batch:
-        def move(tensor: Tensor) -> Tensor:
-            return tensor.to(device, non_blocking=True)
-
-        targets = {name: move(tensor) for name, tensor in self.targets.items()}
-        masks = {name: move(tensor) for name, tensor in self.masks.items()}
-        return Batch(self.key, move(self.images), move(self.ids), targets, masks)
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
     def tensors(self) -> list[Tensor]:
-        return [self.images, self.ids, *self.targets.values(), *self.masks.values()]
+        return [self.images, self.ids, *self.targets.values(), *self.masks.values(), *(self.mix or ())]
 
     def pin_memory(self) -> Batch:
-        targets = {name: tensor.pin_memory() for name, tensor in self.targets.items()}
-        masks = {name: tensor.pin_memory() for name, tensor in self.masks.items()}
-        images = self.images.pin_memory() if self.images.device.type == "cpu" else self.images
-        return Batch(self.key, images, self.ids.pin_memory(), targets, masks)
+        return self._each(lambda tensor: tensor.pin_memory() if tensor.device.type == "cpu" else tensor)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        targets = {name: change(tensor) for name, tensor in self.targets.items()}
+        masks = {name: change(tensor) for name, tensor in self.masks.items()}
+        mix = self.mix and Mix(*map(change, self.mix))
+        return Batch(self.key, change(self.images), change(self.ids), targets, masks, mix)
 
 
 def check_sizes(batch_size: int, micro_batch_size: int | None, num_processes: int) -> int:
@@ -105,11 +105,14 @@ class _EvaluationKeys(Sampler[Key]):
         return self.rounds
 
 
+@dataclass(eq=False)
 class MicroBatches(Dataset[Batch]):
     """Pictures and targets by key; `per_sample` are the transforms that are done here already."""
 
-    def __init__(self, pixels: Pixels, targets: Mapping[str, Targets], per_sample: PerSample | None = None) -> None:
-        self.pixels, self.targets, self.per_sample = pixels, targets, per_sample
+    pixels: Pixels
+    targets: Mapping[str, Targets]
+    per_sample: PerSample | None = None
+    mixing: Mixing | None = None
 
     @property
     def needs_workers(self) -> bool:
@@ -125,12 +128,15 @@ class MicroBatches(Dataset[Batch]):
         images = self.pixels.read(key.rows)
         if self.per_sample is not None:
             images = self.per_sample(images, key.draws, key.epoch)
-        return Batch(key, images, torch.from_numpy(key.ids), targets, masks)
+        mix = None if self.mixing is None else self.mixing.draw(key.epoch, key.ids)
+        return Batch(key, images, torch.from_numpy(key.ids), targets, masks, mix)
 
-    def count(self, ids: np.ndarray) -> dict[str, int]:
-        """Labelled elements of each task among some samples; PADDING among them counts nothing."""
-        rows = ids[ids != PADDING] % len(self.pixels)
-        return {name: int(mask[rows].sum()) for name, (_, mask) in self.targets.items()}
+    def count(self, epoch: int, ids: np.ndarray) -> dict[str, float]:
+        """What the labelled elements of each task weigh in micro-batches ids [M, B]: 1 each, where none are mixed."""
+        weights = np.ones(ids.shape) if self.mixing is None else self.mixing.label_weights(epoch, ids)
+        rows, weights = ids[ids != PADDING] % len(self.pixels), weights[ids != PADDING]
+        known = {name: mask[rows].reshape(len(rows), -1).sum(1) for name, (_, mask) in self.targets.items()}
+        return {name: float(weights @ number) for name, number in known.items()}
 
 
 def _loader(data: MicroBatches, keys: Sampler[Key], num_workers: int, device: torch.device) -> DataLoader:
@@ -161,13 +167,13 @@ class TrainingLoader:
         self.keys = _Keys(order, rank, num_processes)
         self._loader = _loader(data, self.keys, num_workers, device)
 
-    def steps(self, epoch: int, first_step: int = 0) -> Iterator[tuple[int, list[Batch], dict[str, int]]]:
-        """(step, this process's micro-batches on the device, labelled elements of each task over all processes)."""
+    def steps(self, epoch: int, first_step: int = 0) -> Iterator[tuple[int, list[Batch], dict[str, float]]]:
+        """(step, this process's micro-batches on the device, weight of each task's labels over all processes)."""
         self.keys.epoch, self.keys.first_step = epoch, first_step
         batches = prefetch(iter(self._loader), self.device)
         for step in range(first_step, self.order.num_steps):
-            _, ids = self.order.step(epoch, step)
-            yield step, [next(batches) for _ in range(self.keys.per_step)], self.data.count(ids)
+            ids = self.order.step(epoch, step)[1].reshape(-1, self.order.micro_batch_size)
+            yield step, [next(batches) for _ in range(self.keys.per_step)], self.data.count(epoch, ids)
 
 
 class EvaluationLoader:

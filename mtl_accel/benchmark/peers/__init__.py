@@ -48,4 +48,6 @@ def differences(config: Config, labelled: Labelled) -> list[str]:
         found.append(f"the peers train {', '.join(others)} on cross-entropy or squared error without options")
     if config.data.sampler is not None:
         found.append("the peers see each sample once an epoch, and know no sampler")
+    if config.mixing:
+        found.append(f"the peers mix no pictures, and know no {' or '.join(method.name for method in config.mixing)}")
     return found
