@@ -16,6 +16,10 @@ STILL = {
     "optimizer": {"name": "SGD", "lr": 1e-30},
     "model": {"name": "without"},
 }
+MIXED = {
+    "micro_batch_size": 2,
+    "mixing": [{"name": "mixup", "probability": 0.5}, {"name": "cutmix", "probability": 0.4}],
+}
 # Name: (keys of the config, keys of its data section, numbers of processes).
 SCENARIOS = {
     "micro4": ({}, DATA, (1, 2)),
@@ -26,6 +30,8 @@ SCENARIOS = {
     "worker1": ({}, {"num_workers": 1, "cache": "none"}, (1,)),
     "worker3": ({}, {"num_workers": 3, "cache": "none"}, (1,)),
     "worker0": ({}, {"num_workers": 0, "cache": "none"}, (1, 2)),
+    "mixed": (MIXED, DATA, (1, 2, 4)),
+    "mixed-worker1": (MIXED, {"num_workers": 1, "cache": "none"}, (1,)),
     "device": ({}, {"num_workers": 0, "cache": "device"}, (1,)),
 }
 
@@ -59,7 +65,7 @@ def test_the_source_s_pairs_end_with_equal_weights_on_one_and_two_processes(tmp_
     assert digests[0] == digests[1]
 
 
-@pytest.mark.parametrize("name", ["micro4", "micro2", "sparse"])
+@pytest.mark.parametrize("name", ["micro4", "micro2", "sparse", "mixed"])
 def test_one_and_two_processes_end_with_equal_weights_losses_and_metrics(configs, name):
     one, two = configs[name, 1], configs[name, 2]
     assert runs.trace(one) == runs.trace(two)
@@ -68,16 +74,16 @@ def test_one_and_two_processes_end_with_equal_weights_losses_and_metrics(configs
 
 
 def test_four_processes_differ_only_by_the_order_of_sums(configs):
-    one, four = runs.trace(configs["long", 1]), runs.trace(configs["long", 4])
-    assert len(one) == len(four) == 50
+    one, four = (runs.trace(configs["long", world]) + runs.trace(configs["mixed", world]) for world in (1, 4))
+    assert len(one) == len(four) == 60
     for a, b in zip(one, four, strict=True):
         assert (a["ids"], a["parameters"]) == (b["ids"], b["parameters"])
         assert a["losses"] == pytest.approx(b["losses"], abs=1e-6)
 
 
-@pytest.mark.parametrize("name", ["worker0", "worker1", "worker3", "device"])
+@pytest.mark.parametrize("name", ["worker0", "worker1", "worker3", "device", "mixed-worker1"])
 def test_loader_workers_and_the_kind_of_cache_change_nothing(configs, name):
-    plain, other = configs["micro4", 1], configs[name, 1]
+    plain, other = configs["mixed" if name == "mixed-worker1" else "micro4", 1], configs[name, 1]
     assert runs.trace(plain) == runs.trace(other)
     assert runs.epochs(plain) == runs.epochs(other)
     assert runs.digest(plain) == runs.digest(other)

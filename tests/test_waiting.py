@@ -16,6 +16,7 @@ import mtl_accel
 from mtl_accel import engine, models
 
 _WAITS = {"item", "cpu", "tolist", "numpy", "nonzero", "__bool__", "__float__", "__int__", "__index__", "__array__"}
+MIXING = [{"name": "mixup", "probability": 0.5}, {"name": "cutmix", "probability": 0.5}]
 
 
 class Waits(TorchFunctionMode):
@@ -49,12 +50,19 @@ def waits_of_an_epoch(folder: Path, monkeypatch: pytest.MonkeyPatch, num_train: 
     return counting.calls
 
 
-@pytest.mark.parametrize("cache", ["disk", "device"])  # "none" decodes, on the host anyway
-def test_the_host_reads_one_value_a_step_and_that_a_step_late(tmp_path, monkeypatch, on_cpu, cache):
+# A cache of "none" decodes, on the host anyway.
+@pytest.mark.parametrize(("cache", "mixing"), [("disk", []), ("device", MIXING)])
+def test_the_host_reads_one_value_a_step_and_that_a_step_late(tmp_path, monkeypatch, on_cpu, cache, mixing):
     monkeypatch.setitem(models.MODELS, "small", small_run.Small)
     data = {"cache": cache, "cache_dir": str(tmp_path / "cache"), "num_workers": 0}
     few, many = (
-        waits_of_an_epoch(tmp_path / str(n), monkeypatch, n, data={**data, "source": str(tmp_path / str(n) / "source")})
+        waits_of_an_epoch(
+            tmp_path / str(n),
+            monkeypatch,
+            n,
+            data={**data, "source": str(tmp_path / str(n) / "source")},
+            mixing=mixing,
+        )
         for n in (40, 80)
     )
     # The votes of the step before, which lie on the host by then (votes.Mailbox). All else is once an epoch.
@@ -79,4 +87,4 @@ def test_on_a_gpu_no_step_waits(tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "forward_backward", strict(forward_backward))
     monkeypatch.setattr(engine, "share", strict(share))
     source = runs.write_source(tmp_path / "source", num_train=40, num_validation=8)
-    mtl_accel.train(mtl_accel.read_config(runs.write_config(tmp_path / "c.json", source, epochs=2)))
+    mtl_accel.train(mtl_accel.read_config(runs.write_config(tmp_path / "c.json", source, epochs=2, mixing=MIXING)))
