@@ -16,10 +16,11 @@ from mtl_accel import debug, engine, models
 from mtl_accel.benchmark.limit import Limit
 from mtl_accel.benchmark.peers import differences
 from mtl_accel.benchmark.workplace import accelerator_of
+from mtl_accel.building import build
 from mtl_accel.config import Config, read_config
 from mtl_accel.data.labelled import read
 from mtl_accel.errors import UserError
-from mtl_accel.experiment import build
+from mtl_accel.run import Run
 from mtl_accel.runlog import RunLog
 
 MIXING = [{"name": "mixup", "alpha": 0.4, "probability": 0.5}, {"name": "cutmix", "probability": 0.5}]
@@ -51,13 +52,13 @@ def pairs(monkeypatch, on_cpu) -> None:
     monkeypatch.setitem(models.MODELS, "without", Without)
 
 
-def run_of(config: Config, folder: Path) -> engine.Run:
+def run_of(config: Config, folder: Path) -> Run:
     accelerator, micro_batch_size = accelerator_of(config)
     log = RunLog(folder, accelerator)
     return build(config, accelerator, read(config), micro_batch_size, log, lambda: True)
 
 
-def losses_by_hand(run: engine.Run, batches: list) -> list[float]:
+def losses_by_hand(run: Run, batches: list) -> list[float]:
     """Each task's mean over all labels, each weighed by its share of the picture that the network saw."""
     sums = {name: [0.0, 0.0] for name in run.tasks}
     for batch in batches:
