@@ -41,9 +41,15 @@ def test_a_debug_run_says_what_it_works_on_and_leaves_the_real_run_folder_alone(
     assert (tmp_path / "run-debug" / "status.json").exists()
 
 
-def test_overfit_learns_its_batch(source, tmp_path):
+def test_overfit_learns_its_batch_though_the_config_smooths_labels_and_draws_samples(source, tmp_path):
+    smoothed = {"kind": "multiclass", "column": "category", "loss": {"name": "cross_entropy", "label_smoothing": 0.5}}
     config = runs.write_config(
-        tmp_path / "c.json", source, optimizer={"name": "AdamW", "lr": 0.03}, model={"name": "deep"}
+        tmp_path / "c.json",
+        source,
+        data={"source": str(source), "cache_dir": str(source / "cache"), "sampler": {"name": "rare_labels"}},
+        tasks={"category": smoothed, "attribute": {"kind": "multilabel"}},
+        optimizer={"name": "AdamW", "lr": 0.03},
+        model={"name": "deep"},
     )
     assert "learnt: the loss fell from" in runs.run(config, "--debug", "overfit")
 

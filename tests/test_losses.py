@@ -23,6 +23,7 @@ from mtl_accel.objective import masked_sum
 from mtl_accel.tasks import Task
 
 NUM = 7
+ALL_WEIGHTED = [s for s in ALL if s.model_dump().get("class_weights") or s.model_dump().get("pos_weight")]
 walk = pytest.mark.parametrize("section", ALL, ids=title)
 
 
@@ -132,6 +133,21 @@ def test_one_loss_serves_training_in_float32_and_scoring_in_float64(section):
     single, double = (loss(*case(section, dtype=dtype)) for dtype in (torch.float32, torch.float64))
     assert (single.dtype, double.dtype) == (torch.float32, torch.float64)
     torch.testing.assert_close(single.double(), double, rtol=1e-4, atol=1e-5)
+
+
+@walk
+def test_weights_stand_on_the_device_of_the_logits(section):
+    # An operation with a tensor on the CPU and one on this device is an error, as it is on a GPU.
+    logits, target = (part.to("meta") for part in case(section))
+    assert loss_of(section)(logits, target).device.type == "meta"
+
+
+@pytest.mark.parametrize("section", [ALL_WEIGHTED[0], ALL_WEIGHTED[-1]], ids=title)
+def test_weights_are_part_of_one_compiled_graph(section):
+    logits, target = case(section, dtype=torch.float32)
+    loss = loss_of(section)
+    compiled = torch.compile(loss, backend="aot_eager", fullgraph=True)
+    torch.testing.assert_close(compiled(logits, target), loss(logits, target))
 
 
 @pytest.mark.parametrize("section", [s for s in ALL if s.model_dump().get("class_weights")], ids=title)

@@ -21,6 +21,8 @@ from mtl_accel.benchmark.peers.data import collate, pil_transforms
 from mtl_accel.benchmark.workplace import accelerator_of, cut
 from mtl_accel.building import build
 from mtl_accel.config import Config, read_config
+from mtl_accel.config.losses import Focal
+from mtl_accel.config.sampling import RareLabels
 from mtl_accel.config.transforms import CenterCrop, Normalize, Resize
 from mtl_accel.data.labelled import Labelled, read
 from mtl_accel.run import Run
@@ -195,6 +197,14 @@ def test_what_the_peers_do_not_know_is_said(source, tmp_path):
     assert peers.differences(config, complete(config)) == []
     (note,) = peers.differences(config, read(config))
     assert note.startswith("the peers know no missing labels, and take ")
+    task = config.tasks["category"].model_copy(update={"loss": Focal(name="focal")})
+    data = config.data.model_copy(update={"sampler": RareLabels(name="rare_labels")})
+    config = config.model_copy(update={"tasks": {**config.tasks, "category": task}, "data": data})
+    notes = peers.differences(config, complete(config))
+    assert notes == [
+        "the peers train category on cross-entropy or squared error without options",
+        "the peers see each sample once an epoch, and know no sampler",
+    ]
 
 
 def test_a_crop_is_translated_by_its_own_name():
