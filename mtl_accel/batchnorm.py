@@ -22,17 +22,20 @@ class RunningStatistics:
         self._counters = [m.num_batches_tracked for m in layers if m.num_batches_tracked is not None]
         # With one micro-batch a step, what PyTorch writes is that mean already.
         self.active = bool(self._values) and num_micro_batches > 1
+        self._num_forward = 0
         self._before: Tensor = torch.empty(0)
         self._sum: Tensor = torch.empty(0, dtype=torch.float64)
 
     def begin_step(self) -> None:
         if self.active:
-            self._before = self._flat()
+            self._num_forward, self._before = 0, self._flat()
             # In float64 a sum of a few float32 does not depend on their order.
             self._sum = torch.zeros_like(self._before, dtype=torch.float64)
 
     def begin_micro_batch(self) -> None:
+        """Before each forward pass; one that only measures ends without `end_micro_batch`."""
         if self.active:
+            self._num_forward += 1
             self._write(self._before)
 
     def end_micro_batch(self) -> None:
@@ -43,12 +46,12 @@ class RunningStatistics:
         """The sum over this process's micro-batches, flat; to be summed over the processes."""
         return self._sum
 
-    def end_step(self, total: Tensor, micro_batches_here: int) -> None:
+    def end_step(self, total: Tensor) -> None:
         """Write the mean, given the sum over all micro-batches of the step."""
         if self.active:
             self._write((total / self.num_micro_batches).to(self._before.dtype))
             for counter in self._counters:  # PyTorch counts forward passes; a step is one
-                counter -= micro_batches_here - 1
+                counter -= self._num_forward - 1
 
     def _flat(self) -> Tensor:
         return torch.cat([value.flatten() for value in self._values])

@@ -10,15 +10,13 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from . import curves, keyed, models, persistence
-from .balancing import BALANCERS
+from . import backward, balancing, curves, keyed, models, persistence
 from .batches import loaders, train_transforms
 from .batchnorm import RunningStatistics
 from .config import Config
 from .data.augment import Augmentation
 from .data.labelled import Labelled
 from .data.loading import TrainingOrder
-from .gradients import HalfwaySum
 from .losses import ElementLoss, losses_of
 from .objective import Objective
 from .optim import Schedule, build_optimizer
@@ -42,7 +40,7 @@ def build(
     losses = losses_of(config.tasks, tasks, labelled.targets["train"])
     train_loader, validation_loader = loaders(config, accelerator, labelled, micro_batch_size)
     order = train_loader.order
-    objective = _objective(config, labelled, accelerator, losses)
+    objective = _objective(config, labelled, accelerator, losses, order.num_micro_batches)
     optimizer = build_optimizer(config.optimizer, objective.parameters())
     schedule = Schedule(optimizer, config.scheduler, config.epochs, order.num_steps, config.warmup_epochs)
     wrapped, prepared = accelerator.prepare(objective, optimizer)
@@ -55,7 +53,7 @@ def build(
         optimizer=prepared,
         schedule=schedule,
         statistics=RunningStatistics(objective, order.num_micro_batches),
-        gradients=HalfwaySum(objective.parameters(), order.num_micro_batches, accelerator.num_processes),
+        backward=backward.build(config, wrapped, objective, accelerator, order.num_micro_batches, log),
         train_loader=train_loader,
         validation_loader=validation_loader,
         train_targets=labelled.targets["train"],
@@ -86,16 +84,23 @@ def _saver(
 
 
 def _objective(
-    config: Config, labelled: Labelled, accelerator: Accelerator, losses: dict[str, ElementLoss]
+    config: Config,
+    labelled: Labelled,
+    accelerator: Accelerator,
+    losses: dict[str, ElementLoss],
+    num_micro_batches: int,
 ) -> Objective:
     torch.manual_seed(keyed.seed_of(config.seed, keyed.INITIAL))
     outputs = {name: task.num_outputs for name, task in labelled.tasks.items()}
-    model: torch.nn.Module = models.build(config.model.name, outputs, config.model.weights, config.model.backbone)
+    model = models.build(config.model.name, outputs, config.model.weights, config.model.backbone)
     if config.sync_batchnorm:
         model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
     # Convolutions read all channels of a pixel together; the values are the same.
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)
-    objective = Objective(model, labelled.tasks, losses, BALANCERS[config.balancing.name])
+    balancer = balancing.build(config.balancing, len(labelled.tasks), num_micro_batches, config.seed)
+    where = getattr(config.balancing, "where", None)
+    parts = where is not None or config.conflict_every_steps is not None
+    objective = Objective(model, labelled.tasks, losses, balancer, parts=parts, gated=where == "features")
     if config.compile:
         # Batches are always full, so one graph serves each. Evaluation calls the model alone.
         objective.compile(dynamic=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Iterator
@@ -45,6 +44,7 @@ def train(run: Run, interrupts: Interrupts) -> str:
             better = finish_epoch(run, train_values, validation)
         run.progress.epoch, run.progress.step, run.progress.seconds = run.progress.epoch + 1, 0, 0.0
         run.schedule.after_epoch()
+        run.backward.end_epoch()
         run.save(run, validation_logits if better else None)
     return "finished"
 
@@ -64,7 +64,8 @@ def train_epoch(run: Run, interrupts: Interrupts) -> bool:
             run.optimizer.step()
             run.optimizer.zero_grad(set_to_none=True)
             run.schedule.after_step()
-            losses, votes = share(run, losses, len(batches), interrupts.asked)
+            losses, votes = share(run, losses, interrupts.asked)
+            run.backward.end_step(losses)
             # -----------------------------------------------------------------------------------------------
             progress.step, progress.seconds = step + 1, before + time.perf_counter() - begin
             run.watch.add(step, losses)
@@ -85,27 +86,26 @@ def train_epoch(run: Run, interrupts: Interrupts) -> bool:
 
 def forward_backward(run: Run, epoch: int, step: int, batches: list[Batch], counts: dict[str, float]) -> Tensor:
     """Gradients of one step, summed over this process's micro-batches. Returns its share of the losses: [T]."""
-    accelerator = run.accelerator
     # A step without a label of a task divides a sum of 0, so 1 serves as well.
     divisors = torch.tensor([counts[name] or 1 for name in run.tasks], dtype=torch.float32)
-    divisors = divisors.to(accelerator.device, non_blocking=True)
+    divisors = divisors.to(run.accelerator.device, non_blocking=True)
     losses = torch.zeros_like(divisors, dtype=torch.float64)  # the order of its few terms leaves no trace
     run.statistics.begin_step()
-    for index, batch in enumerate(batches):
+    run.backward.begin_step(epoch, step)
+
+    def forward(index: int) -> Output:
+        batch = batches[index]
         run.statistics.begin_micro_batch()
-        run.gradients.before(index)
         images = mixed(run.train_transforms(batch.images, batch.key.draws, epoch, run.dtype), batch.mix)
         # Dropout and the like: their numbers depend on where in the run this micro-batch is, and on nothing else.
         torch.manual_seed(keyed.seed_of(run.config.seed, keyed.MODULE, epoch, step, batch.key.micro_batch))
-        last = index == len(batches) - 1
-        with contextlib.nullcontext() if last else accelerator.no_sync(run.objective):
-            output: Output = run.objective(images, batch.targets, batch.masks, divisors, batch.mix)
-            # DDP averages over the processes, and a sum is wanted.
-            accelerator.backward(output.total * accelerator.num_processes)
+        return run.objective(images, batch.targets, batch.masks, divisors, batch.mix)
+
+    for batch, output in zip(batches, run.backward.micro_batches(len(batches), forward), strict=True):
         run.statistics.end_micro_batch()
         run.predictions.add(batch.ids, output.logits)
         losses += output.losses
-    run.gradients.finish()
+    run.backward.finish()
     return losses
 
 
@@ -127,7 +127,7 @@ def weights_norm(run: Run) -> Tensor:
     return torch.nn.utils.get_total_norm(parameter.detach() for parameter in run.objective.parameters())
 
 
-def share(run: Run, losses: Tensor, num_here: int, asked: bool) -> tuple[Tensor, Tensor]:
+def share(run: Run, losses: Tensor, asked: bool) -> tuple[Tensor, Tensor]:
     """One small sum over the processes: losses [T], votes [2] (stop; time to save), running statistics."""
     minutes = run.config.checkpoint_every_minutes
     clock = time.monotonic() - run.last_save > 60 * (minutes or math.inf)
@@ -138,7 +138,7 @@ def share(run: Run, losses: Tensor, num_here: int, asked: bool) -> tuple[Tensor,
     sizes = [part.numel() for part in parts]
     summed = run.accelerator.reduce(torch.cat([part.to(losses) for part in parts]), reduction="sum")
     losses, votes, statistics = summed.split(sizes)
-    run.statistics.end_step(statistics, num_here)
+    run.statistics.end_step(statistics)
     return losses, votes
 
 
@@ -175,6 +175,7 @@ def finish_epoch(run: Run, train_values: dict[str, float], validation: dict[str,
         seconds=progress.seconds,
         images_per_second=rate,
         skipped_steps=progress.skipped_steps,
+        **run.backward.described(),
     )
     run.log.track(epoch, {"train": train_values, "validation": validation}, lr=run.schedule.lr, images_per_second=rate)
     run.log.status("running", epoch=epoch, epochs=config.epochs)

@@ -78,7 +78,7 @@ def train(
 
 def _run(run: Run, labelled: Labelled, interrupts: Interrupts, debugging: str | None, resumed: bool) -> Result:
     log, progress, config = run.log, run.progress, run.config
-    log.start(config, progress.epoch if resumed else None)
+    log.start(config, (progress.epoch, progress.step) if resumed else None)
     log.held_out(labelled.held_out)
     log.say(_banner(run, labelled, resumed))
     if run.train_loader.data.per_sample is not None:

@@ -7,6 +7,14 @@ from collections.abc import Iterable
 from torch import Tensor, nn
 
 
+def halfway(num_here: int, num_processes: int) -> int | None:
+    """The micro-batch of a step with which a second sum begins; None where one sum has the same order.
+
+    With two micro-batches or fewer the order is the same anyway, and more processes add in their own order.
+    """
+    return num_here // 2 if num_processes == 1 and num_here >= 4 and num_here % 2 == 0 else None
+
+
 class HalfwaySum:
     """On one process: sums the two halves of a step's micro-batches apart, as two processes would.
 
@@ -16,8 +24,7 @@ class HalfwaySum:
 
     def __init__(self, parameters: Iterable[nn.Parameter], num_here: int, num_processes: int) -> None:
         self.parameters = list(parameters)
-        # With two micro-batches or fewer the order is the same anyway, and more processes add in their own order.
-        self.middle = num_here // 2 if num_processes == 1 and num_here >= 4 and num_here % 2 == 0 else None
+        self.middle = halfway(num_here, num_processes)
         self._first: list[Tensor | None] = []
 
     def before(self, index: int) -> None:

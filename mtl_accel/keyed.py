@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 # What a number is drawn for. The streams of one seed must not meet, so each purpose has its own first word.
-ORDER, AUGMENT, MODULE, INITIAL, HOLDOUT, FOLDS, RESAMPLES, SEARCH, MIX = range(1, 10)
+ORDER, AUGMENT, MODULE, INITIAL, HOLDOUT, FOLDS, RESAMPLES, SEARCH, MIX, BALANCE = range(1, 11)
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)

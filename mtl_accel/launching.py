@@ -62,12 +62,20 @@ def start(
         project_dir=str(Path(config.run_dir)),
     )
     micro_batch_size = check(accelerator, config, environment)
-    accelerator.ddp_handler = _DDP()  # not in kwargs_handlers, which knows Accelerate's own classes only
-    # A process that runs several micro-batches a step skips the sums after all but the last: no static graph.
-    accelerator.ddp_handler.static_graph = config.batch_size == micro_batch_size * accelerator.num_processes
+    set_ddp(accelerator, config, micro_batch_size)
     if state.device.type != "cpu":
         set_cuda()
     return accelerator, micro_batch_size
+
+
+def set_ddp(accelerator: Accelerator, config: Config, micro_batch_size: int) -> None:
+    """How the next objective is wrapped on several processes."""
+    accelerator.ddp_handler = _DDP()  # not in kwargs_handlers, which knows Accelerate's own classes only
+    # No static graph for a process that runs several micro-batches a step and skips the sums after all but the last,
+    # nor where each task's gradient is taken by itself.
+    by_task = config.balancing.name != "fixed" or config.conflict_every_steps is not None
+    one_each = config.batch_size == micro_batch_size * accelerator.num_processes
+    accelerator.ddp_handler.static_graph = one_each and not by_task
 
 
 def start_inference(script: str, cpu_threads: int | None, environment: Mapping[str, str] = os.environ) -> Accelerator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from .balancing import Balancer
 from .data.mixing import Mix
 from .losses import ElementLoss
+from .models.pair import Pair
 from .tasks import Task
 
 
@@ -20,11 +21,15 @@ class Output(NamedTuple):
     total: scalar, its share of the step's balanced loss.
     losses: [T], its share of each task's loss, detached.
     logits: [B, sum of the tasks' outputs], in the tasks' order, detached.
+    parts: [T], the weighted losses with their graph, and `features`, the backbone's output: where each task's own
+        gradient is wanted, else None.
     """
 
     total: Tensor
     losses: Tensor
     logits: Tensor
+    parts: Tensor | None = None
+    features: Tensor | None = None
 
 
 class Objective(nn.Module):
@@ -36,14 +41,26 @@ class Objective(nn.Module):
     """
 
     weights: Tensor
+    gates: Tensor
 
     def __init__(
-        self, model: nn.Module, tasks: Mapping[str, Task], losses: Mapping[str, ElementLoss], balancer: Balancer
+        self,
+        model: Pair,
+        tasks: Mapping[str, Task],
+        losses: Mapping[str, ElementLoss],
+        balancer: Balancer,
+        *,
+        parts: bool = False,
+        gated: bool = False,
     ) -> None:
+        """`parts`: give the losses with their graph; `gated`: each task's gradient at the features is scaled by its
+        gate, which is read when the gradient passes."""
         super().__init__()
         self.model, self.tasks, self.losses, self.balancer = model, tasks, losses, balancer
+        self.parts, self.gated = parts, gated
         weights = torch.tensor([task.weight for task in tasks.values()], dtype=torch.float32)
         self.register_buffer("weights", weights, persistent=False)
+        self.register_buffer("gates", torch.ones_like(weights), persistent=False)
 
     def forward(
         self,
@@ -57,11 +74,31 @@ class Objective(nn.Module):
 
         With a mix the images are mixed already, and so are the weights that the counts add up.
         """
-        logits = self.model(images)
+        features = self.model.backbone(images) if self.gated else None
+        logits = self.model(images) if features is None else self._through_gates(features)
         sums = [mixed_sum(self.losses[name], logits[name], targets[name], masks[name], mix) for name in self.tasks]
         losses = torch.stack(sums) / counts
         flat = torch.cat([logits[name].detach().float() for name in self.tasks], dim=1)
-        return Output(self.balancer(losses, self.weights), losses.detach(), flat)
+        weighted = losses * self.weights
+        return Output(self.balancer(weighted), losses.detach(), flat, weighted if self.parts else None, features)
+
+    def _through_gates(self, features: Tensor) -> dict[str, Tensor]:
+        """The logits of each task, whose gradient is scaled on its way from the head into the backbone."""
+        heads = self.model.heads
+        return {task: heads[task](_Gate.apply(features, self.gates, i)) for i, task in enumerate(self.tasks)}
+
+
+class _Gate(torch.autograd.Function):
+    """The features as they are; backwards, their gradient times one of the gates, as it stands by then."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, gates: Tensor, index: int) -> Tensor:
+        ctx.gates, ctx.index = gates, index  # not saved for backward: it is meant to change in between
+        return features.view_as(features)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return gradient * ctx.gates[ctx.index].to(gradient.dtype), None, None
 
 
 def mixed_sum(loss: ElementLoss, logits: Tensor, target: Tensor, mask: Tensor, mix: Mix | None) -> Tensor:

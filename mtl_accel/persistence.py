@@ -21,7 +21,7 @@ from .data.labels import Targets
 from .errors import UserError
 from .predictions import Predictions
 from .run import Run
-from .state import Progress, load_optimizer_state, optimizer_state
+from .state import Progress, Tensors, load_optimizer_state, optimizer_state
 
 _AS_USED = ("micro_batch_size", "mixed_precision")  # null means another value on another machine
 
@@ -41,8 +41,7 @@ def save(run: Run, best: Tensor | None, root: Path, fingerprint: str, is_owner: 
     run.last_save = time.monotonic()
     if not run.accelerator.is_main_process:
         return
-    tensors, plain = optimizer_state(run.optimizer)
-    groups = {"model": run.bare.model.state_dict(), "optimizer": tensors}
+    groups, plain = _trained(run)
     if seen is not None:
         groups["seen"] = {"ids": seen[0], "logits": seen[1]}
     if best is not None:
@@ -64,6 +63,15 @@ def save(run: Run, best: Tensor | None, root: Path, fingerprint: str, is_owner: 
     num_steps = progress.epoch * run.train_loader.order.num_steps + progress.step
     name, is_best = checkpoint.step_name(num_steps), best is not None
     checkpoint.save(root, name, groups, state, run.config.keep_last, is_best, is_owner)
+
+
+def _trained(run: Run) -> tuple[dict[str, Tensors], dict[str, Any]]:
+    """Everything that a step changes: tensors by group, and the optimizer's plain values."""
+    tensors, plain = optimizer_state(run.optimizer)
+    groups = {"model": run.bare.model.state_dict(), "optimizer": tensors}
+    if remembered := run.bare.balancer.state_dict():
+        groups["balancer"] = remembered
+    return groups, plain
 
 
 def _as_tensors(targets: Mapping[str, Targets]) -> dict[str, Tensor]:
@@ -95,6 +103,7 @@ def restore(run: Run, saved: Checkpoint, fingerprint: str, allow_changes: bool) 
         )
     state = saved.state
     run.bare.model.load_state_dict(saved.tensors["model"])
+    run.bare.balancer.load_state_dict(saved.tensors.get("balancer", {}))
     load_optimizer_state(run.optimizer, saved.tensors["optimizer"], state["optimizer"])
     run.schedule.load_state_dict(state["schedule"])
     if run.accelerator.scaler is not None and state["scaler"]:

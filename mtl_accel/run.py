@@ -10,12 +10,12 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from .backward import Backward
 from .batchnorm import RunningStatistics
 from .config import Config
 from .data.augment import Augmentation
 from .data.labels import Targets
 from .data.loading import EvaluationLoader, TrainingLoader
-from .gradients import HalfwaySum
 from .inference import DTYPES
 from .losses import ElementLoss
 from .objective import Objective
@@ -39,7 +39,7 @@ class Run:
     optimizer: torch.optim.Optimizer
     schedule: Schedule
     statistics: RunningStatistics
-    gradients: HalfwaySum
+    backward: Backward
     train_loader: TrainingLoader
     validation_loader: EvaluationLoader
     train_targets: dict[str, Targets]

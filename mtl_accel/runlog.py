@@ -80,12 +80,15 @@ class RunLog:
         self.run_dir, self.accelerator = run_dir, accelerator
         self.active = accelerator.is_main_process
 
-    def start(self, config: Config, resumed_at: int | None) -> None:
-        """Write what is known before the first step. `resumed_at` drops rows of epochs that will be run again."""
+    def start(self, config: Config, resumed_at: tuple[int, int] | None) -> None:
+        """Write what is known before the first step.
+
+        `resumed_at`: epochs and steps that are done. Rows of what will be run again are dropped.
+        """
         if self.active:
             durable.write_json(self.run_dir / "config.json", config.model_dump(mode="json", by_alias=True))
             durable.write_json(self.run_dir / "environment.json", environment(self.accelerator))
-            kept = [row for row in self.rows() if row["event"] == "epoch" and row["epoch"] <= (resumed_at or 0)]
+            kept = [row for row in self.rows() if _was_before(row, resumed_at)]
             text = "".join(json.dumps(row) + "\n" for row in kept)
             durable.write_bytes(self.run_dir / "log.jsonl", text.encode())
             if resumed_at is None:
@@ -158,6 +161,14 @@ class RunLog:
         path = self.run_dir / "log.jsonl"
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
         return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def _was_before(row: Mapping[str, Any], resumed_at: tuple[int, int] | None) -> bool:
+    """Whether a row of log.jsonl tells of an epoch, or of a step, that was done before the run went on."""
+    if resumed_at is None or row["event"] not in ("epoch", "conflict"):
+        return False
+    epochs, steps = resumed_at
+    return row["epoch"] <= epochs or (row["event"] == "conflict" and (row["epoch"], row["step"]) <= (epochs + 1, steps))
 
 
 def without_nan(value: Any) -> Any:

@@ -2,8 +2,9 @@
 
 Takes several configs, one after another: starting a process costs more than training here. With TRACE set, each
 process writes one JSON line a step into the run folder: ids, the augmentation's parameters and the losses.
-FAIL_ON_RANK=R raises on process R in its third step. NAN_AT_STEP=K makes the images of step K NaN. With MEMORY set,
-a line a step in memory.txt says how many bytes are the process's own; LEAK=N keeps N bytes more of each step.
+FAIL_ON_RANK=R raises on process R in its third step, of the epoch FAIL_IN_EPOCH (0). NAN_AT_STEP=K makes the images
+of step K NaN. With MEMORY set, a line a step in memory.txt says how many bytes are the process's own; LEAK=N keeps N
+bytes more of each step.
 """
 
 import json
@@ -86,7 +87,8 @@ def traced(run_step: Callable) -> Callable:
 
     def step_and_note(run, epoch, step, batches, counts):
         rank = run.accelerator.process_index
-        if os.environ.get("FAIL_ON_RANK") == str(rank) and step == 2:
+        fails = step == 2 and epoch == int(os.environ.get("FAIL_IN_EPOCH", 0))
+        if os.environ.get("FAIL_ON_RANK") == str(rank) and fails:
             raise RuntimeError(f"injected on process {rank}")
         if os.environ.get("NAN_AT_STEP") == str(step):
             run.bare.model.backbone[0].weight.data[0, 0, 0, 0] = float("nan")

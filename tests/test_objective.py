@@ -10,10 +10,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from loss_cases import DEFAULTS, KINDS, MEANS, OUTPUTS, target_of
+from pydantic import TypeAdapter
 from sklearn import metrics as sk
 from torch import nn
 
+from mtl_accel import balancing
 from mtl_accel.balancing import BALANCERS
+from mtl_accel.config.balancing import Balancing
 from mtl_accel.data.labels import Targets
 from mtl_accel.losses import build
 from mtl_accel.objective import Objective, masked_sum, split_logits
@@ -71,9 +74,18 @@ class Batch:
         return self.images[rows], targets, {name: mask[rows] for name, mask in self.masks.items()}, self.counts
 
 
+def objective_of(
+    balancer: str, seed: int, num_micro_batches: int, weights: dict[str, float] | None = None
+) -> Objective:
+    config = TypeAdapter(Balancing).validate_python({"name": balancer})
+    made = balancing.build(config, len(LOSSES), num_micro_batches, seed=0)
+    made.begin_step(0, 0)
+    return Objective(Model(seed), tasks_of(weights), LOSSES, made).double()
+
+
 def run(batch: Batch, cuts: list[int], balancer: str, seed: int = 0) -> tuple[float, torch.Tensor, list, torch.Tensor]:
     """Total, losses, gradients and logits of a batch that is cut at some rows."""
-    objective = Objective(Model(seed), tasks_of({"bce": 2.0}), LOSSES, BALANCERS[balancer])
+    objective = objective_of(balancer, seed, len(cuts) + 1, {"bce": 2.0})
     total, losses, logits = 0.0, torch.zeros(len(LOSSES), dtype=torch.float64), []
     for start, end in zip([0, *cuts], [*cuts, NUM], strict=True):
         output = objective(*batch.part(slice(start, end)))
@@ -133,7 +145,7 @@ def test_a_task_without_a_label_has_loss_0_and_gradients_of_0(balancer, unlabell
     batch = Batch(3)
     batch.masks[unlabelled][:] = False
     batch.counts[list(LOSSES).index(unlabelled)] = 1
-    objective = Objective(Model(0), tasks_of(), LOSSES, BALANCERS[balancer])
+    objective = objective_of(balancer, 0, 1)
     output = objective(*batch.part(slice(None)))
     output.total.backward()
     assert float(output.losses[list(LOSSES).index(unlabelled)]) == 0
@@ -153,18 +165,6 @@ def test_half_precision_logits_are_summed_in_float32():
     logits = torch.full((4096, 1), 1.0, dtype=torch.bfloat16)
     total = masked_sum(LOSSES["mse"], logits, torch.zeros(4096, 1), torch.ones(4096, 1, dtype=torch.bool))
     assert total.dtype == torch.float32 and float(total) == 4096
-
-
-@pytest.mark.parametrize("balancer", BALANCERS)
-def test_a_balancer_gives_a_scalar_of_which_every_weighted_task_has_a_part(balancer):
-    losses = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
-    total = BALANCERS[balancer](losses, torch.tensor([1.0, 2.0, 0.5]))
-    total.backward()
-    assert total.shape == () and losses.grad is not None and (losses.grad > 0).all()
-
-
-def test_fixed_weights_are_the_weighted_sum():
-    assert float(BALANCERS["fixed"](torch.tensor([1.0, 2.0]), torch.tensor([3.0, 0.5]))) == 4
 
 
 @settings(max_examples=15, deadline=None)

@@ -103,7 +103,7 @@ def test_a_run_that_fails_before_its_start_leaves_rows_that_can_be_read(log):
     assert all(line.endswith("}") for line in (log.run_dir / "log.jsonl").read_text().splitlines())
 
 
-@pytest.mark.parametrize(("resumed_at", "epochs"), [(None, []), (0, []), (1, [1]), (2, [1, 2])])
+@pytest.mark.parametrize(("resumed_at", "epochs"), [(None, []), ((0, 3), []), ((1, 0), [1]), ((2, 1), [1, 2])])
 def test_a_start_keeps_the_rows_of_the_epochs_that_are_done(log, config, resumed_at, epochs):
     for epoch in (1, 2):
         log.event("epoch", epoch=epoch)
@@ -113,6 +113,13 @@ def test_a_start_keeps_the_rows_of_the_epochs_that_are_done(log, config, resumed
     log.start(config, resumed_at)
     assert [row["epoch"] for row in log.rows()] == epochs
     assert (log.run_dir / "log.txt").read_text() == ("" if resumed_at is None else "before\n")
+
+
+def test_a_start_keeps_the_rows_of_the_steps_that_are_done(log, config):
+    for epoch, step in ((1, 1), (1, 9), (2, 1), (2, 4), (2, 5), (3, 1)):
+        log.event("conflict", epoch=epoch, step=step, pairs=[])
+    log.start(config, (1, 4))
+    assert [(row["epoch"], row["step"]) for row in log.rows()] == [(1, 1), (1, 9), (2, 1), (2, 4)]
 
 
 def test_a_start_writes_a_config_that_loads_back_and_the_environment(log, config, accelerator):

@@ -53,7 +53,7 @@ def test_running_statistics_of_a_step_are_the_mean_over_its_micro_batches():
             other = copy.deepcopy(module)
             other(part)
             alone.append(buffers(other))
-        statistics.end_step(run_step(module, parts, statistics), 4)
+        statistics.end_step(run_step(module, parts, statistics))
         for found, *each in zip(buffers(module), *alone, strict=True):
             torch.testing.assert_close(found, torch.stack(each).mean(0))
 
@@ -63,13 +63,13 @@ def test_running_statistics_have_the_same_bits_in_any_order_and_on_any_processes
     parts = images(4)
     one = initialised()
     statistics = RunningStatistics(one, 4)
-    statistics.end_step(run_step(one, parts, statistics), 4)
+    statistics.end_step(run_step(one, parts, statistics))
     ranks = [initialised(), initialised()]
     keepers = [RunningStatistics(module, 4) for module in ranks]
     dealt = [[parts[index] for index in order[:2]], [parts[index] for index in order[2:]]]
     total = sum(run_step(*pair) for pair in zip(ranks, dealt, keepers, strict=True))
     for module, keeper in zip(ranks, keepers, strict=True):
-        keeper.end_step(total, 2)
+        keeper.end_step(total)
         assert all(torch.equal(found, expected) for found, expected in zip(buffers(module), buffers(one), strict=True))
         assert int(module[1].num_batches_tracked) == int(one[1].num_batches_tracked) == 1
 
@@ -79,7 +79,7 @@ def test_with_one_micro_batch_or_no_batchnorm_nothing_is_done():
     plain = copy.deepcopy(module)
     plain(part)
     statistics = RunningStatistics(module, 1)
-    statistics.end_step(run_step(module, [part], statistics), 1)
+    statistics.end_step(run_step(module, [part], statistics))
     assert not statistics.active and statistics.sum().numel() == 0
     assert all(torch.equal(*pair) for pair in zip(buffers(module), buffers(plain), strict=True))
     assert not RunningStatistics(nn.Linear(2, 2), 4).active

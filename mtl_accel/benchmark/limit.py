@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from ..data.loading import Batch
 from ..data.mixing import mixed
+from ..objective import Output
 from ..run import Run
 from .clock import seconds_of
 
@@ -49,10 +49,14 @@ class Limit:
     def _train(self, num_steps: int) -> None:
         run = self.run
         for step in itertools.islice(itertools.cycle(self._kept), num_steps):
-            for index, (images, batch) in enumerate(step.micro_batches):
-                last = index == len(step.micro_batches) - 1
-                with contextlib.nullcontext() if last else run.accelerator.no_sync(run.objective):
-                    output = run.objective(images, batch.targets, batch.masks, step.divisors, batch.mix)
-                    run.accelerator.backward(output.total)
+            run.backward.begin_step(0, 1)
+
+            def forward(index: int, step: _Step = step) -> Output:
+                images, batch = step.micro_batches[index]
+                return run.objective(images, batch.targets, batch.masks, step.divisors, batch.mix)
+
+            for _ in run.backward.micro_batches(len(step.micro_batches), forward):
+                pass
+            run.backward.finish()
             run.optimizer.step()
             run.optimizer.zero_grad(set_to_none=True)

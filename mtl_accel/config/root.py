@@ -7,13 +7,13 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from . import optimization, transforms
+from . import balancing, optimization, transforms
+from .balancing import Balancing, Fixed
 from .base import Section
 from .knobs import did_you_mean
 from .optimization import Optimizer, Scheduler
 from .sections import (
     DataConfig,
-    FixedBalancing,
     Mixer,
     ModelConfig,
     MultilabelConfig,
@@ -65,7 +65,10 @@ class Config(Section):
     scheduler: Scheduler | None = Field(None, description="Schedule of the learning rate; null: none.")
     warmup_epochs: float = Field(0.0, ge=0, description="Epochs over which the learning rate rises linearly from 0.")
     gradient_clip_norm: float | None = Field(None, gt=0, description="Largest norm of the gradient; null: no clipping.")
-    balancing: FixedBalancing = Field(FixedBalancing(name="fixed"), description="How the tasks' losses are weighed.")
+    balancing: Balancing = Field(Fixed(name="fixed"), description="How the tasks' losses are weighed.")
+    conflict_every_steps: int | None = Field(
+        None, gt=0, description="Measure how the tasks' gradients conflict, every so many steps; null: never."
+    )
     sync_batchnorm: bool = Field(
         False, description="On GPUs: BatchNorm's statistics over the processes' micro-batches."
     )
@@ -112,6 +115,7 @@ def _findings(config: Config) -> list[Finding]:
     add("optimizer", *optimization.optimizer_problems(config.optimizer))
     schedule = optimization.schedule_problems(config.scheduler, config.epochs, config.warmup_epochs)
     add("scheduler epochs warmup_epochs", *schedule)
+    add("balancing compile", *balancing.problems(config.balancing, config.compile))
     names = ["mean", *metric_names(config.tasks)]
     if config.select_by not in names:
         hint = did_you_mean(config.select_by, names)

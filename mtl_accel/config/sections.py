@@ -1,4 +1,4 @@
-"""The sections of a config: data, tasks, model, transforms, mixing, balancing."""
+"""The sections of a config: data, tasks, model, transforms, mixing."""
 
 from __future__ import annotations
 
@@ -139,12 +139,6 @@ class CutMix(_MixingKnobs):
 
 
 Mixer = Annotated[Mixup | CutMix, Field(discriminator="name")]
-
-
-class FixedBalancing(Section):
-    """The weighted sum of the tasks' losses, with the weights of the tasks section."""
-
-    name: Literal["fixed"]
 
 
 def mixing_problems(mixing: tuple[Mixup | CutMix, ...]) -> list[str]:

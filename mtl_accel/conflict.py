@@ -1,0 +1,73 @@
+"""The conflict meter: how far the tasks' gradients of the shared parameters pull apart."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from .models.pair import Pair
+from .runlog import RunLog
+from .task_gradients import TaskGradients, gramian
+
+
+class ConflictMeter:
+    """Every so many steps of an epoch, one row in log.jsonl: cosine and ratio of norms of each pair of tasks.
+
+    It only looks: the step's own gradient is computed as ever, and a run ends with the same weights to the bit. On
+    the steps that it measures it costs one more backward pass for each task.
+    """
+
+    def __init__(self, every: int, pair: Pair, tasks: Sequence[str], accelerator: Accelerator, log: RunLog) -> None:
+        self.every, self.pair, self.tasks, self.accelerator, self.log = every, pair, list(tasks), accelerator, log
+        self._place = (0, 0)
+        self._gradients: TaskGradients | None = None
+
+    def begin_step(self, epoch: int, step: int) -> None:
+        self._place = epoch, step
+
+    @property
+    def measures(self) -> bool:
+        """Whether this step is one of those."""
+        return self._place[1] % self.every == 0
+
+    def add(self, index: int, num_here: int, parts: Tensor) -> None:
+        """Look at a micro-batch before its backward pass; parts [T], its weighted losses with their graph."""
+        if not self.measures:
+            return
+        if index == 0:
+            self._gradients = TaskGradients(self.pair, self.tasks, heads=False)
+        if self._gradients is not None and self._gradients.shared:
+            self._gradients.add(index, num_here, self.accelerator.num_processes, parts, keep_graph=True)
+
+    def finish(self) -> None:
+        """After the last micro-batch: every process has to call it."""
+        gradients, self._gradients = self._gradients, None
+        if gradients is not None and gradients.shared:
+            self.write(gramian(gradients.reduce(self.accelerator)))
+
+    def write(self, products: Tensor) -> None:
+        """Log the Gramian [T, T] of a step's gradients; nothing at steps that are not measured."""
+        if self.measures:
+            epoch, step = self._place
+            self.log.event("conflict", epoch=epoch + 1, step=step + 1, pairs=pairs(products.cpu(), self.tasks))
+
+
+def pairs(products: Tensor, tasks: Sequence[str]) -> list[dict[str, Any]]:
+    """One row for each pair of tasks from their Gramian [T, T].
+
+    "cosine" of their gradients, and "norm_ratio", the first one's norm over the second's; null where a gradient is 0.
+    """
+    norms = torch.sqrt(products.diagonal()).tolist()
+    rows = []
+    for a, b in itertools.combinations(range(len(tasks)), 2):
+        product = norms[a] * norms[b]
+        cosine = float(products[a, b]) / product if product else math.nan
+        ratio = norms[a] / norms[b] if product else math.nan
+        rows.append({"tasks": [tasks[a], tasks[b]], "cosine": cosine, "norm_ratio": ratio})
+    return rows

@@ -1,0 +1,88 @@
+"""Each task's own gradient of a step: summed over its micro-batches, then over the processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from .gradients import halfway
+from .models.pair import Pair
+
+_PART = 2**20  # columns of a Gramian that are turned into float64 at once
+
+
+class TaskGradients:
+    """Gradients of the shared parameters by task, and of each head by its own task.
+
+    They take the memory of T + 1 times the backbone's gradient and one backward pass through it for each task. The
+    sum over processes comes before anything is made of them: what is nonlinear in gradients, such as a projection,
+    is something else when each process does it to its own.
+    """
+
+    def __init__(self, pair: Pair, tasks: Sequence[str], heads: bool) -> None:
+        """Of the parameters that train now; `heads`: those of the heads as well."""
+        self.shared = [p for p in pair.backbone.parameters() if p.requires_grad]
+        self.heads = [[p for p in pair.heads[task].parameters() if p.requires_grad and heads] for task in tasks]
+        self._sums: list[list[Tensor]] = []  # a list of one gradient a task; two of them where halves are summed apart
+
+    def add(self, index: int, num_here: int, num_processes: int, parts: Tensor, keep_graph: bool) -> None:
+        """The gradients of micro-batch `index` of `num_here` on this process; parts [T], losses with their graph."""
+        if index in (0, halfway(num_here, num_processes)):
+            self._sums.append([])
+        sums = self._sums[-1]
+        for task, (part, head) in enumerate(zip(parts, self.heads, strict=True)):
+            keep = keep_graph or task < len(self.heads) - 1
+            gradient = _flat(
+                torch.autograd.grad(part, [*self.shared, *head], retain_graph=keep, materialize_grads=True)
+            )
+            if len(sums) <= task:
+                sums.append(gradient)
+            else:
+                sums[task] += gradient
+
+    def reduce(self, accelerator: Accelerator) -> list[Tensor]:
+        """The gradient of each task over all micro-batches and processes: shared parameters, then its head, flat."""
+        first, *others = self._sums
+        for other in others:
+            for own, more in zip(first, other, strict=True):
+                own += more
+        summed = accelerator.reduce(torch.cat(first), reduction="sum")
+        return list(summed.split([len(each) for each in first]))
+
+    def shared_of(self, gradients: Sequence[Tensor]) -> list[Tensor]:
+        """The part of each task's gradient that is of shared parameters."""
+        size = sum(p.numel() for p in self.shared)
+        return [gradient[:size] for gradient in gradients]
+
+    def write(self, gradients: Sequence[Tensor], weights: Sequence[float]) -> None:
+        """Give the shared parameters the weighted sum of the tasks' gradients, and each head its own task's."""
+        shared = self.shared_of(gradients)
+        combined = shared[0] * weights[0]
+        for gradient, weight in zip(shared[1:], weights[1:], strict=True):
+            combined.add_(gradient, alpha=weight)
+        _write(self.shared, combined)
+        for head, gradient in zip(self.heads, gradients, strict=True):
+            _write(head, gradient[len(combined) :])
+
+
+def gramian(gradients: Sequence[Tensor]) -> Tensor:
+    """Inner products of gradients [P] with one another: float64 [T, T]."""
+    # In float64 the order of the sum leaves next to no trace, and no TensorFloat-32 rounds the products.
+    total = torch.zeros(len(gradients), len(gradients), dtype=torch.float64, device=gradients[0].device)
+    for parts in zip(*(gradient.split(_PART) for gradient in gradients), strict=True):
+        rows = torch.stack([part.double() for part in parts])
+        total += rows @ rows.T
+    return total
+
+
+def _flat(gradients: Sequence[Tensor]) -> Tensor:
+    return torch.cat([gradient.float().flatten() for gradient in gradients])
+
+
+def _write(parameters: Sequence[nn.Parameter], flat: Tensor) -> None:
+    for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+        # With the strides of the parameter, which fused optimizers want.
+        parameter.grad = torch.empty_like(parameter).copy_(part.view(parameter.shape))
