@@ -14,7 +14,8 @@ from scipy import stats
 from test_objective import LOSSES, NUM, OUTPUTS, Batch, Model, tasks_of
 from torch import nn
 
-from mtl_accel.balancing import BALANCERS
+from mtl_accel.balancing.loss_weights import FixedWeights
+from mtl_accel.config.balancing import Fixed
 from mtl_accel.config.sections import CutMix, Mixup
 from mtl_accel.data.loading import MicroBatches, TrainingLoader, TrainingOrder
 from mtl_accel.data.mixing import Mix, Mixing, mixed
@@ -148,7 +149,7 @@ def test_two_samples_lose_what_was_computed_by_hand():
     target, mask = torch.tensor([[1.0, 9.0], [9.0, 4.0]]), torch.tensor([[True, False], [False, True]])
     whole = torch.ones(2)
     mix = Mix(torch.tensor([1, 0]), torch.tensor([0.75, 1.0]), whole, whole, torch.zeros(2, 4, dtype=torch.int64))
-    objective = Objective(Given(), {"mse": tasks_of()["mse"]}, LOSSES, BALANCERS["fixed"])
+    objective = Objective(Given(), {"mse": tasks_of()["mse"]}, LOSSES, FixedWeights(Fixed(name="fixed"), 1, 1, 0))
     # First: 0.75 (3-1)^2 + 0.25 (1-4)^2 = 5.25. Second: (6-4)^2 = 4. Weights 0.75 + 0.25 + 1.
     counts = torch.tensor([2.0])
     output = objective(torch.tensor([[3.0, 1.0], [5.0, 6.0]]), {"mse": target}, {"mse": mask}, counts, mix)
@@ -167,7 +168,7 @@ def test_micro_batches_of_any_size_add_up_to_the_mean_over_what_labels_weigh(see
     per_row = [mask.reshape(NUM, -1).sum(1) for mask in batch.masks.values()]
     counts = torch.stack([(weights * number).sum() for number in per_row])
     counts = torch.where(counts == 0, 1.0, counts)
-    objective = Objective(Model(seed), tasks_of(), LOSSES, BALANCERS["fixed"])
+    objective = Objective(Model(seed), tasks_of(), LOSSES, FixedWeights(Fixed(name="fixed"), 1, 1, 0))
     found = torch.zeros(len(LOSSES), dtype=torch.float64)
     sums = {name: [0.0, 0.0] for name in LOSSES}
     for number, mix in enumerate(mixes):
