@@ -17,15 +17,15 @@ from mtl_accel.data.loading import MicroBatches, TrainingLoader, TrainingOrder
 
 TRANSFORMS = {
     "train": [
-        {"name": "Resize", "size": [32, 32]},
+        {"name": "Resize", "size": [36, 36]},
         {"name": "RandomHorizontalFlip"},
         {"name": "RandomPerspective", "distortion_scale": 0.3, "p": 0.8},
         {"name": "ColorJitter", "brightness": 0.2, "contrast": 0.2},
-        {"name": "RandomCrop", "size": 28},
+        {"name": "RandomCrop", "size": 32},
         {"name": "RandomRotation", "degrees": [-20, 20]},
         {"name": "Normalize"},
     ],
-    "eval": [{"name": "Resize", "size": [28, 28]}, {"name": "Normalize"}],
+    "eval": [{"name": "Resize", "size": [32, 32]}, {"name": "Normalize"}],
 }
 # Name: (keys of the data section, numbers of processes).
 SCENARIOS = {
