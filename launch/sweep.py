@@ -30,6 +30,7 @@ if __name__ == "__main__":
     parser.add_argument("--config", action="append", default=[], metavar="FILE", help="JSON file; several: one each")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the runs and the tables")
     parser.add_argument("--grid", metavar="JSON", help='values to combine, as {"optimizer.lr": [1e-3, 1e-4]}')
+    parser.add_argument("--variants", type=Path, metavar="FILE", help='JSON file of {"no mixing": {"mixing": []}, ...}')
     parser.add_argument("--seeds", metavar="0,1,2", help="every combination with each; left out: the config's own")
     parser.add_argument("--launch", metavar="COMMAND", help='what starts a run, such as "accelerate launch --quiet"')
     parser.add_argument("--search", metavar="JSON", help='{"optimizer.lr": {"low": 1e-5, "high": 1e-2, "log": true}}')

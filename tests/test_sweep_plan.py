@@ -54,6 +54,29 @@ def test_a_branch_is_replaced_before_what_stands_in_it_is_set(tmp_path):
     assert (member.config.optimizer.name, member.config.optimizer.lr) == ("SGD", 0.5)
 
 
+def test_each_config_runs_as_it_is_and_as_each_variant(tmp_path):
+    variants = {"no schedule": {"scheduler": None}, "one task": {"tasks": {"c": {"kind": "multiclass", "column": "c"}}}}
+    planned = plan([QUICK], tmp_path, {"optimizer.lr": [0.1, 0.2]}, [], {"epochs": 1}, variants)
+    assert [member.settings["variant"] for member in planned] == ["none"] * 2 + ["no schedule"] * 2 + ["one task"] * 2
+    assert {member.settings["optimizer.lr"] for member in planned} == {0.1, 0.2}
+    assert len({member.name for member in planned}) == 6 and planned[0].name.startswith("quickstart-variant=none")
+    assert planned[2].config.scheduler is None and planned[0].config.scheduler is not None
+    assert set(planned[4].config.tasks) == {"c"} and all(member.config.epochs == 1 for member in planned)
+
+
+def test_what_is_wrong_with_variants_is_told_by_their_names(tmp_path):
+    variants = {"none": {"epochs": 1}, "odd": 3, "seeded": {"seed": 1}, "twice": {"optimizer.lr": 1}}
+    problems = refused([QUICK], tmp_path, {"optimizer.lr": [1e-3]}, [], {}, variants)
+    assert [problem.split(":")[1].strip() for problem in problems] == [
+        "'none' is what the config as it is is called; name it otherwise",
+        "odd must have knobs by their dotted paths (got 3)",
+        "seeded",
+        "twice",
+    ]
+    (problem,) = refused([QUICK], tmp_path, {}, [], {}, {"wrong": {"optimizer.lrr": 1}})
+    assert "optimizer.lrr" in problem
+
+
 def test_everything_wrong_with_all_combinations_is_told_at_once_and_once(tmp_path):
     grid = {"optimizer.lrr": [1, 2], "optimizer.lr": [1e-3, -1], "epochs": [1, "a"]}
     problems = refused([QUICK, tmp_path / "none.json"], tmp_path / "out", grid, [0, 1], {"batch_size": 0})
@@ -166,7 +189,15 @@ def test_grid_and_search_and_their_trials_exclude_one_another(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-OPTIONS = {"config": ["a"], "output": Path("out"), "trials": None, "grid": None, "seeds": None, "launch": None}
+OPTIONS = {
+    "config": ["a"],
+    "output": Path("out"),
+    "trials": None,
+    "grid": None,
+    "seeds": None,
+    "launch": None,
+    "variants": None,
+}
 
 
 def test_the_options_are_read_and_all_their_problems_told_at_once(monkeypatch):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..config import overrides
+from ..config import overrides, read_json
 from ..config.reading import parse_json
 from ..errors import UserError
 
@@ -22,7 +22,7 @@ def arguments(options: Mapping[str, Any], rest: Sequence[str], script: Path) -> 
     """What `sweep` takes.
 
     Args:
-        options: config, output, grid, seeds, launch, search and trials, as text where they are JSON.
+        options: config, output, grid, variants, seeds, launch, search and trials, as text where they are JSON.
         rest: of the command line: knobs of every run.
         script: launch/train.py.
 
@@ -48,6 +48,7 @@ def arguments(options: Mapping[str, Any], rest: Sequence[str], script: Path) -> 
         "output": options["output"],
         "command": tried(_command, options["launch"], script),
         "grid": tried(_object, "--grid", options["grid"]),
+        "variants": tried(_file, options["variants"]),
         "seeds": tried(_seeds, options["seeds"]),
         "overrides": tried(overrides, rest),
         "search": tried(_object, "--search", options["search"]),
@@ -75,6 +76,10 @@ def _object(name: str, text: str | None) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         raise UserError(f"{name}: must be an object of knobs by their dotted paths (got {json.dumps(value)})")
     return value
+
+
+def _file(path: Path | None) -> dict[str, Any] | None:
+    return None if path is None else read_json(path)
 
 
 def _seeds(text: str | None) -> list[int]:

@@ -7,9 +7,9 @@ import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..config import Config, read_config
 from ..config.differences import differences
@@ -17,6 +17,7 @@ from ..errors import UserError
 
 _SHORT = 24  # characters of a value in a name
 _LONGEST = 100  # characters of all values in a name
+_AS_IT_IS = "none"
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,13 @@ def plan(
     grid: Mapping[str, Sequence[Any]],
     seeds: Sequence[int],
     overrides: Mapping[str, Any],
+    variants: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[Member]:
     """The members in the order in which they run: config by config, and of each combination all seeds.
 
     Args:
         grid: values by dotted paths.
+        variants: knobs by dotted paths, by the variant's name; each config also runs as it is, as variant "none".
         seeds: empty: each config's own.
         overrides: knobs of every run, by dotted paths.
 
@@ -56,13 +59,16 @@ def plan(
         UserError: everything that is wrong with configs, grid, seeds and values, and folders that hold other runs.
     """
     problems = [*option_problems(configs, list(grid), seeds, overrides), *_grid_problems(grid)]
+    problems += _variant_problems(variants or {}, grid)
     if problems:
         raise UserError(problems)
     found: list[Member] = []
-    for path, values in itertools.product(configs, itertools.product(*grid.values())):
+    for path, variant, values in itertools.product(configs, _choices(variants), itertools.product(*grid.values())):
         settings = dict(zip(grid, values, strict=True))
+        shown = {**variant.shown, **settings}
         try:
-            found += members(path, label(settings), output, settings, seeds, overrides)
+            made = members(path, label(shown), output, settings, seeds, {**overrides, **variant.knobs})
+            found += [replace(member, settings=shown) for member in made]
         except UserError as error:
             problems += error.problems
     names = [member.name for member in found]
@@ -71,6 +77,17 @@ def plan(
     if problems:
         raise UserError(list(dict.fromkeys(problems)))
     return found
+
+
+class _Variant(NamedTuple):
+    shown: Mapping[str, str]
+    knobs: Mapping[str, Any]
+
+
+def _choices(variants: Mapping[str, Mapping[str, Any]] | None) -> list[_Variant]:
+    if not variants:
+        return [_Variant({}, {})]
+    return [_Variant({"variant": name}, knobs) for name, knobs in {_AS_IT_IS: {}, **variants}.items()]
 
 
 def members(
@@ -126,6 +143,22 @@ def _grid_problems(grid: Mapping[str, Sequence[Any]]) -> list[str]:
     for key, values in grid.items():
         doubled = _doubled([json.dumps(value, sort_keys=True) for value in values] if isinstance(values, list) else [])
         problems += [f"--grid: {key}: {text} stands twice" for text in doubled]
+    return problems
+
+
+def _variant_problems(variants: Mapping[str, Any], grid: Mapping[str, Any]) -> list[str]:
+    problems = []
+    for name, knobs in variants.items():
+        if name == _AS_IT_IS:
+            problems.append(f"--variants: {name!r} is what the config as it is is called; name it otherwise")
+        if not isinstance(knobs, dict) or not knobs:
+            problems.append(f"--variants: {name} must have knobs by their dotted paths (got {json.dumps(knobs)})")
+            continue
+        taken = {"run_dir", "seed"} & set(knobs)
+        problems += [f"--variants: {name}: {key} is the sweep's own to set" for key in sorted(taken)]
+        problems += [
+            f"--variants: {name}: {key} stands in --grid as well; keep one of them" for key in knobs if key in grid
+        ]
     return problems
 
 

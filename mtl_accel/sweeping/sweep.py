@@ -50,6 +50,7 @@ def sweep(
     overrides: Mapping[str, Any] | None = None,
     search: Mapping[str, Any] | None = None,
     trials: int | None = None,
+    variants: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Sweep:
     """Run configs, one after another, each in a process of its own and in a folder of OUTPUT.
 
@@ -60,18 +61,19 @@ def sweep(
         grid: lists of values by dotted paths; each combination is a run.
         seeds: each combination runs with each; empty: with the config's own.
         overrides: knobs of every run by dotted paths.
+        variants: {name: knobs by dotted paths}: each config runs as it is, and with the knobs of each of them.
         search: instead of a grid: ranges and choices by dotted paths, for so many `trials` by Optuna.
 
     Raises:
         UserError: everything that is wrong with configs, grid, search, seeds and knobs, before the first run starts.
     """
     paths, folder = [Path(path) for path in configs], Path(output)
-    problems = _problems(paths, folder, grid, search, trials)
+    problems = _problems(paths, folder, variants if grid is None else grid, search, trials)
     if problems:
         raise UserError(problems)
     work: Callable[[Runner], None]
     if search is None:
-        work = functools.partial(_run_all, plan(paths, folder, grid or {}, seeds, overrides or {}))
+        work = functools.partial(_run_all, plan(paths, folder, grid or {}, seeds, overrides or {}, variants))
     else:
         searched = Search(paths[0], folder, space.parse(search), seeds, overrides or {})
         work = functools.partial(searched.run, trials=trials or 0)
@@ -99,7 +101,7 @@ def _ended(folder: Path, runner: Runner) -> Sweep:
 def _problems(
     configs: Sequence[Path],
     output: Path,
-    grid: Mapping[str, Sequence[Any]] | None,
+    varied: Mapping[str, Any] | None,
     search: Mapping[str, Any] | None,
     trials: int | None,
 ) -> list[str]:
@@ -108,8 +110,10 @@ def _problems(
         problems.append(f"--output: {output} is no folder; name one for the runs")
     if search is None:
         return problems + (["--trials: only with --search"] if trials is not None else [])
-    if grid is not None:
-        problems.append("--grid and --search exclude one another; give a range of --search as choices instead")
+    if varied is not None:
+        problems.append(
+            "--grid or --variants and --search exclude one another; give a range of --search as choices instead"
+        )
     if len(configs) > 1:
         problems.append(f"--config: --search takes one config (got {len(configs)})")
     if trials is None or trials < 1:
