@@ -58,21 +58,21 @@ def plan(
     Raises:
         UserError: everything that is wrong with configs, grid, seeds and values, and folders that hold other runs.
     """
-    problems = [*option_problems(configs, list(grid), seeds, overrides), *_grid_problems(grid)]
-    problems += _variant_problems(variants or {}, grid)
+    options = option_problems(configs, list(grid), seeds, overrides)
+    problems = [*options, *_grid_problems(grid), *_variant_problems(variants or {}, grid)]
     if problems:
         raise UserError(problems)
     found: list[Member] = []
     for path, variant, values in itertools.product(configs, _choices(variants), itertools.product(*grid.values())):
         settings = dict(zip(grid, values, strict=True))
-        shown = {**variant.shown, **settings}
+        named = {**variant.shown, **settings}
         try:
-            made = members(path, label(shown), output, settings, seeds, {**overrides, **variant.knobs})
-            found += [replace(member, settings=shown) for member in made]
+            made = members(path, label(named), output, settings, seeds, {**overrides, **variant.knobs})
+            found += [replace(member, settings=named) for member in made]
         except UserError as error:
             problems += error.problems
-    names = [member.name for member in found]
-    problems += [f"--grid: two runs would be named {name}; write one value otherwise" for name in _doubled(names)]
+    doubled = _doubled([member.name for member in found])
+    problems += [f"--grid: two runs would be named {name}; write one value otherwise" for name in doubled]
     problems += [problem for member in found for problem in _folder_problems(member)]
     if problems:
         raise UserError(list(dict.fromkeys(problems)))
