@@ -68,8 +68,7 @@ def sweep(
         UserError: everything that is wrong with configs, grid, search, seeds and knobs, before the first run starts.
     """
     paths, folder = [Path(path) for path in configs], Path(output)
-    problems = _problems(paths, folder, variants if grid is None else grid, search, trials)
-    if problems:
+    if problems := _problems(paths, folder, variants if grid is None else grid, search, trials):
         raise UserError(problems)
     work: Callable[[Runner], None]
     if search is None:
