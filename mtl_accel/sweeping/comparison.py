@@ -14,6 +14,7 @@ from ..report.leaderboard import leaderboard
 from ..report.runs import COMPOSITE, read
 from ..report.tables import Cell, Row, Table, figure, markdown
 from ..tasks import lower_is_better
+from .sharing import sharing
 from .sweep import Sweep
 
 
@@ -34,7 +35,8 @@ def write_comparison(done: Sweep) -> str:
     metric = COMPOSITE if by == {"mean"} or len(by) > 1 else by.pop()
     means = means.sort_values(f"{metric}_mean", ascending=lower_is_better(metric), kind="stable")
     table = _table(means, varied, list(dict.fromkeys([metric, *metrics_of(records)])))
-    text = markdown(table)
+    shared = sharing(done.members, frame)
+    text = markdown(table) + (f"\n{markdown(shared)}" if shared else "")
     whole = f"# Sweep\n\n{text}\n{markdown(leaderboard(records, frame))}"
     durable.write_bytes(done.folder / "comparison.md", whole.encode())
     durable.write_bytes(done.folder / "runs.csv", frame.join(settings).to_csv(index=False).encode())

@@ -28,11 +28,13 @@ class Member:
         name: of its folder, such as "v5-lr=0.001-seed0".
         settings: what it has of the grid or the search, by dotted paths.
         config: with its seed and its run_dir.
+        source: the name of the file that its config came from, without ".json".
     """
 
     name: str
     settings: Mapping[str, Any]
     config: Config
+    source: str
 
     @property
     def folder(self) -> Path:
@@ -107,7 +109,7 @@ def members(
         config = read_config(path, changed if seed is None else {**changed, "seed": seed})
         name = "-".join(part for part in (path.stem, middle, f"seed{config.seed}") if part)
         where = {"run_dir": str(output / name), "schema_": None}  # the schema's path counts from the file's own folder
-        found.append(Member(name, settings, config.model_copy(update=where)))
+        found.append(Member(name, settings, config.model_copy(update=where), path.stem))
     return found
 
 

@@ -52,9 +52,7 @@ def sweep(
     trials: int | None = None,
     variants: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Sweep:
-    """Run configs, one after another, each in a process of its own and in a folder of OUTPUT.
-
-    Runs that have finished are not run again, and others go on where they stopped.
+    """Run configs, one after another, each in a process and a folder of its own; finished runs are not run again.
 
     Args:
         command: that starts a run, before `--config FILE`, such as ["python", "launch/train.py"].
@@ -74,8 +72,8 @@ def sweep(
     if search is None:
         work = functools.partial(_run_all, plan(paths, folder, grid or {}, seeds, overrides or {}, variants))
     else:
-        searched = Search(paths[0], folder, space.parse(search), seeds, overrides or {})
-        work = functools.partial(searched.run, trials=trials or 0)
+        trying = Search(paths[0], folder, space.parse(search), seeds, overrides or {})
+        work = functools.partial(trying.run, trials=trials or 0)
     with own(folder), Interrupts() as interrupts:
         runner = Runner(command, folder / "configs", interrupts)
         work(runner)
