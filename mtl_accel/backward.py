@@ -156,12 +156,14 @@ class FeatureBackward(GradientBackward):
     def _measure(self, output: Output) -> None:
         assert output.parts is not None and output.features is not None
         self.objective.gates.fill_(1)
+        self.losses += output.losses
+        if not output.features.requires_grad:  # a frozen backbone has no gradient to share
+            return
         rows = [
             torch.autograd.grad(part, output.features, retain_graph=True, materialize_grads=True)[0].flatten()
             for part in self._scaled(output.parts)
         ]
         self.products += gramian(rows)
-        self.losses += output.losses
 
     def _set_gates(self) -> None:
         both = torch.cat([self.products.flatten(), self.losses])

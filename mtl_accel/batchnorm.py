@@ -16,17 +16,23 @@ class RunningStatistics:
     """
 
     def __init__(self, module: nn.Module, num_micro_batches: int) -> None:
-        layers = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+        self._layers = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
         self.num_micro_batches = num_micro_batches
+        self._look()
+
+    def _look(self) -> None:
+        """The statistics of layers in evaluation mode, such as a frozen backbone's, stand still."""
+        layers = [m for m in self._layers if m.training]
         self._values = [b for m in layers for b in (m.running_mean, m.running_var) if b is not None]
         self._counters = [m.num_batches_tracked for m in layers if m.num_batches_tracked is not None]
         # With one micro-batch a step, what PyTorch writes is that mean already.
-        self.active = bool(self._values) and num_micro_batches > 1
+        self.active = bool(self._values) and self.num_micro_batches > 1
         self._num_forward = 0
         self._before: Tensor = torch.empty(0)
         self._sum: Tensor = torch.empty(0, dtype=torch.float64)
 
     def begin_step(self) -> None:
+        self._look()
         if self.active:
             self._num_forward, self._before = 0, self._flat()
             # In float64 a sum of a few float32 does not depend on their order.

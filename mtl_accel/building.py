@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from . import backward, balancing, curves, keyed, models, persistence
+from . import backward, balancing, curves, freezing, keyed, models, persistence
+from .averaging import WeightAverage
 from .batches import loaders, train_transforms
 from .batchnorm import RunningStatistics
 from .config import Config
@@ -20,6 +21,7 @@ from .data.loading import TrainingOrder
 from .losses import ElementLoss, losses_of
 from .objective import Objective
 from .optim import Schedule, build_optimizer
+from .parameter_groups import parameter_groups
 from .run import Run
 from .runlog import RunLog
 from .watch import LossWatch, SkippedSteps
@@ -41,8 +43,9 @@ def build(
     train_loader, validation_loader = loaders(config, accelerator, labelled, micro_batch_size)
     order = train_loader.order
     objective = _objective(config, labelled, accelerator, losses, order.num_micro_batches)
-    optimizer = build_optimizer(config.optimizer, objective.parameters())
+    optimizer = build_optimizer(config.optimizer, parameter_groups(objective, objective.model, config))
     schedule = Schedule(optimizer, config.scheduler, config.epochs, order.num_steps, config.warmup_epochs)
+    freezing.freeze(objective.model, config)
     wrapped, prepared = accelerator.prepare(objective, optimizer)
     return Run(
         config=config,
@@ -54,6 +57,7 @@ def build(
         schedule=schedule,
         statistics=RunningStatistics(objective, order.num_micro_batches),
         backward=backward.build(config, wrapped, objective, accelerator, order.num_micro_batches, log),
+        average=None if config.ema_decay is None else WeightAverage(objective.model, config.ema_decay),
         train_loader=train_loader,
         validation_loader=validation_loader,
         train_targets=labelled.targets["train"],

@@ -43,6 +43,8 @@ def config_for(config: Config, mode: str) -> Config:
     drawn = config.data.wardrobe
     few = {key: min(getattr(drawn, key), _NUM_DRAWN) for key in ("num_train", "num_validation", "num_test")}
     data: dict[str, object] = {"wardrobe": drawn.model_copy(update=few)}
+    # In the one epoch the whole model is to be tried.
+    changes["model"] = config.model.model_copy(update={"freeze_backbone_epochs": 0})
     if mode == "overfit":
         # One epoch is one step here. Without random transforms and mixing, so that the batch stays what it is.
         transforms = config.transforms.model_copy(update={"train": config.transforms.eval})
@@ -50,6 +52,7 @@ def config_for(config: Config, mode: str) -> Config:
         changes |= {"scheduler": None, "warmup_epochs": 0.0}
         # A smoothed target keeps the loss above 0, and a sampler would leave rows of the batch out.
         changes["tasks"] = {name: _without_smoothing(task) for name, task in config.tasks.items()}
+        changes["early_stopping"] = None
         data["sampler"] = None
     changes["data"] = config.data.model_copy(update=data)
     # model_copy checks nothing anew: milestones may lie beyond the one epoch.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from . import inference, keyed
+from . import freezing, inference, keyed, stopping
 from .data.loading import Batch, EvaluationLoader
 from .data.mixing import mixed
 from .interrupts import Interrupts
@@ -29,7 +29,7 @@ def train(run: Run, interrupts: Interrupts) -> str:
     Raises:
         UserError: a loss is no longer finite, or a checkpoint cannot be written.
     """
-    while run.progress.epoch < run.config.epochs:
+    while run.progress.epoch < run.config.epochs and not stops_early(run):
         if any_process(run.accelerator, interrupts.asked) or not train_epoch(run, interrupts):
             run.save(run, None)
             return "stopped"
@@ -46,7 +46,17 @@ def train(run: Run, interrupts: Interrupts) -> str:
         run.schedule.after_epoch()
         run.backward.end_epoch()
         run.save(run, validation_logits if better else None)
+    if reason := stopping.reason(run.config, run.progress):
+        run.log.say(reason)
     return "finished"
+
+
+def stops_early(run: Run) -> bool:
+    """The main process, which alone knows the metrics, decides for all."""
+    if run.config.early_stopping is None:
+        return False
+    here = run.accelerator.is_main_process and stopping.reason(run.config, run.progress) is not None
+    return any_process(run.accelerator, here)
 
 
 def train_epoch(run: Run, interrupts: Interrupts) -> bool:
@@ -54,7 +64,7 @@ def train_epoch(run: Run, interrupts: Interrupts) -> bool:
     config, progress, epoch = run.config, run.progress, run.progress.epoch
     num_steps = run.train_loader.order.num_steps
     mailbox, begin, before = Mailbox(), time.perf_counter(), progress.seconds
-    run.objective.train()
+    freezing.begin_epoch(run)
     with _bar(run, f"epoch {epoch + 1}/{config.epochs}", num_steps, progress.step) as bar:
         for step, batches, counts in run.train_loader.steps(epoch, progress.step):
             looks = (step + 1) % config.log_every_steps == 0 or step + 1 == num_steps
@@ -66,6 +76,8 @@ def train_epoch(run: Run, interrupts: Interrupts) -> bool:
             run.schedule.after_step()
             losses, votes = share(run, losses, interrupts.asked)
             run.backward.end_step(losses)
+            if run.average is not None:  # after the running statistics are those of all processes
+                run.average.update(epoch * num_steps + step)
             # -----------------------------------------------------------------------------------------------
             progress.step, progress.seconds = step + 1, before + time.perf_counter() - begin
             run.watch.add(step, losses)
@@ -143,9 +155,13 @@ def share(run: Run, losses: Tensor, asked: bool) -> tuple[Tensor, Tensor]:
 
 
 def predict(run: Run, loader: EvaluationLoader) -> Tensor:
-    """Logits of a whole split: float32 [N, outputs] on the main process, rows in the table's order."""
+    """Logits of a whole split: float32 [N, outputs] on the main process, rows in the table's order.
+
+    They are those of the averaged weights where the config asks for an average.
+    """
     run.objective.eval()
-    with _bar(run, "evaluating", len(loader), 0) as bar:
+    averaged = contextlib.nullcontext() if run.average is None else run.average.applied()
+    with averaged, _bar(run, "evaluating", len(loader), 0) as bar:
         seen = _ticking(bar, loader)
         device, precision = run.accelerator.device, run.accelerator.mixed_precision
         predictions = inference.predict(run.bare.model, seen, run.eval_transforms, run.tasks, device, precision)
@@ -164,6 +180,7 @@ def finish_epoch(run: Run, train_values: dict[str, float], validation: dict[str,
     better = math.isfinite(signed) and (progress.best_score is None or signed > progress.best_score)
     if better:
         progress.best_epoch, progress.best_score, progress.best = epoch, signed, validation
+    stopping.note(progress, epoch, signed, config)
     run.log.say(log_block(epoch, run.tasks, train_values, validation))
     run.log.say(f"{progress.seconds:.1f} seconds, {rate:.1f} images/s" + (", best so far" if better else ""))
     run.log.event(

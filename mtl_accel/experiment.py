@@ -9,7 +9,7 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
-from . import allocator, debug, engine, finishing, launching, ownership, persistence, run_folder
+from . import allocator, debug, engine, finishing, launching, ownership, persistence, run_folder, stopping
 from .batches import check_pictures, slow_transforms
 from .building import build
 from .config import Config
@@ -96,7 +96,8 @@ def _run(run: Run, labelled: Labelled, interrupts: Interrupts, debugging: str | 
         debug.check(run, debugging)
     log.event("end", status=status, best_epoch=progress.best_epoch, best=progress.best, **figures)
     where = {"epoch": progress.epoch, "step": progress.step, "best_epoch": progress.best_epoch}
-    log.status(status, exit_code=result.exit_code, message=interrupts.reason, **where)
+    message = interrupts.reason or stopping.reason(config, progress)
+    log.status(status, exit_code=result.exit_code, message=message, **where)
     for tracker in run.accelerator.trackers:
         tracker.finish()
     launching.leave_at_exit()

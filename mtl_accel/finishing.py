@@ -40,7 +40,7 @@ def write_model(run: Run) -> dict[str, float]:
     precision, batch_size = run.accelerator.mixed_precision, run.validation_loader.batch_size
     losses = resolve(run.config.tasks, run.tasks, run.train_targets)
     described = finished.of_run(run.config, run.tasks, fitted, precision, batch_size, losses)
-    described.write(run_dir, best.tensors["model"])
+    described.write(run_dir, best.tensors.get("ema", best.tensors["model"]))  # what validation has seen
     for name in fitted:
         at_half, honest = run.progress.best[f"{name}/f1_macro"], figures[f"{name}/f1_macro_cross_fitted"]
         run.log.say(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 from torch.optim import lr_scheduler
 
-from .config.optimization import OneCycleLR, Optimizer, Scheduler
+from .config.optimization import CosineAnnealingLR, OneCycleLR, Optimizer, Scheduler
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "Adam": torch.optim.Adam,
@@ -17,15 +17,18 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 }
 
 
-def build_optimizer(config: Optimizer, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimizer, in its fused form: one kernel for all parameters, many times faster on large models."""
+def build_optimizer(
+    config: Optimizer, parameters: Iterable[torch.nn.Parameter] | Iterable[dict[str, Any]]
+) -> torch.optim.Optimizer:
+    """The optimizer, in its fused form: one kernel for a group of parameters, many times faster on large models."""
     return OPTIMIZERS[config.name](parameters, **config.model_dump(exclude={"name"}), fused=True)
 
 
 class Schedule:
     """The learning rate over the run: torch's scheduler, and a linear warm-up by steps before it.
 
-    It is not handed to Accelerate, which would step it once a process. The rate is the product of both.
+    It is not handed to Accelerate, which would step it once a process. The rate is the product of both. It is that of
+    the first group of parameters; the rates of all others keep the ratio to it that they began with.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class Schedule:
         warmup_epochs: float = 0.0,
     ) -> None:
         self.optimizer = optimizer
+        self._ratios = [group["lr"] / optimizer.param_groups[0]["lr"] for group in optimizer.param_groups]
         self._every_step: list[lr_scheduler.LRScheduler] = []
         self._every_epoch: list[lr_scheduler.LRScheduler] = []
         if isinstance(config, OneCycleLR):
@@ -49,45 +53,59 @@ class Schedule:
                 )
             )
         elif config is not None:
-            knobs = config.model_dump(exclude={"name"})
-            if config.name == "CosineAnnealingLR":
+            knobs, parts = config.model_dump(exclude={"name", "every"}), self._every_epoch
+            if isinstance(config, CosineAnnealingLR):
                 knobs["T_max"] = config.T_max or epochs
-            self._every_epoch.append(getattr(lr_scheduler, config.name)(optimizer, **knobs))
+                if config.every == "step":
+                    knobs["T_max"], parts = knobs["T_max"] * steps_per_epoch, self._every_step
+            parts.append(getattr(lr_scheduler, config.name)(optimizer, **knobs))
         self._warmup_steps = round(warmup_epochs * steps_per_epoch)
+        self._warmup: list[lr_scheduler.LRScheduler] = []
         if self._warmup_steps:
             first = 1 / (self._warmup_steps + 1)
-            linear = lr_scheduler.LinearLR(optimizer, start_factor=first, total_iters=self._warmup_steps)
-            self._every_step.append(linear)
+            self._warmup.append(lr_scheduler.LinearLR(optimizer, first, total_iters=self._warmup_steps))
+        self._keep_ratios()
 
     @property
     def lr(self) -> float:
-        """The learning rate of the next step."""
+        """The learning rate of the next step, of the heads."""
         return float(self.optimizer.param_groups[0]["lr"])
 
     @property
     def parts(self) -> list[lr_scheduler.LRScheduler]:
-        return [*self._every_epoch, *self._every_step]
+        return [*self._every_epoch, *self._every_step, *self._warmup]
 
     @property
     def _warmup_factor(self) -> float:
         """What the warm-up multiplies the rate of the next step with; 1 once it is over."""
-        if not self._warmup_steps:
+        if not self._warmup:
             return 1.0
-        return min(self._every_step[-1].last_epoch + 1, self._warmup_steps + 1) / (self._warmup_steps + 1)
+        return min(self._warmup[-1].last_epoch + 1, self._warmup_steps + 1) / (self._warmup_steps + 1)
 
     def _scale(self, factor: float) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] *= factor
 
+    def _keep_ratios(self) -> None:
+        first, *others = self.optimizer.param_groups
+        for group, ratio in zip(others, self._ratios[1:], strict=True):
+            group["lr"] = first["lr"] * ratio
+
     def after_step(self) -> None:
-        for scheduler in self._every_step:
-            scheduler.step()
+        self._step(self._every_step)
+        for warmup in self._warmup:
+            warmup.step()
+        self._keep_ratios()
 
     def after_epoch(self) -> None:
+        self._step(self._every_epoch)
+        self._keep_ratios()
+
+    def _step(self, schedulers: Sequence[lr_scheduler.LRScheduler]) -> None:
         # torch's schedulers go on from the rate that they find, and the cosine's floor is not to be scaled by
         # the warm-up: they get their own rate to go on from.
         factor = self._warmup_factor
-        for scheduler in self._every_epoch:
+        for scheduler in schedulers:
             self._scale(1 / factor)
             scheduler.step()
             self._scale(factor)

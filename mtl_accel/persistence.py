@@ -69,6 +69,8 @@ def _trained(run: Run) -> tuple[dict[str, Tensors], dict[str, Any]]:
     """Everything that a step changes: tensors by group, and the optimizer's plain values."""
     tensors, plain = optimizer_state(run.optimizer)
     groups = {"model": run.bare.model.state_dict(), "optimizer": tensors}
+    if run.average is not None:
+        groups["ema"] = run.average.state_dict()
     if remembered := run.bare.balancer.state_dict():
         groups["balancer"] = remembered
     return groups, plain
@@ -104,6 +106,8 @@ def restore(run: Run, saved: Checkpoint, fingerprint: str, allow_changes: bool) 
     state = saved.state
     run.bare.model.load_state_dict(saved.tensors["model"])
     run.bare.balancer.load_state_dict(saved.tensors.get("balancer", {}))
+    if run.average is not None:
+        run.average.load_state_dict(saved.tensors.get("ema", saved.tensors["model"]))
     load_optimizer_state(run.optimizer, saved.tensors["optimizer"], state["optimizer"])
     run.schedule.load_state_dict(state["schedule"])
     if run.accelerator.scaler is not None and state["scaler"]:

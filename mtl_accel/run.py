@@ -10,6 +10,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from .averaging import WeightAverage
 from .backward import Backward
 from .batchnorm import RunningStatistics
 from .config import Config
@@ -40,6 +41,7 @@ class Run:
     schedule: Schedule
     statistics: RunningStatistics
     backward: Backward
+    average: WeightAverage | None  # of the weights; None: off
     train_loader: TrainingLoader
     validation_loader: EvaluationLoader
     train_targets: dict[str, Targets]

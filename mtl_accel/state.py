@@ -23,6 +23,8 @@ class Progress:
     best_epoch: int | None = None
     best_score: float | None = None
     best: dict[str, float] = field(default_factory=dict)
+    improved_epoch: int = 0  # the last one that improved by more than early stopping's min_delta
+    improved_score: float | None = None
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[Tensors, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Optimizers and schedules, under torch.optim's names and arguments."""
+"""Optimizers and schedules, under torch.optim's names and arguments, and when a run stops early."""
 
 from __future__ import annotations
 
@@ -65,11 +65,12 @@ class MultiStepLR(Section):
 
 
 class CosineAnnealingLR(Section):
-    """Half a cosine from the learning rate down to eta_min (Loshchilov and Hutter, 2017), by epochs."""
+    """Half a cosine from the learning rate down to eta_min (Loshchilov and Hutter, 2017)."""
 
     name: Literal["CosineAnnealingLR"]
     T_max: int | None = Field(None, gt=0, description="Epochs of the half wave; null: all epochs of the run.")
     eta_min: NonNegative = Field(0.0, description="Learning rate at the end.")
+    every: Literal["epoch", "step"] = Field("epoch", description="How often the rate is lowered.")
 
 
 class OneCycleLR(Section):
@@ -83,6 +84,13 @@ class OneCycleLR(Section):
 
 
 Scheduler = Annotated[StepLR | MultiStepLR | CosineAnnealingLR | OneCycleLR, Field(discriminator="name")]
+
+
+class EarlyStopping(Section):
+    """End the run when the value of select_by has not improved for some epochs; the best epoch is kept as ever."""
+
+    patience: int = Field(gt=0, description="Epochs without an improvement after which the run ends.")
+    min_delta: NonNegative = Field(0.0, description="An improvement by no more than this counts as none.")
 
 
 def optimizer_problems(optimizer: Adam | AdamW | SGD) -> list[str]:

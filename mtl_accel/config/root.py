@@ -11,7 +11,7 @@ from . import balancing, optimization, transforms
 from .balancing import Balancing, Fixed
 from .base import Section
 from .knobs import did_you_mean
-from .optimization import Optimizer, Scheduler
+from .optimization import EarlyStopping, Optimizer, Scheduler
 from .sections import (
     DataConfig,
     Mixer,
@@ -65,6 +65,17 @@ class Config(Section):
     scheduler: Scheduler | None = Field(None, description="Schedule of the learning rate; null: none.")
     warmup_epochs: float = Field(0.0, ge=0, description="Epochs over which the learning rate rises linearly from 0.")
     gradient_clip_norm: float | None = Field(None, gt=0, description="Largest norm of the gradient; null: no clipping.")
+    no_decay_on_norms_and_biases: bool = Field(
+        False, description="Weight decay for weight matrices only: not for norms, biases, tokens and embeddings."
+    )
+    ema_decay: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Validate and keep an exponential moving average of the weights: the share of the old average in "
+        "the new one, such as 0.999. After t steps it is at most (1 + t) / (10 + t); null: no average.",
+    )
+    early_stopping: EarlyStopping | None = Field(None, description="When to end before the last epoch; null: never.")
     balancing: Balancing = Field(Fixed(name="fixed"), description="How the tasks' losses are weighed.")
     conflict_every_steps: int | None = Field(
         None, gt=0, description="Measure how the tasks' gradients conflict, every so many steps; null: never."
@@ -116,6 +127,10 @@ def _findings(config: Config) -> list[Finding]:
     schedule = optimization.schedule_problems(config.scheduler, config.epochs, config.warmup_epochs)
     add("scheduler epochs warmup_epochs", *schedule)
     add("balancing compile", *balancing.problems(config.balancing, config.compile))
+    frozen = config.model.freeze_backbone_epochs
+    if frozen >= config.epochs:
+        problem = f"{frozen} leaves the backbone none of the {config.epochs} epochs; set it lower or train longer"
+        add("model epochs", f"model.freeze_backbone_epochs: {problem}")
     names = ["mean", *metric_names(config.tasks)]
     if config.select_by not in names:
         hint = did_you_mean(config.select_by, names)

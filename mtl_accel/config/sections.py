@@ -111,6 +111,22 @@ class ModelConfig(Section):
     backbone: str | None = Field(
         None, description="Backbone of timm_linear by timm's name, such as resnet18.a1_in1k; null for all others."
     )
+    backbone_lr_scale: float = Field(
+        1.0, gt=0, description="Learning rate of the backbone, as a multiple of optimizer.lr, which the heads have."
+    )
+    layer_lr_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Factor on the rate from each block of the backbone to the block before it; the last block has it "
+        "once.",
+    )
+    freeze_backbone_epochs: int = Field(
+        0,
+        ge=0,
+        description="First epochs, in which the heads alone train. The backbone is in evaluation mode then: "
+        "BatchNorm's running statistics stand still.",
+    )
 
 
 class TransformsConfig(Section):

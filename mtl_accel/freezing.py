@@ -1,0 +1,43 @@
+"""The first epochs of a run, in which the heads train and the backbone stands still."""
+
+from __future__ import annotations
+
+from torch.nn.parallel import DistributedDataParallel
+
+from .config import Config
+from .models.pair import Pair
+from .run import Run
+
+
+def freeze(pair: Pair, config: Config) -> None:
+    """Call before Accelerate wraps the model: DDP then sums the gradients of the heads alone."""
+    if config.model.freeze_backbone_epochs:
+        pair.backbone.requires_grad_(False)
+
+
+def begin_epoch(run: Run) -> None:
+    """Put the model in the modes of the epoch, and let the backbone train from its first epoch on.
+
+    A frozen backbone is in evaluation mode: BatchNorm uses its running statistics and leaves them as they are, and
+    nothing is dropped out. Its parameters have no gradient, so that no optimizer moves them, decays them or keeps
+    state for them.
+    """
+    backbone = run.bare.model.backbone
+    frozen = run.progress.epoch < run.config.model.freeze_backbone_epochs
+    if run.config.model.freeze_backbone_epochs and not frozen:
+        _unfreeze(run)
+    run.objective.train()
+    if frozen:
+        backbone.eval()
+
+
+def _unfreeze(run: Run) -> None:
+    """DDP knows the parameters that had gradients when it was made, and so has to be made anew."""
+    if all(parameter.requires_grad for parameter in run.bare.model.backbone.parameters()):
+        return
+    run.bare.model.backbone.requires_grad_(True)
+    if isinstance(run.objective, DistributedDataParallel):
+        run.objective = run.accelerator.unwrap_model(run.objective, keep_fp32_wrapper=False)
+        run.accelerator.free_memory()  # lets go of the old wrapper, whose hooks would stay on the heads
+        run.objective, run.optimizer = run.accelerator.prepare(run.objective, run.optimizer)
+        run.backward.wrapped = run.objective
