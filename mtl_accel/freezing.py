@@ -39,5 +39,7 @@ def _unfreeze(run: Run) -> None:
     if isinstance(run.objective, DistributedDataParallel):
         run.objective = run.accelerator.unwrap_model(run.objective, keep_fp32_wrapper=False)
         run.accelerator.free_memory()  # lets go of the old wrapper, whose hooks would stay on the heads
-        run.objective, run.optimizer = run.accelerator.prepare(run.objective, run.optimizer)
+        # Where they are, they stay: moving would put new tensors in the place of buffers that others hold.
+        stay = [False, False]
+        run.objective, run.optimizer = run.accelerator.prepare(run.objective, run.optimizer, device_placement=stay)
         run.backward.wrapped = run.objective

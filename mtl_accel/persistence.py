@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from . import checkpoint
@@ -127,7 +128,7 @@ def differences(saved: Checkpoint, config: Config, fingerprint: str, used: Mappi
     now = config.model_dump(mode="json", by_alias=True)
     problems = [
         f"{key}: is {json.dumps(here)}, and was {json.dumps(before)} in {saved.folder}"
-        for key, before, here in changed_knobs(saved.state["config"], now)
+        for key, before, here in changed_knobs(_complete(saved.state["config"]), now)
         if key not in _AS_USED
     ]
     for key, here in used.items():
@@ -140,3 +141,11 @@ def differences(saved: Checkpoint, config: Config, fingerprint: str, used: Mappi
     if saved.state["data_fingerprint"] != fingerprint:
         problems.append(f"data.source: images or labels are not those that {saved.folder} was trained on")
     return problems
+
+
+def _complete(config: dict[str, Any]) -> dict[str, Any]:
+    """A saved config with the defaults of knobs that came after it."""
+    try:
+        return Config.model_validate(config).model_dump(mode="json", by_alias=True)
+    except ValidationError:
+        return config  # a knob that is gone, or takes no such value any more, is told as a difference

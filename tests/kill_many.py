@@ -42,11 +42,11 @@ def kill_once(config: Path, processes: int, numbers: random.Random) -> tuple[boo
     return alive, process.output()
 
 
-def kill_many(folder: Path, kills: int, worlds: list[int], seed: int = 0) -> dict[str, object]:
+def kill_many(folder: Path, kills: int, worlds: list[int], seed: int = 0, **knobs: object) -> dict[str, object]:
     """Kill a run `kills` times, on the numbers of processes in turn, let it finish, and compare its weights."""
     numbers = random.Random(seed)
     source = runs.write_source(folder / "source", num_train=NUM_TRAIN, num_validation=13)
-    changes = {"epochs": (kills + 1) * EPOCHS_PER_KILL, "checkpoint_every_steps": 1, "scheduler": None}
+    changes = {"epochs": (kills + 1) * EPOCHS_PER_KILL, "checkpoint_every_steps": 1, "scheduler": None, **knobs}
     alone = runs.write_config(folder / "alone" / "c.json", source, **changes)
     killed = runs.write_config(folder / "killed" / "c.json", source, **changes)
     counts = {"kills": 0, "resumes": 0, "steps_lost": 0}

@@ -47,6 +47,7 @@ SCHEDULERS = {
     "MultiStepLR": {"milestones": [2, 7], "gamma": 0.3},
     "CosineAnnealingLR": {},
     "CosineAnnealingLR to a floor": {"T_max": 5, "eta_min": 1e-4},
+    "CosineAnnealingLR by steps": {"eta_min": 1e-4, "every": "step"},
     "OneCycleLR": {"max_lr": 0.02},
 }
 
@@ -144,6 +145,29 @@ def test_cosine_reaches_its_end_with_the_run_when_no_period_is_given():
     assert schedule.lr == pytest.approx(0, abs=1e-12)
     given = TypeAdapter(CosineAnnealingLR).validate_python({"name": "CosineAnnealingLR", "T_max": 3})
     assert Schedule(optimizer_of(), given, EPOCHS, STEPS).parts[0].T_max == 3
+
+
+def test_a_cosine_by_steps_is_torchs_over_all_steps():
+    found = whole_run(schedule_of("CosineAnnealingLR by steps"))
+    steps = EPOCHS * STEPS
+    expected = [1e-4 + 0.5 * (0.01 - 1e-4) * (1 + math.cos(math.pi * step / steps)) for step in range(steps)]
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("case", [None, *SCHEDULERS])
+def test_the_rates_of_all_groups_keep_their_ratio_and_the_schedule_s_is_the_first_ones(case):
+    knobs = None if case is None else {"name": case.split()[0], **SCHEDULERS[case]}
+    warmup = 0.0 if case == "OneCycleLR" else 1.5
+    config = TypeAdapter(Optimizer).validate_python({"name": "SGD", "lr": 0.01})
+    first, second, third = ([parameter] for parameter in parameters())
+    groups = [{"params": first}, {"params": second, "lr": 0.001}, {"params": third, "lr": 0.02}]
+    optimizer = build_optimizer(config, groups)
+    schedule = Schedule(optimizer, TypeAdapter(Scheduler | None).validate_python(knobs), EPOCHS, STEPS, warmup)
+    alone = whole_run(schedule_of(case, warmup))
+    for step, expected in enumerate(alone):
+        assert schedule.lr == expected
+        assert [group["lr"] / expected for group in optimizer.param_groups] == pytest.approx([1, 0.1, 2], rel=1e-12)
+        rates(schedule, range(step, step + 1))
 
 
 def test_one_cycle_goes_up_and_down_by_steps_over_the_whole_run():
