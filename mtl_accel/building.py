@@ -38,8 +38,7 @@ def build(
     is_owner: Callable[[], bool],
 ) -> Run:
     """Every object that the loop works on."""
-    tasks = labelled.tasks
-    losses = losses_of(config.tasks, tasks, labelled.targets["train"])
+    losses = losses_of(config.tasks, labelled.tasks, labelled.targets["train"])
     train_loader, validation_loader = loaders(config, accelerator, labelled, micro_batch_size)
     order = train_loader.order
     objective = _objective(config, labelled, accelerator, losses, order.num_micro_batches)
@@ -50,7 +49,7 @@ def build(
     return Run(
         config=config,
         accelerator=accelerator,
-        tasks=tasks,
+        tasks=labelled.tasks,
         losses=losses,
         objective=wrapped,
         optimizer=prepared,

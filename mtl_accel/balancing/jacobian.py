@@ -52,7 +52,8 @@ class JacobianBalancer(GradientBalancer):
 
     def solve(self, gramian: Tensor) -> Tensor:
         """Weights [P] of at least two tasks from their Gramian [P, P]."""
-        return self.weighting(len(gramian))(gramian)
+        # The weights do not depend on the scale of all gradients together, but some of these take small ones for 0.
+        return self.weighting(len(gramian))(gramian / gramian.diagonal().mean())
 
 
 class UPGrad(JacobianBalancer):
