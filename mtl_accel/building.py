@@ -44,7 +44,6 @@ def build(
     objective = _objective(config, labelled, accelerator, losses, order.num_micro_batches)
     optimizer = build_optimizer(config.optimizer, parameter_groups(objective, objective.model, config))
     schedule = Schedule(optimizer, config.scheduler, config.epochs, order.num_steps, config.warmup_epochs)
-    freezing.freeze(objective.model, config)
     wrapped, prepared = accelerator.prepare(objective, optimizer)
     return Run(
         config=config,
@@ -98,6 +97,7 @@ def _objective(
     model = models.build(config.model.name, outputs, config.model.weights, config.model.backbone)
     if config.sync_batchnorm:
         model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    freezing.freeze(model, config)
     # Convolutions read all channels of a pixel together; the values are the same.
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)
     balancer = balancing.build(config.balancing, len(labelled.tasks), num_micro_batches, config.seed)

@@ -12,7 +12,7 @@ from mtl_accel.sweeping.sharing import sharing
 QUICK = Path("configs/quickstart.json")
 CATEGORY = {"kind": "multiclass", "column": "category"}
 ERROR = {"kind": "regression", "columns": ["size"]}
-ALONE = {"category alone": {"tasks": {"category": CATEGORY}}, "size alone": {"tasks": {"size": ERROR}}}
+ALONE = {"category alone": {"tasks.size.weight": 0}, "size alone": {"tasks": {"size": ERROR}}}  # either way
 
 
 def test_delta_m_is_the_mean_gain_over_tasks_in_percent_of_each_alone(tmp_path):

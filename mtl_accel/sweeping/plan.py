@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import itertools
 import json
@@ -103,6 +104,7 @@ def members(
     """The runs of one config with the same settings, one a seed. Raises UserError for what is wrong with them."""
     # A whole branch first, then what stands in it.
     changed = dict(sorted({**overrides, **settings}.items(), key=lambda item: item[0].count(".")))
+    changed = copy.deepcopy(changed)  # a knob within a branch is set in the branch's own object
     found: list[Member] = []
     own: tuple[int | None, ...] = (None,)
     for seed in seeds or own:

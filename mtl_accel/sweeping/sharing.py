@@ -1,4 +1,7 @@
-"""Does sharing help? Runs of all tasks against runs of one task each, by the Delta_m of multi-task learning."""
+"""Does sharing help? Runs of all tasks against runs of one task each, by the Delta_m of multi-task learning.
+
+A task whose weight is 0 does not train, so a run in which only one has a weight is a run of that one.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ def sharing(members: Sequence[Member], frame: pd.DataFrame) -> Table | None:
     alone = {
         (member.source, member.config.seed, task): frame[metric][place]
         for place, member in zip(frame.index, members, strict=True)
-        if len(member.config.tasks) == 1
+        if len(_metrics(member.config)) == 1
         for task, metric in _metrics(member.config).items()
     }
     gains: dict[str, list[dict[str, float]]] = {}
@@ -42,7 +45,7 @@ def sharing(members: Sequence[Member], frame: pd.DataFrame) -> Table | None:
 
 
 def _metrics(config: Config) -> dict[str, str]:
-    return {name: f"{name}/{primary_metric(task)}" for name, task in config.tasks.items()}
+    return {name: f"{name}/{primary_metric(task)}" for name, task in config.tasks.items() if task.weight > 0}
 
 
 def _gain(together: float, alone: float, metric: str) -> float:
