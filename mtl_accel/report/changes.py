@@ -9,7 +9,7 @@ from typing import Any
 
 from ..config import Config
 from ..config.base import Section
-from .runs import Environment
+from .rows import Environment
 
 # They name a run and change nothing in it.
 NAMES = frozenset({"schema_", "description", "run_dir"})
