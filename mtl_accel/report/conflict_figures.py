@@ -137,7 +137,7 @@ def _draw(
 ) -> None:
     """A pale dot for a step, and the mean of each epoch as a line through the epochs' middles."""
     chosen = np.unique(np.linspace(0, len(values) - 1, min(len(values), MOST_DOTS)).round().astype(int))
-    looks: Any = {"marker": mark.marker, "markersize": 3, "markeredgewidth": 0, "alpha": 0.4, "linestyle": ""}
+    looks: Any = {"marker": mark.marker, "markersize": 3, "markeredgewidth": 0, "alpha": 0.55, "linestyle": ""}
     axes.plot(epochs[chosen], shown(values[chosen]), color=mark.colour.light, **looks)
     means = {int(epoch) + 1: float(shown(mean)) for epoch, mean in _means(epochs, values).items()}
     line(axes, means, mark, shift=-0.5, marker=mark.marker, linewidth=1.8)
