@@ -24,15 +24,21 @@ def write(
     epochs: Sequence[Mapping[str, Pair]] = (),
     status: str = "finished",
     fitted: Mapping[str, float] | None = None,
+    conflicts: Sequence[Mapping[str, Any]] = (),
+    weights: Sequence[Mapping[str, float | None]] = (),
     **more: Any,
 ) -> Path:
-    """A run folder without checkpoints and model; `epochs` holds each epoch's metrics, `more` goes to its status."""
+    """A run folder without checkpoints and model.
+
+    `epochs` holds each epoch's metrics, `weights` its tasks' weights, `conflicts` the meter's rows; `more` goes to the
+    status.
+    """
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(run_config.model_dump(mode="json", by_alias=True)))
     row = {"status": status, "message": None, "host": socket.gethostname(), "pid": 1, **more}
     (folder / "status.json").write_text(json.dumps(row))
     (folder / "environment.json").write_text(json.dumps({"device": "cpu", "processes": 1, "packages": {"torch": "2"}}))
-    lines = [
+    lines: list[Mapping[str, Any]] = [
         {
             "event": "epoch",
             "epoch": number,
@@ -41,13 +47,21 @@ def write(
             "lr": 0.001 / 10**number,
             "seconds": 2.0,
             "images_per_second": 10.0 * number,
+            **({"task_weights": weights[number - 1]} if weights else {}),
         }
         for number, metrics in enumerate(epochs, start=1)
     ]
+    lines += conflicts
     if status == "finished":
         lines.append({"event": "end", "status": status, "fitted": dict(fitted or {})})
     (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return folder
+
+
+def conflict(epoch: int, step: int, cosine: float | None, norm_ratio: float | None, *tasks: str) -> dict[str, Any]:
+    """A row of the conflict meter about one pair of tasks."""
+    pair = {"tasks": tasks or ("category", "attribute"), "cosine": cosine, "norm_ratio": norm_ratio}
+    return {"event": "conflict", "epoch": epoch, "step": step, "pairs": [pair]}
 
 
 def epochs(*validation: Pair, gap: float = 0.1) -> list[dict[str, Pair]]:

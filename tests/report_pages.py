@@ -41,7 +41,8 @@ def make(folder: Path) -> Made:
         table.write_text(text)
     runs = [folder / "runs" / name for name in ("v1", FOLDER)]
     other = {"name": "SGD", "lr": 0.01, "momentum": 0.5}
-    first = real_runs.write_config(folder / "a.json", source, run_dir=str(runs[0]), description=MESSAGE)
+    watched = {"conflict_every_steps": 2, "balancing": {"name": "uncertainty"}, "description": MESSAGE}
+    first = real_runs.write_config(folder / "a.json", source, run_dir=str(runs[0]), **watched)
     second = real_runs.write_config(folder / "b.json", source, run_dir=str(runs[1]), optimizer=other)
     real_runs.run(first, "--also", str(second))
     failed = report_folders.write(folder / "runs" / "failed", report_folders.config(), status="failed", message=MESSAGE)

@@ -67,6 +67,16 @@ def test_the_page_shows_every_part(made: Made) -> None:
     assert "v1, the source" in text and "0.564038" in text
 
 
+def test_balance_of_the_tasks_is_shown_where_a_run_has_it_and_nowhere_else(made: Made, tmp_path: Path) -> None:
+    text, plain = Reader(made.page).text, made.page.with_suffix(".md").read_text()
+    assert re.search(r"v1 in conflict in \d of 4 measured steps", text)  # 24 images of batches of 8, two epochs
+    for words in ("## Balance of the tasks", "| v1 | category and attribute | 4 |", "multiplies each task's loss"):
+        assert words in plain
+    page = mtl_accel.write_report(made.runs[1:2], tmp_path / "report.html")
+    for content in (page.read_text(), page.with_suffix(".md").read_text()):
+        assert "Balance of the tasks" not in content and "cosine" not in content.lower()
+
+
 def test_no_name_becomes_mark_up(made: Made) -> None:
     reader = Reader(made.page)
     assert not {"script", "b", "iframe", "object"} & {tag for tag, _ in reader.tags}

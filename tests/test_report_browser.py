@@ -110,10 +110,18 @@ def test_every_figure_has_words(browser: webdriver.Chrome, page: Path) -> None:
         "e.getAttribute('aria-labelledby').split(' ').every(id => document.getElementById(id).textContent.trim()))"
     )
     figures = asked(browser, said)
-    assert len(figures) >= 8 and all(figures)
+    assert len(figures) >= 12 and all(figures)
     tree = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     drawn = [node for node in tree if node["role"]["value"] in ("image", "img") and not node["ignored"]]
     assert len(drawn) >= len(figures) and all(node["name"]["value"] for node in drawn)
+
+
+def test_the_balance_of_the_tasks_is_drawn(browser: webdriver.Chrome, page: Path) -> None:
+    show(browser, page)
+    section = "[...document.querySelectorAll('[aria-labelledby=balance] figure.drawing svg')]"
+    titles = asked(browser, f"{section}.map(e => e.querySelector('title').textContent)")
+    assert [title.split()[0] for title in titles] == ["Cosine", "Norm", "Weight", "Weight"]
+    assert min(asked(browser, f"{section}.map(e => e.getBoundingClientRect().height)")) > 100
 
 
 def test_pictures_are_there(browser: webdriver.Chrome, page: Path) -> None:

@@ -11,7 +11,7 @@ import report_folders
 
 from mtl_accel.config import Config, validate
 from mtl_accel.report.changes import MANNERS, NAMES, changes, environment_changes, in_short, manner_changes
-from mtl_accel.report.runs import Environment
+from mtl_accel.report.rows import Environment
 
 V1 = report_folders.config("v1")
 RESIZE, NORMALIZE = {"name": "Resize", "size": [64, 64]}, {"name": "Normalize"}
@@ -118,10 +118,12 @@ OTHERS: dict[str, Any] = {
     "tasks": {"category": {"kind": "multiclass", "column": "other"}},
     "model": {"name": "resnet18_linear"},
     "transforms": {"train": [RESIZE, NORMALIZE], "eval": [RESIZE, NORMALIZE]},
+    "mixing": [{"name": "mixup"}],
     "optimizer": {"name": "SGD"},
     "scheduler": {"name": "StepLR", "step_size": 3},
     "warmup_epochs": 1.0,
     "gradient_clip_norm": 2.0,
+    "conflict_every_steps": 5,
     "sync_batchnorm": True,
     "select_by": "loss",
     "checkpoint_every_steps": 5,

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from report_folders import epochs, write
 
 from mtl_accel.report import figures, label_figures, palette, runs, svg
+from mtl_accel.report.conflict_figures import conflicts
 from mtl_accel.report.svg import Drawing
 from mtl_accel.report.validation import Confusion, LabelFigures, TaskFigures
+from mtl_accel.report.weight_figures import task_weights
 
 V1 = report_folders.config("v1")
 
@@ -44,11 +46,16 @@ def drawn(tmp_path: Path) -> list[Drawing]:
         write(tmp_path / name, V1, rows)
         for name, rows in (("v1", epochs((0.5, 0.25), (0.75, 0.5))), ("v2", epochs((0.5, None))), ("none", []))
     ]
+    steps = [report_folders.conflict(1, 1, 0.5, 2.0), report_folders.conflict(1, 2, -0.5, 0.5)]
+    watched = write(tmp_path / "watched", V1, epochs((0.5, 0.25)), conflicts=steps, weights=[{"category": 2.0}])
     records = runs.read(folders)
+    measured, weighed = (balance(runs.read([watched])) for balance in (conflicts, task_weights))
+    assert measured and weighed
     confusion = Confusion(classes=["a", "b"], counts=[[3, 1], [0, 2]], left_out=0, most=[("a", "b", 1)])
     return [
         *(panel.drawing for panel in figures.metric_panels(records)),
         figures.learning_rate(records),
+        *(panel.drawing for panel in (*measured.panels, *weighed.panels)),
         label_figures.label_bars("attribute", {0: task("zip", "hood"), 1: task("zip")}, ["v1", "v2"], "labels-0"),
         label_figures.confusion_matrix("category", "v1", confusion, "confusion-0"),
     ]

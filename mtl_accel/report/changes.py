@@ -9,7 +9,7 @@ from typing import Any
 
 from ..config import Config
 from ..config.base import Section
-from .runs import Environment
+from .rows import Environment
 
 # They name a run and change nothing in it.
 NAMES = frozenset({"schema_", "description", "run_dir"})
@@ -23,6 +23,7 @@ MANNERS = (
     "checkpoint_every_minutes",
     "keep_last",
     "log_every_steps",
+    "conflict_every_steps",
     "trackers",
 )
 _WORDS = {
@@ -40,6 +41,7 @@ _WORDS = {
     "checkpoint_every_steps": "checkpoint every (steps)",
     "checkpoint_every_minutes": "checkpoint every (minutes)",
     "keep_last": "checkpoints kept",
+    "conflict_every_steps": "conflict measured every (steps)",
 }
 _AUTOMATIC = frozenset({"micro_batch_size", "mixed_precision", "cpu_threads", "data.cache_dir"})
 

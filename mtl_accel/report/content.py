@@ -10,13 +10,15 @@ import pandas as pd
 
 from .. import curves
 from ..errors import UserError
-from . import changes, figures, label_figures, leaderboard, palette, validation
+from . import changes, conflict_figures, figures, label_figures, leaderboard, palette, validation, weight_figures
+from .conflict_figures import Conflicts
 from .figures import Panel
 from .label_tables import label_table
 from .runs import RunRecord, shared_metrics
 from .svg import Drawing
 from .tables import Table
 from .validation import TaskFigures, Validation
+from .weight_figures import TaskWeights
 
 _SAME = 1e-6  # a metric that is computed anew on the same machine is the same; on another the last digits differ
 _SHOWN_PROBLEMS = 3
@@ -54,6 +56,7 @@ class Report:
 
     Attributes:
         shared: the primary metrics that all runs have; `lacking`: the others, each with the runs that lack it.
+        conflicts, weights: of the runs that measured, or changed, them; None where none did.
         bars_of: the places of the runs whose labels are drawn.
     """
 
@@ -65,6 +68,8 @@ class Report:
     lacking: Mapping[str, list[str]]
     curves: list[Panel]
     learning_rate: Drawing
+    conflicts: Conflicts | None
+    weights: TaskWeights | None
     bars: list[Drawing]
     bars_of: list[int]
 
@@ -83,6 +88,8 @@ def build(records: Sequence[RunRecord], frame: pd.DataFrame) -> Report:
         lacking={curves.title(metric): names for metric, names in lacking.items()},
         curves=figures.metric_panels(records),
         learning_rate=figures.learning_rate(records),
+        conflicts=conflict_figures.conflicts(records),
+        weights=weight_figures.task_weights(records),
         bars=_bars(records, {number: answer for number in drawn if (answer := found[number][0])}),
         bars_of=drawn,
     )

@@ -59,12 +59,12 @@ def _overfitting(records: Sequence[RunRecord], metric: str) -> str:
 
 def _metric_panel(records: Sequence[RunRecord], metric: str, key: str) -> Drawing:
     with svg.style():
-        figure, axes = _panel([epoch.epoch for record in records for epoch in record.epochs])
+        figure, axes = panel([epoch.epoch for record in records for epoch in record.epochs])
         told = []
-        for record, mark in _marked(records):
+        for record, mark in marked(records):
             train, validation = record.values("train", metric), record.values("validation", metric)
-            _line(axes, train, mark, linestyle=(0, (4, 2)), linewidth=1.1)
-            _line(axes, validation, mark, linewidth=1.8, marker=mark.marker)
+            line(axes, train, mark, linestyle=(0, (4, 2)), linewidth=1.1)
+            line(axes, validation, mark, linewidth=1.8, marker=mark.marker)
             measured = reference.of(record)
             if measured and metric in measured.last_epoch:
                 axes.axhline(measured.last_epoch[metric], color=mark.colour.light, linewidth=1.2, linestyle=":")
@@ -77,11 +77,11 @@ def _metric_panel(records: Sequence[RunRecord], metric: str, key: str) -> Drawin
 def learning_rate(records: Sequence[RunRecord]) -> Drawing:
     """The learning rate after each epoch; on a logarithmic scale where it falls below a tenth of its highest."""
     with svg.style():
-        figure, axes = _panel([epoch.epoch for record in records for epoch in record.epochs])
+        figure, axes = panel([epoch.epoch for record in records for epoch in record.epochs])
         told, seen = [], []
-        for record, mark in _marked(records):
+        for record, mark in marked(records):
             rates = {row.epoch: row.lr for row in record.epochs if row.lr is not None and np.isfinite(row.lr)}
-            _line(axes, rates, mark, linewidth=1.6, marker=mark.marker)
+            line(axes, rates, mark, linewidth=1.6, marker=mark.marker)
             seen += [rate for rate in rates.values() if rate > 0]
             ends = list(rates.values())
             told.append(f"{record.name}: from {ends[0]:g} to {ends[-1]:g}." if ends else f"{record.name}: none known.")
@@ -96,11 +96,13 @@ def learning_rate(records: Sequence[RunRecord]) -> Drawing:
         return svg.draw(figure, "learning-rate", "Learning rate at the end of each epoch", " ".join(told))
 
 
-def _marked(records: Sequence[RunRecord]) -> Iterator[tuple[RunRecord, palette.Mark]]:
+def marked(records: Sequence[RunRecord]) -> Iterator[tuple[RunRecord, palette.Mark]]:
+    """Each run with its look, which its place in the report decides."""
     return ((record, palette.mark(number)) for number, record in enumerate(records))
 
 
-def _panel(epochs: Sequence[int]) -> tuple[Figure, Axes]:
+def panel(epochs: Sequence[int]) -> tuple[Figure, Axes]:
+    """An empty figure whose horizontal axis spans these epochs."""
     figure = Figure(figsize=INCHES, layout="constrained")
     figure.patch.set_visible(False)
     axes = figure.subplots()
@@ -116,8 +118,10 @@ def _panel(epochs: Sequence[int]) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _line(axes: Axes, values: Mapping[int, float], mark: palette.Mark, marker: str = "", **looks: Any) -> None:
-    """Epochs without a value leave a gap."""
+def line(
+    axes: Axes, values: Mapping[int, float], mark: palette.Mark, marker: str = "", shift: float = 0.0, **looks: Any
+) -> None:
+    """Epochs without a value leave a gap; `shift` moves the line along the epochs."""
     if not values:
         return
     epochs = np.arange(min(values), max(values) + 1)
@@ -125,7 +129,7 @@ def _line(axes: Axes, values: Mapping[int, float], mark: palette.Mark, marker: s
     # A value between two gaps is seen by its dot alone, and so is a line of one value.
     marker = marker or ("_" if len(values) == 1 else "")
     dot = 4.5 if len(epochs) <= _MOST_DOTS else 1.5
-    axes.plot(epochs, heights, color=mark.colour.light, marker=marker, markersize=dot, **looks)
+    axes.plot(epochs + shift, heights, color=mark.colour.light, marker=marker, markersize=dot, **looks)
 
 
 def _told(record: RunRecord, metric: str, train: Mapping[int, float], validation: Mapping[int, float]) -> str:

@@ -11,6 +11,7 @@ from .. import durable, extras
 from ..errors import UserError
 from ..spreadsheet import csv_line, harmless
 from . import palette
+from .conflict_figures import MOST_DOTS
 from .content import Report, RunPart, build
 from .frames import frame_of
 from .mistakes import SHOWN_OF_A_KIND
@@ -38,7 +39,8 @@ def write_report(runs: Iterable[str | Path], output: str | Path = "report.html")
     records = read(list(runs))
     frame = frame_of(records)
     report = build(records, frame)
-    page = environment.get_template(_TEMPLATE).render(report=report, themes=palette.css, few=SHOWN_OF_A_KIND)
+    known = {"themes": palette.css, "few": SHOWN_OF_A_KIND, "dots": MOST_DOTS}
+    page = environment.get_template(_TEMPLATE).render(report=report, **known)
     # A folder's name may hold bytes that are no text; they are shown as question marks.
     for place, text in (
         (path, page),
@@ -70,6 +72,8 @@ def _markdown(report: Report) -> str:
     parts += [markdown(report.seeds)] if report.seeds else []
     parts += ["## What is different", *(_changes(part) for part in report.runs)]
     parts += ["## Overfitting", markdown(report.overfitting)]
+    balance = [drawn.table for drawn in (report.conflicts, report.weights) if drawn]
+    parts += ["## Balance of the tasks", *map(markdown, balance)] if balance else []
     for part in report.runs:
         parts += _labels(part)
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"

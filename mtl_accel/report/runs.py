@@ -2,59 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from pydantic import BaseModel, ValidationError
+from typing import NamedTuple
 
 from .. import durable
 from ..config import Config, validate
 from ..config.sections import primary_metric
 from ..errors import UserError
 from ..tasks import Task, composite, lower_is_better
+from . import rows
+from .rows import Conflict, End, Environment, Epoch, Status
 
 COMPOSITE = "composite"  # the mean of the tasks' primary metrics, under the name of a metric
-
-
-class Epoch(BaseModel):
-    """One epoch row of log.jsonl; null stands for what was no number."""
-
-    epoch: int
-    train: dict[str, float | None] | None = None
-    validation: dict[str, float | None] | None = None
-    lr: float | None = None
-    seconds: float | None = None
-    images_per_second: float | None = None
-
-
-class End(BaseModel):
-    """The last row of log.jsonl; `fitted`: metrics with thresholds that were fitted on other rows."""
-
-    fitted: dict[str, float | None] = {}
-
-
-class Status(BaseModel):
-    """status.json."""
-
-    status: str = "unknown"
-    message: str | None = None
-    host: str | None = None
-    pid: int | None = None
-
-
-class Environment(BaseModel):
-    """environment.json, as far as runs are compared by it."""
-
-    device: str | None = None
-    processes: int | None = None
-    mixed_precision: str | None = None
-    packages: dict[str, str] = {}
 
 
 class Gap(NamedTuple):
@@ -75,6 +39,7 @@ class RunRecord:
     status: Status
     environment: Environment
     epochs: tuple[Epoch, ...]
+    conflicts: tuple[Conflict, ...]
     end: End
 
     @property
@@ -124,6 +89,13 @@ class RunRecord:
     def selected(self) -> str:
         """The metric, or COMPOSITE, by which the config selects."""
         return COMPOSITE if self.config.select_by == "mean" else self.config.select_by
+
+    @property
+    def steps_an_epoch(self) -> int:
+        """From the images that an epoch took; before one has ended, the last step that the conflict meter saw."""
+        images = [(row.images_per_second or 0.0) * (row.seconds or 0.0) for row in self.epochs]
+        trained = math.ceil(round(max(filter(math.isfinite, images), default=0.0)) / self.config.batch_size)
+        return max([trained, *(row.step for row in self.conflicts)])
 
     @property
     def seconds(self) -> float:
@@ -176,54 +148,17 @@ def _read(folder: Path, name: str) -> RunRecord:
     raw = durable.read_json(path)
     if not isinstance(raw, dict):
         raise UserError(f"{path}: holds no object; restore the file, or leave this run out")
-    epochs, end = _rows(folder / "log.jsonl")
-    status, environment = (_optional(folder / file) for file in ("status.json", "environment.json"))
+    log = rows.read_log(folder / "log.jsonl")
     return RunRecord(
         name=name,
         folder=folder,
         config=validate(raw, str(path)),
-        status=_parsed(Status, status, str(folder / "status.json")),
-        environment=_parsed(Environment, environment, str(folder / "environment.json")),
-        epochs=epochs,
-        end=end,
+        status=rows.read_one(Status, folder / "status.json"),
+        environment=rows.read_one(Environment, folder / "environment.json"),
+        epochs=log.epochs,
+        conflicts=log.conflicts,
+        end=log.end,
     )
-
-
-def _optional(path: Path) -> Any:
-    return durable.read_json(path) if path.is_file() else {}
-
-
-def _rows(path: Path) -> tuple[tuple[Epoch, ...], End]:
-    """The epochs, and the end as far as it is there; of an epoch that was run again the last row counts."""
-    by_epoch: dict[int, Epoch] = {}
-    end = End()
-    with durable.storage_errors(path):
-        content = path.read_bytes() if path.is_file() else b""
-    # A last line without its end was cut short by a kill, or is being written now.
-    for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), start=1):
-        place = f"{path}, line {number}"
-        row = _json(line, place)
-        if isinstance(row, dict) and row.get("event") == "epoch":
-            epoch = _parsed(Epoch, row, place)
-            by_epoch[epoch.epoch] = epoch
-        elif isinstance(row, dict) and row.get("event") == "end":
-            end = _parsed(End, row, place)
-    return tuple(by_epoch[epoch] for epoch in sorted(by_epoch)), end
-
-
-def _json(line: bytes, place: str) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{place}: not JSON ({error}); remove the line") from error
-
-
-def _parsed(kind: type[Any], value: Any, place: str) -> Any:
-    try:
-        return kind.model_validate(value)
-    except ValidationError as error:
-        found = [(".".join(map(str, detail["loc"])), detail["msg"]) for detail in error.errors()]
-        raise UserError([f"{place}: {key}: {message}; a run did not write this" for key, message in found]) from error
 
 
 def _lives(pid: int | None) -> bool:

@@ -1,0 +1,121 @@
+"""What a run writes about itself: the rows of log.jsonl, status.json and environment.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from .. import durable
+from ..errors import UserError
+
+
+class Epoch(BaseModel):
+    """One epoch row of log.jsonl; null stands for what was no number.
+
+    `task_weights`: what the balancing multiplied each task's loss with, as a mean over the epoch, where that changes.
+    """
+
+    epoch: int
+    train: dict[str, float | None] | None = None
+    validation: dict[str, float | None] | None = None
+    lr: float | None = None
+    seconds: float | None = None
+    images_per_second: float | None = None
+    task_weights: dict[str, float | None] = {}
+
+
+class Pair(BaseModel):
+    """Two tasks at one step; null where one of them has no gradient."""
+
+    tasks: tuple[str, str]
+    cosine: float | None = None
+    norm_ratio: float | None = None
+
+
+class Conflict(BaseModel):
+    """One row of the conflict meter; epoch and step count from 1."""
+
+    epoch: int
+    step: int
+    pairs: list[Pair] = []
+
+
+class End(BaseModel):
+    """The last row of log.jsonl; `fitted`: metrics with thresholds that were fitted on other rows."""
+
+    fitted: dict[str, float | None] = {}
+
+
+class Status(BaseModel):
+    """status.json."""
+
+    status: str = "unknown"
+    message: str | None = None
+    host: str | None = None
+    pid: int | None = None
+
+
+class Environment(BaseModel):
+    """environment.json, as far as runs are compared by it."""
+
+    device: str | None = None
+    processes: int | None = None
+    mixed_precision: str | None = None
+    packages: dict[str, str] = {}
+
+
+class Log(NamedTuple):
+    """log.jsonl, each kind of row in its order."""
+
+    epochs: tuple[Epoch, ...]
+    conflicts: tuple[Conflict, ...]
+    end: End
+
+
+Kind = TypeVar("Kind", bound=BaseModel)
+
+
+def read_log(path: Path) -> Log:
+    """All rows as far as they are there; of an epoch or a step that was run again the last row counts."""
+    epochs: dict[int, Epoch] = {}
+    conflicts: dict[tuple[int, int], Conflict] = {}
+    end = End()
+    with durable.storage_errors(path):
+        content = path.read_bytes() if path.is_file() else b""
+    # A last line without its end was cut short by a kill, or is being written now.
+    for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), start=1):
+        place = f"{path}, line {number}"
+        row = _json(line, place)
+        event = row.get("event") if isinstance(row, dict) else None
+        if event == "epoch":
+            epoch = _parsed(Epoch, row, place)
+            epochs[epoch.epoch] = epoch
+        elif event == "conflict":
+            conflict = _parsed(Conflict, row, place)
+            conflicts[conflict.epoch, conflict.step] = conflict
+        elif event == "end":
+            end = _parsed(End, row, place)
+    return Log(tuple(epochs[key] for key in sorted(epochs)), tuple(conflicts[key] for key in sorted(conflicts)), end)
+
+
+def read_one(kind: type[Kind], path: Path) -> Kind:
+    """A file that holds one object; where it is not there, what is known without it."""
+    return _parsed(kind, durable.read_json(path) if path.is_file() else {}, str(path))
+
+
+def _json(line: bytes, place: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{place}: not JSON ({error}); remove the line") from error
+
+
+def _parsed(kind: type[Kind], value: Any, place: str) -> Kind:
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        found = [(".".join(map(str, detail["loc"])), detail["msg"]) for detail in error.errors()]
+        raise UserError([f"{place}: {key}: {message}; a run did not write this" for key, message in found]) from error
