@@ -15,8 +15,11 @@ from .config import Config
 from .config.sections import ModelConfig
 from .config.transforms import cached_prefix
 
-_FASTER = 1.2  # a smaller gain could be noise, and would come and go between two starts
-_SAMPLES, _ROUNDS = 2, 3
+_FASTER = 1.2  # a smaller gain could be noise
+# A step casts every parameter once, so a micro-batch of few pixels gains less than the run's own. Of larger ones this
+# much tells as well, and sooner.
+_MOST_PIXELS = 64 * 64 * 64
+_ROUNDS = 3
 
 
 def fastest(config: Config, device: torch.device, cache: Path | None = None) -> str:
@@ -33,25 +36,30 @@ def fastest(config: Config, device: torch.device, cache: Path | None = None) -> 
     known = durable.read_json(path) if path is not None and path.exists() else {}
     model, size = config.model, cached_prefix(config.transforms.eval)[-1].size
     name = f"{model.name} {model.backbone}" if model.backbone else model.name
-    key = json.dumps([platform.node(), torch.backends.cpu.get_cpu_capability(), torch.__version__, name, size])
+    num_samples = _num_samples(config.micro_batch_size or config.batch_size, size)
+    machine = [platform.node(), torch.backends.cpu.get_cpu_capability(), torch.__version__]
+    key = json.dumps([*machine, name, [num_samples, *size]])
     if key not in known:
-        known[key] = "bf16" if _bfloat16_pays(model, size) else "no"
+        known[key] = "bf16" if _bfloat16_pays(model, num_samples, size) else "no"
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             durable.write_json(path, known)
     return str(known[key])
 
 
-def _bfloat16_pays(model: ModelConfig, size: tuple[int, int]) -> bool:
+def _num_samples(micro_batch_size: int, size: tuple[int, int]) -> int:
+    return min(micro_batch_size, max(_MOST_PIXELS // (size[0] * size[1]), 2))
+
+
+def _bfloat16_pays(model: ModelConfig, num_samples: int, size: tuple[int, int]) -> bool:
     # One layer tells at once where the processor only emulates it, and a whole model would take ten times as long.
     layer = nn.Conv2d(64, 64, 3, padding=1)
-    if speedup(layer, torch.ones(_SAMPLES, 64, 56, 56)) < _FASTER:
+    if speedup(layer, torch.ones(2, 64, 56, 56)) < _FASTER:
         return False
     if models.problems(model.name, model.backbone, {"transforms.eval": size}):
         return False  # the run tells them
-    return (
-        speedup(models.build(model.name, {"probe": 1}, None, model.backbone), torch.ones(_SAMPLES, 3, *size)) >= _FASTER
-    )
+    pair = models.build(model.name, {"probe": 1}, None, model.backbone)
+    return speedup(pair, torch.ones(num_samples, 3, *size)) >= _FASTER
 
 
 def speedup(module: nn.Module, images: torch.Tensor) -> float:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import real_runs as runs
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from small_run import Small
@@ -20,11 +21,13 @@ import mtl_accel
 from mtl_accel import models
 from mtl_accel.benchmark import child
 from mtl_accel.benchmark.accuracy import measure_accuracy, spread
-from mtl_accel.benchmark.contest import CACHES, PEERS, contest
+from mtl_accel.benchmark.contest import CACHES, PEERS, PLAIN, contest
+from mtl_accel.benchmark.peers import HuggingFace
 from mtl_accel.benchmark.scale import check_scale
 from mtl_accel.benchmark.settings import SWITCHES, Settings, read_settings
 from mtl_accel.benchmark.workplace import whole_batches
 from mtl_accel.config import Config, read_config
+from mtl_accel.data.labelled import read
 from mtl_accel.errors import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -123,6 +126,21 @@ def test_a_fresh_process_s_contest_has_the_loops_and_peers_alone(config, tmp_pat
     row = json.loads(answer.read_text())
     assert row["images_per_second"].keys() == RATES - {"limit", *(f"data_{cache}" for cache in CACHES)}
     assert "share_of_limit" not in row and row["epoch_seconds"].keys() == {"ours", *PEERS}
+
+
+def test_beside_a_bfloat16_run_hugging_face_s_loop_also_runs_in_float32(config):
+    bf16 = config.model_copy(update={"mixed_precision": "bf16"})
+    row = contest(bf16, Settings(rounds=1, images=8), only_loops=True)
+    assert row["precision"] == "bf16" and row["epoch_seconds"].keys() == {"ours", PLAIN, *PEERS}
+    assert finite_and_positive(row[f"vs_{PLAIN}"])
+    labelled = read(bf16)
+    for plain, dtype in ((False, torch.bfloat16), (True, torch.float32)):
+        peer = HuggingFace(bf16, labelled, bf16.batch_size, plain=plain)
+        seen: list[torch.dtype] = []
+        head = next(module for module in peer.model.modules() if isinstance(module, torch.nn.Linear))
+        head.register_forward_hook(lambda module, inputs, output, seen=seen: seen.append(output.dtype))
+        peer.validate()
+        assert set(seen) == {dtype}
 
 
 def test_accuracy_is_that_of_both_loops_over_seeds(config):

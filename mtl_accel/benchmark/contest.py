@@ -27,6 +27,7 @@ from .workplace import accelerator_of, cut, whole_batches, workplace
 
 CACHES = ("disk", "device", "none")
 PEERS = ("huggingface", "notebook")
+PLAIN = "huggingface_plain"  # in float32, beside a run of ours that is not
 _LEAST_STEPS = 2  # of a round whose length nobody set
 
 
@@ -81,10 +82,12 @@ def _pipelines(config: Config, run: Run, labelled: Labelled, micro_batch_size: i
 
 def _peers(config: Config, run: Run, labelled: Labelled, micro_batch_size: int, num_workers: int) -> dict[str, Arm]:
     device = run.accelerator.device
-    return {
-        "huggingface": _epoch(HuggingFace(config, labelled, micro_batch_size, num_workers), device),
-        "notebook": _epoch(Notebook(config, labelled, device, num_workers), device),
+    names = ["huggingface"] if run.accelerator.mixed_precision == "no" else ["huggingface", PLAIN]
+    peers: dict[str, HuggingFace | Notebook] = {
+        name: HuggingFace(config, labelled, micro_batch_size, num_workers, plain=name == PLAIN) for name in names
     }
+    peers["notebook"] = Notebook(config, labelled, device, num_workers)
+    return {name: _epoch(peer, device) for name, peer in peers.items()}
 
 
 def _epoch(peer: HuggingFace | Notebook, device: torch.device) -> Arm:
@@ -127,12 +130,13 @@ def _results(measured: dict[str, list[float]], labelled: Labelled) -> dict[str, 
     """Rates and whole epochs are medians over the rounds; so are the ratios, each of the two in the same round."""
     num_train, num_validation = (len(labelled.splits[split]) for split in ("train", "validation"))
     evaluation = together(measured, "ours/predict", "ours/metrics")
+    measured_peers = [peer for peer in (*PEERS, PLAIN) if f"{peer}/train" in measured]
     epochs = {"ours": together(measured, "ours/train", "ours/train_metrics", "ours/predict", "ours/metrics")}
-    epochs |= {p: together(measured, f"{p}/train", f"{p}/validation") for p in PEERS if f"{p}/train" in measured}
+    epochs |= {p: together(measured, f"{p}/train", f"{p}/validation") for p in measured_peers}
     passes = {name.removesuffix("/train"): each for name, each in measured.items() if name.endswith("/train")}
     validations = {
         "validation": evaluation,
-        **{f"{p}_validation": measured[f"{p}/validation"] for p in epochs if p in PEERS},
+        **{f"{p}_validation": measured[f"{p}/validation"] for p in measured_peers},
     }
     rates = {"loop" if name == "ours" else name: num_train / median(each) for name, each in passes.items()}
     rates |= {name: num_validation / median(each) for name, each in validations.items()}
@@ -142,5 +146,5 @@ def _results(measured: dict[str, list[float]], labelled: Labelled) -> dict[str, 
         **limit,
         "metrics_share": median_ratio(measured["ours/metrics"], evaluation),
         "epoch_seconds": {name: median(each) for name, each in epochs.items()},
-        **{f"vs_{peer}": median_ratio(epochs[peer], epochs["ours"]) for peer in PEERS if peer in epochs},
+        **{f"vs_{peer}": median_ratio(epochs[peer], epochs["ours"]) for peer in measured_peers},
     }

@@ -13,7 +13,12 @@ _OURS = {
     "data_none": 'the data alone, data.cache "none"',
     "validation": "our validation, metrics included",
 }
-_CONTESTANTS = {"ours": "ours", "huggingface": "Hugging Face's loop", "notebook": "the notebook's loop"}
+_CONTESTANTS = {
+    "ours": "ours",
+    "huggingface": "Hugging Face's loop",
+    "huggingface_plain": "Hugging Face's loop, in float32",
+    "notebook": "the notebook's loop, in float32",
+}
 
 
 def table(row: Mapping[str, Any]) -> str:
@@ -55,6 +60,8 @@ def _contestants(row: Mapping[str, Any], title: str, found: Mapping[str, Any], s
     yield ""
     yield f"{title:<40}{'training/s':>12}{'validation/s':>15}{'epoch in s':>12}{'ours is faster':>17}"
     for name, contestant in _CONTESTANTS.items():
+        if name not in found["epoch_seconds"]:
+            continue
         rates, seconds = found["images_per_second"], found["epoch_seconds"][name]
         training, validation = ("loop", "validation") if name == "ours" else (name, f"{name}_validation")
         ratio = "" if name == "ours" else f"{row[f'vs_{name}{suffix}']:>16.2f}x"

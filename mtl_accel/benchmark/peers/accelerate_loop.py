@@ -24,11 +24,15 @@ class HuggingFace:
     the loss summed on the device, and each batch of validation gathered and added to an `evaluate` metric.
     """
 
-    def __init__(self, config: Config, labelled: Labelled, micro_batch_size: int, num_workers: int = 0) -> None:
+    def __init__(
+        self, config: Config, labelled: Labelled, micro_batch_size: int, num_workers: int = 0, plain: bool = False
+    ) -> None:
+        """`plain`: in float32, as the example is when nobody asks for more; else at the precision of the process."""
         self.config, self.tasks = config, labelled.tasks
         self.num_micro_batches = config.batch_size // micro_batch_size
-        # The precision is that of the process: Accelerate keeps one for all of its Accelerators.
+        # Accelerate keeps one precision for all Accelerators of a process, but each asks its own flag.
         self.accelerator = Accelerator(step_scheduler_with_optimizer=False)
+        self.accelerator.native_amp = self.accelerator.native_amp and not plain
         model = ModelWithLoss(config, self.tasks)
         set_seed(config.seed)
         self.train_data, self.eval_data = (
