@@ -26,22 +26,36 @@ def source(tmp_path_factory) -> Path:
     return runs.write_source(tmp_path_factory.mktemp("balanced") / "source", num_train=37, num_validation=5)
 
 
+def steps(base: Path, source: Path, world: int, cases: dict[str, dict], **changes) -> dict[str, dict[str, Tensor]]:
+    """The weights of every case after 20 steps of four micro-batches, dealt to so many processes."""
+    # No BatchNorm, whose statistics are those of a micro-batch.
+    changes = {"epochs": 4, "model": {"name": "without"}, "micro_batch_size": 2, "scheduler": None} | changes
+    config = runs.write_config(base / str(world) / "c.json", source, **changes)
+    command = [str(config), json.dumps(cases)]
+    environment = {"ACCELERATE_USE_CPU": "true"}
+    code, output = runs.finish(runs.fork(balanced_steps.main, command, environment, base / f"printed{world}", world))
+    assert code == 0, output
+    return {name: load_file(runs.run_dir(config) / f"{name}.safetensors") for name in cases}
+
+
 @pytest.fixture(scope="module")
-def after_20_steps(source, tmp_path_factory) -> dict[tuple[str, int], dict[str, Tensor]]:
-    """The weights of every case on 1, 2 and 4 processes; a step has four micro-batches in each of them."""
+def after_20_steps(source, tmp_path_factory) -> dict[int, dict[str, dict[str, Tensor]]]:
     base = tmp_path_factory.mktemp("steps")
-    found = {}
-    for world in WORLDS:
-        # No BatchNorm, whose statistics are those of a micro-batch.
-        changes = {"epochs": 4, "model": {"name": "without"}, "micro_batch_size": 2, "scheduler": None}
-        config = runs.write_config(base / str(world) / "c.json", source, **changes)
-        environment = {"ACCELERATE_USE_CPU": "true"}
-        printed = base / f"printed{world}"
-        command = [str(config), json.dumps(CASES)]
-        code, output = runs.finish(runs.fork(balanced_steps.main, command, environment, printed, world))
-        assert code == 0, output
-        found |= {(name, world): load_file(runs.run_dir(config) / f"{name}.safetensors") for name in CASES}
-    return found
+    return {world: steps(base, source, world, CASES) for world in WORLDS}
+
+
+@pytest.fixture(scope="module")
+def in_bfloat16(source, tmp_path_factory) -> dict[int, dict[str, dict[str, Tensor]]]:
+    base = tmp_path_factory.mktemp("bf16")
+    return {world: steps(base, source, world, CASES, mixed_precision="bf16") for world in WORLDS[:2]}
+
+
+@pytest.fixture(scope="module")
+def partly_frozen(source, tmp_path_factory) -> dict[int, dict[str, dict[str, Tensor]]]:
+    """The backbone stands still for two epochs of four."""
+    base = tmp_path_factory.mktemp("frozen")
+    model = {"name": "without", "freeze_backbone_epochs": 2}
+    return {world: steps(base, source, world, CASES, model=model) for world in WORLDS[:2]}
 
 
 def difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
@@ -52,8 +66,22 @@ def difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("world", WORLDS[1:])
 def test_many_processes_have_the_weights_of_one_after_20_steps(after_20_steps, case, world):
-    assert difference(after_20_steps[case, 1], after_20_steps[case, world]) < 1e-5
-    assert case == "fixed" or difference(after_20_steps[case, 1], after_20_steps["fixed", 1]) > 1e-4
+    one = after_20_steps[1]
+    assert difference(one[case], after_20_steps[world][case]) < 1e-5
+    assert case == "fixed" or difference(one[case], one["fixed"]) > 1e-4
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_in_bfloat16_two_processes_have_the_weights_of_one_near_those_of_float32(after_20_steps, in_bfloat16, case):
+    assert difference(in_bfloat16[1][case], in_bfloat16[2][case]) < 1e-5
+    assert 0 < difference(in_bfloat16[1][case], after_20_steps[1][case]) < 0.02
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_backbone_that_is_frozen_at_first_learns_the_same_on_two_processes(after_20_steps, partly_frozen, case):
+    one, two = partly_frozen[1][case], partly_frozen[2][case]
+    assert difference(one, two) < 1e-5
+    assert difference(one, after_20_steps[1][case]) > 1e-4
 
 
 @pytest.fixture(scope="module")
