@@ -18,6 +18,7 @@ ON_GRADIENTS = [name for name, kind in BALANCERS.items() if issubclass(kind, Gra
 CASES = {f"{name} shared": {"name": name, "where": "shared"} for name in ON_GRADIENTS}
 CASES |= {f"{name} features": {"name": name, "where": "features"} for name in ("gradnorm", "upgrad")}
 CASES |= {name: {"name": name} for name in ("fixed", "uncertainty", "dwa", "random")}
+FROZEN = [f"{name} {where}" for name in ("gradnorm", "upgrad") for where in ("shared", "features")]
 WORLDS = (1, 2, 4)
 
 
@@ -55,7 +56,8 @@ def partly_frozen(source, tmp_path_factory) -> dict[int, dict[str, dict[str, Ten
     """The backbone stands still for two epochs of four."""
     base = tmp_path_factory.mktemp("frozen")
     model = {"name": "without", "freeze_backbone_epochs": 2}
-    return {world: steps(base, source, world, CASES, model=model) for world in WORLDS[:2]}
+    cases = {name: CASES[name] for name in FROZEN}
+    return {world: steps(base, source, world, cases, model=model) for world in WORLDS[:2]}
 
 
 def difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
@@ -77,7 +79,7 @@ def test_in_bfloat16_two_processes_have_the_weights_of_one_near_those_of_float32
     assert 0 < difference(in_bfloat16[1][case], after_20_steps[1][case]) < 0.02
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", FROZEN)
 def test_a_backbone_that_is_frozen_at_first_learns_the_same_on_two_processes(after_20_steps, partly_frozen, case):
     one, two = partly_frozen[1][case], partly_frozen[2][case]
     assert difference(one, two) < 1e-5
