@@ -27,6 +27,15 @@ SMALL_RUN = HERE / "small_run.py"
 CLASSES = ("circle", "line", "square")
 LABELS = ("big", "red", "left")
 
+FIXED = [{"name": "Resize", "size": [32, 32]}, {"name": "Normalize"}]
+# The weights stay what they are, and nothing is random: each logged loss can be computed from the logits afterwards.
+STILL = {
+    "epochs": 1,
+    "optimizer": {"name": "SGD", "lr": 1e-30},
+    "model": {"name": "without"},
+    "transforms": {"train": FIXED, "eval": FIXED},
+}
+
 
 def write_source(folder: Path, num_train: int, num_validation: int, size: int = 32, labelled_every: int = 1) -> Path:
     """A Kaggle-style folder of drawn shapes.

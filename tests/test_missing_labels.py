@@ -28,14 +28,6 @@ TASKS = {
     },
     "attribute": {"kind": "multilabel", "loss": {"name": "bce", "pos_weight": "balanced", "max_pos_weight": 1.5}},
 }
-FIXED = [{"name": "Resize", "size": [32, 32]}, {"name": "Normalize"}]
-# The weights stay what they are, and nothing is random: each logged loss can be computed from the logits afterwards.
-STILL = {
-    "epochs": 1,
-    "optimizer": {"name": "SGD", "lr": 1e-30},
-    "model": {"name": "without"},
-    "transforms": {"train": FIXED, "eval": FIXED},
-}
 
 
 def write_source(folder: Path) -> Path:
@@ -60,7 +52,7 @@ def configs(tmp_path_factory) -> dict[tuple[str, int], Path]:
     source = write_source(base / "source")
     made = {}
     for world in WORLDS:
-        for name, changes in (("learning", {"epochs": 1}), ("still", STILL)):
+        for name, changes in (("learning", {"epochs": 1}), ("still", runs.STILL)):
             path = base / f"{name}{world}" / "c.json"
             made[name, world] = runs.write_config(path, source, tasks=TASKS, **changes)
         runs.run(made["learning", world], "--also", str(made["still", world]), processes=world, TRACE="1")

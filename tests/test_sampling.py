@@ -98,15 +98,6 @@ def test_a_picture_that_is_drawn_twice_is_augmented_in_two_ways():
     assert (key.rows == 9).sum() > 1 and len(np.unique(angles)) == 10
 
 
-FIXED = [{"name": "Resize", "size": [32, 32]}, {"name": "Normalize"}]
-STILL = {
-    "epochs": 1,
-    "optimizer": {"name": "SGD", "lr": 1e-30},
-    "model": {"name": "without"},
-    "transforms": {"train": FIXED, "eval": FIXED},
-}
-
-
 @pytest.fixture(scope="module")
 def configs(tmp_path_factory) -> dict[tuple[str, int], Path]:
     base = tmp_path_factory.mktemp("sampling")
@@ -118,7 +109,7 @@ def configs(tmp_path_factory) -> dict[tuple[str, int], Path]:
         return runs.write_config(base / name / "c.json", source, data=data, **changes)
 
     made = {("plain", world): write(f"plain{world}") for world in (1, 2)}
-    made |= {("still", 1): write("still", **STILL), ("cut", 1): write("cut", checkpoint_every_steps=1)}
+    made |= {("still", 1): write("still", **runs.STILL), ("cut", 1): write("cut", checkpoint_every_steps=1)}
     runs.run(made["plain", 1], "--also", str(made["still", 1]), TRACE="1")
     runs.run(made["plain", 2], processes=2, TRACE="1")
     return made
