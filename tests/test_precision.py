@@ -2,10 +2,14 @@
 
 import json
 import math
+import time
 from pathlib import Path
 
 import pytest
 import real_runs as runs
+import torch
+
+from mtl_accel.precision import speedup
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +42,23 @@ def test_fp16_on_a_cpu_is_refused(source, tmp_path):
     code, output = runs.finish(runs.start(config))
     assert code == 2
     assert 'mixed_precision: "fp16" does nothing on a CPU' in output
+
+
+class Slow(torch.nn.Linear):
+    """Waits longer in one of the two precisions."""
+
+    def __init__(self, seconds: dict[bool, float]) -> None:
+        super().__init__(2, 2)
+        self.seconds, self.passes = seconds, 0
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.passes += 1
+        time.sleep(self.seconds[torch.is_autocast_enabled("cpu")])
+        return super().forward(images)
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_clear_difference_is_told_after_two_rounds_and_its_direction_is_right(slow):
+    layer = Slow({slow: 0.5, not slow: 0.0})
+    assert (speedup(layer, torch.ones(1, 1, 2, 2)) < 1) == slow
+    assert layer.passes == 2 * (1 + 2)  # one round prepares
