@@ -37,7 +37,10 @@ class Settings(Section):
         "trained for --steps in a fresh process. Drawn and decoded pictures stay in the cache.",
     )
     accuracy: int = Field(
-        0, ge=0, description="Seeds with which ours and Hugging Face's loop train all epochs; compares their metrics."
+        0,
+        ge=0,
+        description="Seeds with which ours and Hugging Face's loop, this one in float32, train all epochs; compares "
+        "their metrics.",
     )
 
 

@@ -16,9 +16,9 @@ __all__ = ["HuggingFace", "Notebook", "differences", "huggingface", "notebook"]
 def huggingface(
     config: Config, labelled: Labelled, micro_batch_size: int, epochs: int, num_workers: int = 0
 ) -> dict[str, float]:
-    """Train Hugging Face's loop for some epochs, at least 1; its validation metrics after the last."""
-    peer = HuggingFace(config.model_copy(update={"epochs": epochs}), labelled, micro_batch_size, num_workers)
-    return _train(peer, epochs)
+    """Train Hugging Face's loop in float32 for some epochs, at least 1; its validation metrics after the last."""
+    config = config.model_copy(update={"epochs": epochs})
+    return _train(HuggingFace(config, labelled, micro_batch_size, num_workers, plain=True), epochs)
 
 
 def notebook(
