@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -41,6 +43,14 @@ class Table:
 def figure(value: float | None, digits: int = 4) -> str:
     """A number with so many digits after the point, or the sign for none."""
     return ABSENT if value is None or value != value else f"{value:.{digits}f}"
+
+
+def spread(values: Sequence[float], digits: int) -> str:
+    """Mean with its sign and sample deviation; the sign for none where there is no value or one is NaN."""
+    if not values or any(map(math.isnan, values)):
+        return ABSENT
+    deviation = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):+.{digits}f}{deviation}"
 
 
 def markdown(table: Table) -> str:

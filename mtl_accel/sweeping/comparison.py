@@ -8,7 +8,7 @@ import pandas as pd
 
 from .. import durable
 from ..report import summary
-from ..report.figures import metrics_of, title
+from ..report.figures import title
 from ..report.frames import frame_of
 from ..report.leaderboard import leaderboard
 from ..report.runs import COMPOSITE, read
@@ -16,6 +16,7 @@ from ..report.tables import Cell, Row, Table, figure, markdown
 from ..tasks import lower_is_better
 from .sharing import sharing
 from .sweep import Sweep
+from .variants import quality_metrics, variant_table
 
 
 def write_comparison(done: Sweep) -> str:
@@ -34,9 +35,11 @@ def write_comparison(done: Sweep) -> str:
     by = {member.config.select_by for member in done.members}
     metric = COMPOSITE if by == {"mean"} or len(by) > 1 else by.pop()
     means = means.sort_values(f"{metric}_mean", ascending=lower_is_better(metric), kind="stable")
-    table = _table(means, varied, list(dict.fromkeys([metric, *metrics_of(records)])))
-    shared = sharing(done.members, frame)
-    text = markdown(table) + (f"\n{markdown(shared)}" if shared else "")
+    several = [COMPOSITE] if any(len(member.config.tasks) > 1 for member in done.members) else []
+    shown = [metric, *several, *quality_metrics(done.members), "loss"]
+    table = _table(means, varied, list(dict.fromkeys(shown)))
+    further = [variant_table(done.members, frame), sharing(done.members, frame)]
+    text = "\n".join(markdown(one) for one in (table, *further) if one)
     whole = f"# Sweep\n\n{text}\n{markdown(leaderboard(records, frame))}"
     durable.write_bytes(done.folder / "comparison.md", whole.encode())
     durable.write_bytes(done.folder / "runs.csv", frame.join(settings).to_csv(index=False).encode())

@@ -18,7 +18,7 @@ from ..errors import UserError
 
 _SHORT = 24  # characters of a value in a name
 _LONGEST = 100  # characters of all values in a name
-_AS_IT_IS = "none"
+AS_IT_IS = "none"
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class _Variant(NamedTuple):
 def _choices(variants: Mapping[str, Mapping[str, Any]] | None) -> list[_Variant]:
     if not variants:
         return [_Variant({}, {})]
-    return [_Variant({"variant": name}, knobs) for name, knobs in {_AS_IT_IS: {}, **variants}.items()]
+    return [_Variant({"variant": name}, knobs) for name, knobs in {AS_IT_IS: {}, **variants}.items()]
 
 
 def members(
@@ -153,7 +153,7 @@ def _grid_problems(grid: Mapping[str, Sequence[Any]]) -> list[str]:
 def _variant_problems(variants: Mapping[str, Any], grid: Mapping[str, Any]) -> list[str]:
     problems = []
     for name, knobs in variants.items():
-        if name == _AS_IT_IS:
+        if name == AS_IT_IS:
             problems.append(f"--variants: {name!r} is what the config as it is is called; name it otherwise")
         if not isinstance(knobs, dict) or not knobs:
             problems.append(f"--variants: {name} must have knobs by their dotted paths (got {json.dumps(knobs)})")

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..config import Config
 from ..config.sections import primary_metric
-from ..report.tables import Cell, Row, Table
+from ..report.tables import Cell, Row, Table, spread
 from ..tasks import lower_is_better
 from .plan import Member
 
@@ -60,11 +60,6 @@ def _table(gains: dict[str, list[dict[str, float]]]) -> Table:
     for config, runs in gains.items():
         columns = [[statistics.fmean(run.values()) for run in runs]]
         columns += [[run[task] for run in runs if task in run] for task in tasks]
-        rows.append(Row((Cell(config), Cell(str(len(runs))), *(Cell(_spread(values)) for values in columns))))
+        rows.append(Row((Cell(config), Cell(str(len(runs))), *(Cell(spread(values, 1)) for values in columns))))
     caption = "Does sharing help? How much better all tasks together are than each alone, in percent, mean ± deviation"
     return Table(caption, ("config", "runs", "Delta_m", *tasks), tuple(rows))
-
-
-def _spread(values: list[float]) -> str:
-    deviation = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{statistics.fmean(values):+.1f}{deviation}" if values else ""

@@ -1,0 +1,69 @@
+"""What is a part worth? Runs of each variant against runs of the config as it is, seed by seed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ..report.figures import title
+from ..report.tables import Cell, Row, Table, spread
+from ..tasks import METRIC_NAMES
+from .plan import AS_IT_IS, Member
+
+
+def quality_metrics(members: Sequence[Member]) -> list[str]:
+    """The metrics of all tasks by their full names, without the losses: those do not compare between recipes."""
+    kinds = {name: task.kind for member in members for name, task in member.config.tasks.items()}
+    return [f"{name}/{metric}" for name, kind in kinds.items() for metric in METRIC_NAMES[kind]]
+
+
+def variant_table(members: Sequence[Member], frame: pd.DataFrame) -> Table | None:
+    """One line for each variant of each config: variant less config as it is, each seed against the same seed.
+
+    A pair of runs shares its order of samples and its augmentation, so the difference is surer than that of two means.
+    A task that does not train on both sides, its weight being 0, has no figure.
+
+    Args:
+        frame: of `compare`, a row a member, in the same order.
+
+    Returns: None when there is nothing to compare.
+    """
+    numbered = list(zip(frame.index, members, strict=True))
+    as_it_is = {_key(member): (place, member) for place, member in numbered if _variant(member) == AS_IT_IS}
+    metrics = [metric for metric in quality_metrics(members) if metric in frame.columns]
+    found: dict[tuple[str, str], list[dict[str, float]]] = {}
+    for place, member in numbered:
+        if _variant(member) in (None, AS_IT_IS) or _key(member) not in as_it_is:
+            continue
+        base, base_member = as_it_is[_key(member)]
+        both = [name for name in metrics if _trained(name, member) and _trained(name, base_member)]
+        line = (str(frame["config"][base]), str(_variant(member)))
+        found.setdefault(line, []).append({name: frame[name][place] - frame[name][base] for name in both})
+    return _table(found, metrics) if found else None
+
+
+def _variant(member: Member) -> str | None:
+    return member.settings.get("variant")
+
+
+def _key(member: Member) -> str:
+    """What two runs share that differ by their variant only."""
+    rest = {path: value for path, value in member.settings.items() if path != "variant"}
+    return json.dumps([member.source, member.config.seed, rest])
+
+
+def _trained(metric: str, member: Member) -> bool:
+    task = member.config.tasks.get(metric.rpartition("/")[0])
+    return task is not None and task.weight > 0
+
+
+def _table(found: dict[tuple[str, str], list[dict[str, float]]], metrics: list[str]) -> Table:
+    rows = []
+    for (config, variant), pairs in found.items():
+        spreads = [spread([pair[name] for pair in pairs if name in pair], 4) for name in metrics]
+        rows.append(Row(tuple(map(Cell, (config, variant, str(len(pairs)), *spreads)))))
+    caption = "What a variant changes: its figure less that of the config as it is, same seed, mean ± deviation"
+    head = ("config", "variant", "runs", *map(title, metrics))
+    return Table(caption, head, tuple(rows), frozenset({0, 1}))
