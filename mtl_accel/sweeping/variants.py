@@ -7,16 +7,16 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from ..config.sections import metric_names
 from ..report.figures import title
 from ..report.tables import Cell, Row, Table, spread
-from ..tasks import METRIC_NAMES
 from .plan import AS_IT_IS, Member
 
 
 def quality_metrics(members: Sequence[Member]) -> list[str]:
     """The metrics of all tasks by their full names, without the losses: those do not compare between recipes."""
-    kinds = {name: task.kind for member in members for name, task in member.config.tasks.items()}
-    return [f"{name}/{metric}" for name, kind in kinds.items() for metric in METRIC_NAMES[kind]]
+    known = dict.fromkeys(name for member in members for name in metric_names(member.config.tasks))
+    return [name for name in known if name.rpartition("/")[2] != "loss"]
 
 
 def variant_table(members: Sequence[Member], frame: pd.DataFrame) -> Table | None:
@@ -31,21 +31,21 @@ def variant_table(members: Sequence[Member], frame: pd.DataFrame) -> Table | Non
     Returns: None when there is nothing to compare.
     """
     numbered = list(zip(frame.index, members, strict=True))
-    as_it_is = {_key(member): (place, member) for place, member in numbered if _variant(member) == AS_IT_IS}
+    as_it_is = {_key(member): (place, member) for place, member in numbered if _is_as_it_is(member)}
     metrics = [metric for metric in quality_metrics(members) if metric in frame.columns]
     found: dict[tuple[str, str], list[dict[str, float]]] = {}
     for place, member in numbered:
-        if _variant(member) in (None, AS_IT_IS) or _key(member) not in as_it_is:
+        if _is_as_it_is(member) or _key(member) not in as_it_is:  # the latter: it failed, or the sweep has no variants
             continue
         base, base_member = as_it_is[_key(member)]
         both = [name for name in metrics if _trained(name, member) and _trained(name, base_member)]
-        line = (str(frame["config"][base]), str(_variant(member)))
+        line = (str(frame["config"][base]), member.settings["variant"])
         found.setdefault(line, []).append({name: frame[name][place] - frame[name][base] for name in both})
     return _table(found, metrics) if found else None
 
 
-def _variant(member: Member) -> str | None:
-    return member.settings.get("variant")
+def _is_as_it_is(member: Member) -> bool:
+    return member.settings.get("variant") == AS_IT_IS
 
 
 def _key(member: Member) -> str:
