@@ -34,6 +34,9 @@ MICRO_BATCH_BYTES = 32 * 3 * 32 * 32
 # What a step may leave behind. One run leaves 200 bytes; a block that the system gives once and does not get back
 # looks like 20,000 a step.
 LEFT_BYTES = MICRO_BATCH_BYTES / 4
+# A leak fills the blocks that the start of a run freed before it asks the system for more: over four epochs of 12 steps
+# its slope was anything from 0.7 to 1.2 times what leaked, over nine 1.07 to 1.24.
+NUM_EPOCHS = 9
 POOLS: list[pa.MemoryPool] = []  # of Arrow; what was taken from one may outlive its test
 
 
@@ -137,10 +140,10 @@ def source(tmp_path_factory) -> Path:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which memory is a process's own")
-@pytest.mark.parametrize(("cache", "epochs", "leak"), [("disk", 9, 0), ("none", 9, 0), ("disk", 4, MICRO_BATCH_BYTES)])
-def test_steps_and_epochs_leave_nothing_in_memory_and_a_leak_would_be_seen(cache, epochs, leak, source, tmp_path):
+@pytest.mark.parametrize(("cache", "leak"), [("disk", 0), ("none", 0), ("disk", MICRO_BATCH_BYTES)])
+def test_steps_and_epochs_leave_nothing_in_memory_and_a_leak_would_be_seen(cache, leak, source, tmp_path):
     data = {"source": str(source), "cache_dir": str(source / "cache"), "num_workers": 0, "cache": cache}
-    sizes = {"batch_size": 32, "micro_batch_size": 32, "epochs": epochs}
+    sizes = {"batch_size": 32, "micro_batch_size": 32, "epochs": NUM_EPOCHS}
     config = runs.write_config(tmp_path / "c.json", source, data=data, **sizes)
     runs.run(config, MEMORY="1", LEAK=str(leak))
     left = bytes_left_by_a_step(config)
