@@ -9,7 +9,7 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
-from . import allocator, debug, engine, finishing, launching, ownership, persistence, run_folder, stopping
+from . import allocator, debug, engine, finishing, launching, ownership, resuming, run_folder, stopping
 from .batches import check_pictures, slow_transforms
 from .building import build
 from .config import Config
@@ -71,16 +71,22 @@ def train(
             if debugging:
                 labelled = debug.shrink(labelled, config, debugging)
             run = build(config, accelerator, labelled, micro_batch_size, log, is_owner)
+            changes = None
             if saved is not None:
-                persistence.restore(run, saved, labelled.fingerprint, allow_changes)
-            return _run(run, labelled, interrupts, debugging, resumed=saved is not None)
+                changes = resuming.restore(run, saved, labelled.fingerprint, allow_changes)
+                if accelerator.is_main_process:
+                    run_folder.take_best(saved, run_dir)
+            return _run(run, labelled, interrupts, debugging, changes)
 
 
-def _run(run: Run, labelled: Labelled, interrupts: Interrupts, debugging: str | None, resumed: bool) -> Result:
-    log, progress, config = run.log, run.progress, run.config
+def _run(
+    run: Run, labelled: Labelled, interrupts: Interrupts, debugging: str | None, changes: list[str] | None
+) -> Result:
+    """The run itself. `changes`: what is not as it was when the run stopped; None: it starts from the beginning."""
+    log, progress, config, resumed = run.log, run.progress, run.config, changes is not None
     log.start(config, (progress.epoch, progress.step) if resumed else None)
     log.held_out(labelled.held_out)
-    log.say(_banner(run, labelled, resumed))
+    log.say("\n".join([_banner(run, labelled, resumed), *(changes or [])]))
     if run.train_loader.data.per_sample is not None:
         log.say(slow_transforms(config, run.train_loader.data.per_sample))
     if debugging:
