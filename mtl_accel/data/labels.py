@@ -9,14 +9,11 @@ from typing import Any, NamedTuple
 
 import datasets
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from ..config.sections import MultilabelConfig, RegressionConfig, TaskConfig, primary_metric
 from ..errors import UserError
 from ..tasks import Task
-from .mapped import ROWS
-from .splits import column_of
+from .cells import is_scalar, read_column
 
 _SHOWN = 5  # samples named for one problem
 _ZERO_ONE = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "False": 0, "True": 1, "false": 0, "true": 1}
@@ -32,46 +29,6 @@ class Targets(NamedTuple):
 
     target: np.ndarray
     mask: np.ndarray
-
-
-class Cells(NamedTuple):
-    """A column's cells in some rows: the distinct values as text, and which of them each row holds (-1: blank)."""
-
-    rows: slice
-    values: list[Any]
-    codes: np.ndarray
-
-
-def text_of(value: Any) -> str | None:
-    """A cell as text: None for a blank, "3" for the 3.0 that an integer column with blanks turns into."""
-    if value is None or value != value:
-        return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).strip() or None
-
-
-def read_column(split: datasets.Dataset, name: str) -> Iterator[Cells]:
-    """Read a column by its distinct values, so many rows at a time that no more of it is ever in memory."""
-    column = column_of(split, name)
-    for start in range(0, len(column), ROWS):
-        array = column[start : start + ROWS].combine_chunks()
-        yield Cells(slice(start, start + len(array)), *_distinct(array))
-
-
-def _distinct(array: pa.Array) -> tuple[list[Any], np.ndarray]:
-    """Distinct values, lists as tuples of text, and the number of each cell's: int64 [N]."""
-    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type) or pa.types.is_fixed_size_list(array.type):
-        cells = [None if cell is None else tuple(text_of(v) for v in cell) for cell in array.to_pylist()]
-        lists: list[Any] = list(dict.fromkeys(cell for cell in cells if cell is not None))
-        code: dict[Any, int] = {cell: index for index, cell in enumerate(lists)}
-        return lists, np.array([-1 if cell is None else code[cell] for cell in cells], dtype=np.int64)
-    encoded = pc.dictionary_encode(array)
-    texts = [text_of(value) for value in encoded.dictionary.to_pylist()]
-    distinct = list(dict.fromkeys(text for text in texts if text is not None))
-    code = {text: index for index, text in enumerate(distinct)}
-    lookup = np.array([*(-1 if text is None else code[text] for text in texts), -1], dtype=np.int64)
-    return distinct, lookup[encoded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)]
 
 
 def sorted_names(names: set[str]) -> tuple[str, ...]:
@@ -211,11 +168,6 @@ def _label_set(cell: Any, known: Mapping[str, int], task: Task) -> np.ndarray | 
     row = np.zeros(len(known))
     row[[known[label] for label in labels]] = 1
     return row
-
-
-def is_scalar(split: datasets.Dataset, column: str) -> bool:
-    """Whether a column holds one value a row, and so can be read by its distinct values."""
-    return isinstance(split.features[column], (datasets.Value, datasets.ClassLabel))
 
 
 def labels_in(cell: str | tuple[str, ...], task: Task) -> list[str]:
