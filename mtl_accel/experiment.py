@@ -80,7 +80,7 @@ def _run(run: Run, labelled: Labelled, interrupts: Interrupts, debugging: str | 
     log, progress, config = run.log, run.progress, run.config
     log.start(config, (progress.epoch, progress.step) if resumed else None)
     log.held_out(labelled.held_out)
-    log.say(_banner(run, labelled, resumed))
+    log.say("\n".join([_banner(run, labelled, resumed), *labelled.notes]))
     if run.train_loader.data.per_sample is not None:
         log.say(slow_transforms(config, run.train_loader.data.per_sample))
     if debugging:

@@ -31,6 +31,7 @@ class Labelled:
     targets: dict[str, dict[str, Targets]]
     fingerprint: str
     from_training: datasets.Dataset | None = None  # the column `id` of the rows taken from training for validation
+    notes: tuple[str, ...] = ()  # lines for the log: which columns were taken as labels where a config names none
 
     @property
     def held_out(self) -> tuple[str, ...]:
@@ -106,7 +107,7 @@ def read(config: Config) -> Labelled:
     ]
     if problems:
         raise UserError(problems)
-    labelled = Labelled(splits, tasks, targets, found.fingerprint)
+    labelled = Labelled(splits, tasks, targets, found.fingerprint, notes=tuple(reader.notes))
     if not len(splits.get("validation", ())):
         labelled = hold_out(labelled, data.validation_fraction, config.seed)
     check_selection(labelled, config.select_by)

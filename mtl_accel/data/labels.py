@@ -13,10 +13,10 @@ import numpy as np
 from ..config.sections import MultilabelConfig, RegressionConfig, TaskConfig, primary_metric
 from ..errors import UserError
 from ..tasks import Task
-from .cells import is_scalar, read_column
+from .cells import read_column
+from .label_columns import ZERO_ONE, told, zero_one_columns
 
 _SHOWN = 5  # samples named for one problem
-_ZERO_ONE = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "False": 0, "True": 1, "false": 0, "true": 1}
 _ORDER = ("train", "validation", "test")
 
 
@@ -41,13 +41,15 @@ def sorted_names(names: set[str]) -> tuple[str, ...]:
 class LabelReader:
     """Finds each task's columns and classes in the splits, and turns the columns into targets.
 
-    The splits have a column `id`, by which messages name a row.
+    The splits have a column `id`, by which messages name a row. `notes` says which columns were taken where a config
+    names none, for the log of a run.
     """
 
     def __init__(self, splits: Mapping[str, datasets.Dataset], reserved: set[str]) -> None:
         self.splits = {name: splits[name] for name in _ORDER if name in splits}
         self.reserved = reserved
         self.problems: list[str] = []
+        self.notes: list[str] = []
 
     def values(self, name: str) -> Iterator[Any]:
         """The values of a training column; one may come several times."""
@@ -95,22 +97,16 @@ class LabelReader:
 
     def _zero_one_columns(self, name: str, taken: set[str]) -> tuple[str, ...]:
         left = [column for column in self.splits["train"].column_names if column not in taken]
-        fits = [column for column in left if is_scalar(self.splits["train"], column) and self._is_zero_one(column)]
-        if not fits:
+        labels, left_out = zero_one_columns("train", self.splits["train"], left)
+        if labels:
+            others = f"; not {told(left_out)}" if left_out else ""
+            self.notes.append(f"{name}: labels {', '.join(labels)}{others}")
+        else:
             self.problems.append(
-                f"tasks.{name}.columns: none of the columns left over ({', '.join(left) or 'there is none'}) "
-                "holds only 0, 1 or blanks; name the columns"
+                f"tasks.{name}.columns: none of the columns left over ({told(left_out) or 'there is none'}) "
+                "holds only 0, 1 or blanks; correct the cells, or name the columns"
             )
-        return tuple(fits)
-
-    def _is_zero_one(self, column: str) -> bool:
-        """Whether a column holds only 0, 1 and blanks, and not blanks alone. Reads to the first other value."""
-        is_blank = True
-        for value in self.values(column):
-            if value not in _ZERO_ONE:
-                return False
-            is_blank = False
-        return not is_blank
+        return labels
 
     def targets(self, task: Task, split: str) -> Targets:
         """The targets of a task in a split; all masked where the split has no labels. Collects problems."""
@@ -152,7 +148,7 @@ def _rule_of(task: Task) -> tuple[Callable[[Any], Any], str]:
     if task.kind == "regression":
         return _number, "must be a finite number or blank"
     if task.kind == "multilabel" and task.columns == task.classes:
-        return _ZERO_ONE.get, "must be 0, 1 or blank"
+        return ZERO_ONE.get, "must be 0, 1 or blank"
     known = {label: index for index, label in enumerate(task.classes)}
     origin = f"of the training split or of tasks.{task.name}.classes"
     if task.kind == "multiclass":
