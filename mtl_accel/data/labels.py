@@ -11,10 +11,10 @@ import datasets
 import numpy as np
 
 from ..config.sections import MultilabelConfig, RegressionConfig, TaskConfig, primary_metric
-from ..errors import UserError
 from ..tasks import Task
 from .cells import read_column
 from .label_columns import ZERO_ONE, told, zero_one_columns
+from .splits import RawSplit
 
 _SHOWN = 5  # samples named for one problem
 _ORDER = ("train", "validation", "test")
@@ -41,13 +41,15 @@ def sorted_names(names: set[str]) -> tuple[str, ...]:
 class LabelReader:
     """Finds each task's columns and classes in the splits, and turns the columns into targets.
 
-    The splits have a column `id`, by which messages name a row. `notes` says which columns were taken where a config
-    names none, for the log of a run.
+    Messages name a row by its line, where `origins` knows one, and by the splits' column `id`. `notes` says which
+    columns were taken where a config names none, for the log of a run.
     """
 
-    def __init__(self, splits: Mapping[str, datasets.Dataset], reserved: set[str]) -> None:
+    def __init__(
+        self, splits: Mapping[str, datasets.Dataset], reserved: set[str], origins: Mapping[str, RawSplit] | None = None
+    ) -> None:
         self.splits = {name: splits[name] for name in _ORDER if name in splits}
-        self.reserved = reserved
+        self.reserved, self.origins = reserved, origins or {}
         self.problems: list[str] = []
         self.notes: list[str] = []
 
@@ -60,13 +62,11 @@ class LabelReader:
         return name in self.splits[split].column_names
 
     def tasks(self, configs: Mapping[str, TaskConfig]) -> dict[str, Task]:
-        """Every task with its columns and classes. Raises UserError with all that the table lacks."""
+        """The tasks with their columns and classes. One whose columns are not there is a problem and left out."""
         taken = set(self.reserved)
         for config in configs.values():
             taken |= {c for c in (getattr(config, "column", None), *(getattr(config, "columns", None) or ())) if c}
         found = {name: self._task(name, config, taken) for name, config in configs.items()}
-        if self.problems:
-            raise UserError(self.problems)
         return {name: task for name, task in found.items() if task is not None}
 
     def _task(self, name: str, config: TaskConfig, taken: set[str]) -> Task | None:
@@ -137,10 +137,21 @@ class LabelReader:
             wrong = np.flatnonzero((cells.codes >= 0) & ~known[cells.codes])
             bad += [(cells.rows.start + place, cells.values[cells.codes[place]]) for place in wrong]
         if bad:
-            ids = self.splits[split].select([row for row, _ in bad[:_SHOWN]])["id"]
-            shown = ", ".join(f"id {i}: {value!r}" for i, (_, value) in zip(ids, bad, strict=False))
+            place, rows = self._places(split, [row for row, _ in bad[:_SHOWN]])
+            shown = ", ".join(f"{row}: {value!r}" for row, (_, value) in zip(rows, bad, strict=False))
             more = f", and {len(bad) - _SHOWN} more rows" if len(bad) > _SHOWN else ""
-            self.problems.append(f"{split}, column {name!r}: a cell {rule}; found {shown}{more}")
+            self.problems.append(f"{place}, column {name!r}: a cell {rule}; found {shown}{more}")
+
+    def _places(self, split: str, rows: list[int]) -> tuple[str, list[str]]:
+        """Where rows of a split stand: in a file of text, with their lines, else in the split, with their ids."""
+        ids = self.splits[split].select(rows)["id"]
+        origin = self.origins.get(split)
+        if origin is None or origin.lines is None:
+            return split, [f"id {value}" for value in ids]
+        lines = origin.lines()
+        # A blank id is a problem of its own.
+        named = [f" (id {value})" if value else "" for value in ids]
+        return origin.origin, [f"line {lines[row]}{name}" for row, name in zip(rows, named, strict=True)]
 
 
 def _rule_of(task: Task) -> tuple[Callable[[Any], Any], str]:
