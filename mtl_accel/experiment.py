@@ -86,7 +86,7 @@ def _run(
     log, progress, config, resumed = run.log, run.progress, run.config, changes is not None
     log.start(config, (progress.epoch, progress.step) if resumed else None)
     log.held_out(labelled.held_out)
-    log.say("\n".join([_banner(run, labelled, resumed), *(changes or [])]))
+    log.say("\n".join([_banner(run, labelled, resumed), *labelled.notes, *(changes or [])]))
     if run.train_loader.data.per_sample is not None:
         log.say(slow_transforms(config, run.train_loader.data.per_sample))
     if debugging:
