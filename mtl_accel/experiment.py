@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from . import allocator, debug, engine, finishing, launching, ownership, resuming, run_folder, stopping
 from .batches import check_pictures, slow_transforms
 from .building import build
+from .checkpoint import Checkpoint
 from .config import Config
 from .data.labelled import Labelled, read
 from .failures import FailureLog
@@ -71,12 +72,16 @@ def train(
             if debugging:
                 labelled = debug.shrink(labelled, config, debugging)
             run = build(config, accelerator, labelled, micro_batch_size, log, is_owner)
-            changes = None
-            if saved is not None:
-                changes = resuming.restore(run, saved, labelled.fingerprint, allow_changes)
-                if accelerator.is_main_process:
-                    run_folder.take_best(saved, run_dir)
+            changes = None if saved is None else _resume(run, saved, labelled.fingerprint, allow_changes)
             return _run(run, labelled, interrupts, debugging, changes)
+
+
+def _resume(run: Run, saved: Checkpoint, fingerprint: str, allow_changes: bool) -> list[str]:
+    """Put the run where a checkpoint left it; the lines say what has changed since."""
+    changes = resuming.restore(run, saved, fingerprint, allow_changes)
+    if run.accelerator.is_main_process:
+        run_folder.take_best(saved, Path(run.config.run_dir))
+    return changes
 
 
 def _run(
