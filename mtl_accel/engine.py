@@ -99,10 +99,9 @@ def train_epoch(run: Run, interrupts: Interrupts) -> bool:
 
 def forward_backward(run: Run, epoch: int, step: int, batches: list[Batch], counts: dict[str, float]) -> Tensor:
     """Gradients of one step, summed over this process's micro-batches. Returns its share of the losses: [T]."""
-    # A step without a label of a task divides a sum of 0, so 1 serves as well.
-    divisors = torch.tensor([counts[name] or 1 for name in run.tasks], dtype=torch.float32)
-    divisors = divisors.to(run.accelerator.device, non_blocking=True)
-    losses = torch.zeros_like(divisors, dtype=torch.float64)  # the order of its few terms leaves no trace
+    labelled = torch.tensor([counts[name] for name in run.tasks], dtype=torch.float32)
+    labelled = labelled.to(run.accelerator.device, non_blocking=True)
+    losses = torch.zeros_like(labelled, dtype=torch.float64)  # the order of its few terms leaves no trace
     run.statistics.begin_step()
     run.backward.begin_step(epoch, step)
 
@@ -112,7 +111,7 @@ def forward_backward(run: Run, epoch: int, step: int, batches: list[Batch], coun
         images = mixed(run.train_transforms(batch.images, batch.key.draws, epoch, run.dtype), batch.mix)
         # Dropout and the like: their numbers depend on where in the run this micro-batch is, and on nothing else.
         torch.manual_seed(keyed.seed_of(run.config.seed, keyed.MODULE, epoch, step, batch.key.micro_batch))
-        return run.objective(images, batch.targets, batch.masks, divisors, batch.mix)
+        return run.objective(images, batch.targets, batch.masks, labelled, batch.mix)
 
     for batch, output in zip(batches, run.backward.micro_batches(len(batches), forward), strict=True):
         run.statistics.end_micro_batch()

@@ -30,6 +30,11 @@ def write_model(run: Run) -> dict[str, float]:
     run_dir = Path(run.config.run_dir)
     path = run_dir / "checkpoints" / checkpoint.BEST
     best = checkpoint.load(path)
+    if run.progress.best_epoch is None:
+        raise UserError(
+            f"select_by: {run.config.select_by!r} was not finite in any epoch of {run_dir}, so none is the best and no "
+            "model can be written; select by another metric"
+        )
     if best is None:
         raise UserError(
             f"{path}: the best epoch's checkpoint ({run.progress.best_epoch}) is not in this run folder, and so no "

@@ -70,7 +70,8 @@ class Objective(nn.Module):
         counts: Tensor,
         mix: Mix | None = None,
     ) -> Output:
-        """images float [B, 3, H, W]; targets and masks [B] or [B, C] a task; counts float [T], above 0 each.
+        """images float [B, 3, H, W]; targets and masks [B] or [B, C] a task; counts float [T], 0 of a
+        task without a label in the whole step.
 
         With a mix the images are mixed already, and so are the weights that the counts add up.
         """
@@ -78,10 +79,11 @@ class Objective(nn.Module):
         features = self.model.backbone(images).float() if self.gated else None
         logits = self.model(images) if features is None else self._through_gates(features)
         sums = [mixed_sum(self.losses[name], logits[name], targets[name], masks[name], mix) for name in self.tasks]
-        losses = torch.stack(sums) / counts
+        losses = torch.stack(sums) / torch.where(counts > 0, counts, 1.0)  # a sum of 0 may be divided by anything
         flat = torch.cat([logits[name].detach().float() for name in self.tasks], dim=1)
         weighted = losses * self.weights
-        return Output(self.balancer(weighted), losses.detach(), flat, weighted if self.parts else None, features)
+        total = self.balancer(weighted, (counts > 0) & (self.weights > 0))
+        return Output(total, losses.detach(), flat, weighted if self.parts else None, features)
 
     def _through_gates(self, features: Tensor) -> dict[str, Tensor]:
         """The logits of each task, whose gradient is scaled on its way from the head into the backbone."""

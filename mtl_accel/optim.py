@@ -10,6 +10,7 @@ import torch
 from torch.optim import lr_scheduler
 
 from .config.optimization import CosineAnnealingLR, OneCycleLR, Optimizer, Scheduler
+from .errors import UserError
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "Adam": torch.optim.Adam,
@@ -23,6 +24,18 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """The optimizer, in its fused form: one kernel for a group of parameters, many times faster on large models."""
     return OPTIMIZERS[config.name](parameters, **config.model_dump(exclude={"name"}), fused=True)
+
+
+def _one_cycle(optimizer: torch.optim.Optimizer, config: OneCycleLR, num_steps: int) -> lr_scheduler.OneCycleLR:
+    """Raises: UserError where the rate would have to rise within the first step, which torch divides by 0 for."""
+    total_steps = num_steps + 1  # the last step of the run still has a rate after it
+    if config.pct_start * total_steps == 1:
+        raise UserError(
+            f"scheduler.pct_start: {config.pct_start:g} of a run of {num_steps} steps leaves OneCycleLR no step to "
+            "rise in; set it a little higher or lower"
+        )
+    knobs = config.model_dump(exclude={"name"})
+    return lr_scheduler.OneCycleLR(optimizer, **knobs, total_steps=total_steps, cycle_momentum=False)
 
 
 class Schedule:
@@ -45,14 +58,7 @@ class Schedule:
         self._every_step: list[lr_scheduler.LRScheduler] = []
         self._every_epoch: list[lr_scheduler.LRScheduler] = []
         if isinstance(config, OneCycleLR):
-            self._every_step.append(
-                lr_scheduler.OneCycleLR(
-                    optimizer,
-                    **config.model_dump(exclude={"name"}),
-                    total_steps=epochs * steps_per_epoch + 1,  # the last step of the run still has a rate after it
-                    cycle_momentum=False,
-                )
-            )
+            self._every_step.append(_one_cycle(optimizer, config, epochs * steps_per_epoch))
         elif config is not None:
             knobs, parts = config.model_dump(exclude={"name", "every"}), self._every_epoch
             if isinstance(config, CosineAnnealingLR):

@@ -68,7 +68,7 @@ def test_every_method_on_torchjd_has_its_published_numbers_here():
 
 def test_uncertainty_weighting_gives_the_papers_loss_and_gradients():
     balancer, losses = build("uncertainty"), torch.tensor([2.3, 0.7], requires_grad=True)
-    total = balancer(losses)
+    total = balancer(losses, torch.tensor([True, True]))
     total.backward()
     assert float(total.detach()) == pytest.approx(1.5)
     assert losses.grad is not None and losses.grad.tolist() == pytest.approx([0.5, 0.5])
@@ -83,6 +83,15 @@ def test_dynamic_weights_follow_the_ratio_of_two_epochs_means():
             balancer.end_step(losses_of(*means) * part)
         balancer.end_epoch()
     assert balancer.weights.tolist() == pytest.approx([0.900332, 2 - 0.900332], abs=1e-6)
+
+
+def test_dynamic_weights_do_not_take_a_step_without_a_label_for_a_fall_of_the_loss():
+    balancer = build("dwa")
+    for steps in ([2.0, 2.0], [2.0, 0.0], [0.0, 0.0], [2.0, 0.0]):
+        for loss in steps:
+            balancer.end_step(losses_of(loss, 1.0))
+        balancer.end_epoch()
+        assert balancer.weights.tolist() == [1, 1]
 
 
 def test_random_weights_are_drawn_anew_each_step_and_the_same_for_the_same_step():
@@ -114,7 +123,7 @@ def test_gradnorm_makes_the_norms_equal_and_favours_the_task_that_lags():
 @pytest.mark.parametrize("name", ON_LOSSES)
 def test_every_task_has_a_part_in_the_total(name):
     losses = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
-    total = build(name, 3)(losses)
+    total = build(name, 3)(losses, losses > 0)
     total.backward()
     assert total.shape == () and losses.grad is not None and (losses.grad > 0).all()
 
@@ -124,8 +133,8 @@ def test_every_task_has_a_part_in_the_total(name):
 @settings(max_examples=25, deadline=None)
 def test_the_shares_of_micro_batches_add_up_to_the_total_of_the_step(name, values, num):
     parts = torch.tensor(values, dtype=torch.float64).expand(num, -1) / num
-    whole = build(name, len(values), 1)(parts.sum(0))
-    torch.testing.assert_close(sum(build(name, len(values), num)(part) for part in parts), whole)
+    whole = build(name, len(values), 1)(parts.sum(0), parts[0] > 0)
+    torch.testing.assert_close(sum(build(name, len(values), num)(part, parts[0] > 0) for part in parts), whole)
 
 
 @pytest.mark.parametrize("name", ON_GRADIENTS)
@@ -185,6 +194,6 @@ def _step(balancer: Balancer, step: int) -> list[float]:
         weights = balancer.weigh(gramian(list(JACOBIAN + step)), losses)
         balancer.note(weights)
         return weights.tolist()
-    total = float(balancer(losses).detach())
+    total = float(balancer(losses, losses > 0).detach())
     balancer.end_step(losses)
     return [total]

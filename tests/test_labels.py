@@ -205,6 +205,14 @@ def test_a_task_without_a_label_in_validation_cannot_choose_the_best_epoch(tmp_p
         labelled.read(config_of(root, it=COLOUR, zips={"kind": "multilabel", "columns": ["zip"]}))
 
 
+def test_labels_without_a_1_in_validation_cannot_choose_the_best_epoch_by_average_precision(tmp_path):
+    root = make_folder(tmp_path, "file_name,colour,zip", ["a,0", "b,1"], ["a,0", "b,"])
+    zips = {"kind": "multilabel", "columns": ["zip"]}
+    assert labelled.read(config_of(root, it=COLOUR, zips=zips))
+    with pytest.raises(UserError, match=r"select_by: 'mean' .* has a 1 for tasks\.zips"):
+        labelled.read(config_of(root, it=COLOUR, zips=zips | {"primary_metric": "map"}))
+
+
 def held_out(root: Path, rows: list[str], seed: int = 0) -> labelled.Labelled:
     config = config_of(make_folder(root, "file_name,colour,zip", rows), it=COLOUR, zips={"kind": "multilabel"})
     data = config.data.model_copy(update={"validation_fraction": 0.25})

@@ -67,7 +67,7 @@ class Batch:
         self.images = torch.randn(NUM, WIDTH, generator=numbers, dtype=torch.float64)
         self.targets = {loss: target_of(loss, numbers, NUM) for loss in LOSSES}
         self.masks = {n: torch.rand(t.shape, generator=numbers) < labelled for n, t in self.targets.items()}
-        self.counts = torch.tensor([max(int(mask.sum()), 1) for mask in self.masks.values()])
+        self.counts = torch.tensor([int(mask.sum()) for mask in self.masks.values()])
 
     def part(self, rows: slice) -> tuple:
         targets = {name: target[rows] for name, target in self.targets.items()}
@@ -144,14 +144,24 @@ def test_shares_of_any_cut_add_up_to_loss_and_gradient_of_the_whole_batch(balanc
 def test_a_task_without_a_label_has_loss_0_and_gradients_of_0(balancer, unlabelled):
     batch = Batch(3)
     batch.masks[unlabelled][:] = False
-    batch.counts[list(LOSSES).index(unlabelled)] = 1
+    index = list(LOSSES).index(unlabelled)
+    batch.counts[index] = 0
     objective = objective_of(balancer, 0, 1)
     output = objective(*batch.part(slice(None)))
     output.total.backward()
-    assert float(output.losses[list(LOSSES).index(unlabelled)]) == 0
+    assert float(output.losses[index]) == 0
     for name, head in objective.model.heads.items():
         for parameter in head.parameters():
             assert parameter.grad is not None and bool((parameter.grad == 0).all()) == (name == unlabelled)
+    for learned in objective.balancer.parameters():
+        assert (learned.grad == 0).tolist() == [task == index for task in range(len(LOSSES))]
+
+
+def test_uncertainty_learns_nothing_of_a_task_of_weight_0():
+    objective = objective_of("uncertainty", 0, 1)
+    objective.weights[0] = 0
+    objective(*Batch(3).part(slice(None))).total.backward()
+    assert (objective.balancer.log_variances.grad == 0).tolist() == [task == 0 for task in range(len(LOSSES))]
 
 
 def test_what_is_masked_has_no_part_in_a_loss_whatever_stands_there():

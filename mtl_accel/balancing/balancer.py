@@ -37,11 +37,17 @@ class Balancer(nn.Module):
         self.key = keyed.seed_of(self.seed, keyed.BALANCE, epoch, step)
 
     @abstractmethod
-    def forward(self, losses: Tensor) -> Tensor:
-        """A micro-batch's share of the losses [T] -> its share of the scalar that is minimised."""
+    def forward(self, losses: Tensor, present: Tensor) -> Tensor:
+        """A micro-batch's share of the losses [T] -> its share of the scalar that is minimised.
+
+        present: bool [T], which tasks have a label in the step, and a weight in the config.
+        """
 
     def end_step(self, losses: Tensor) -> None:
-        """After a step, with its losses of all processes: float64 [T], without the config's weights."""
+        """After a step, with its losses of all processes: float64 [T], without the config's weights.
+
+        The loss of a task without a label in the step is 0.
+        """
 
     def end_epoch(self) -> None:
         """After the epoch is in the log."""
@@ -69,7 +75,7 @@ class GradientBalancer(Balancer):
     micro-batches a step). Either waits for the device once a step, since the weights are found on the host.
     """
 
-    def forward(self, losses: Tensor) -> Tensor:
+    def forward(self, losses: Tensor, present: Tensor) -> Tensor:
         return losses.sum()
 
     def weigh(self, gramian: Tensor, losses: Tensor) -> Tensor:

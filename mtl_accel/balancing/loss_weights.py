@@ -21,23 +21,25 @@ class FixedWeights(Balancer):
     def __init__(self, config: Fixed, num_tasks: int, num_micro_batches: int, seed: int) -> None:
         super().__init__(config, num_tasks, num_micro_batches, seed)
 
-    def forward(self, losses: Tensor) -> Tensor:
+    def forward(self, losses: Tensor, present: Tensor) -> Tensor:
         return losses.sum()
 
 
 class UncertaintyWeights(Balancer):
     """Learnt log-variances s: the sum of exp(-s) L / 2 + s / 2 (Kendall, Gal and Cipolla, 2018).
 
-    Scale: half of the sum at the start, when every s is 0.
+    Scale: half of the sum at the start, when every s is 0. A task that has no loss in a step has no s / 2 in it
+    either, which would make its s fall without end.
     """
 
     def __init__(self, config: Uncertainty, num_tasks: int, num_micro_batches: int, seed: int) -> None:
         super().__init__(config, num_tasks, num_micro_batches, seed)
         self.log_variances = nn.Parameter(torch.zeros(num_tasks))
 
-    def forward(self, losses: Tensor) -> Tensor:
+    def forward(self, losses: Tensor, present: Tensor) -> Tensor:
         # The second term belongs to the step, so each of its micro-batches has a share of it.
-        return (torch.exp(-self.log_variances) * losses + self.log_variances / self.num_micro_batches).sum() / 2
+        regulariser = torch.where(present, self.log_variances, 0.0) / self.num_micro_batches
+        return (torch.exp(-self.log_variances) * losses + regulariser).sum() / 2
 
     def end_step(self, losses: Tensor) -> None:
         self.note(torch.exp(-self.log_variances) / 2)
@@ -52,6 +54,7 @@ class DynamicWeights(Balancer):
 
     weights: Tensor
     loss_sum: Tensor
+    num_labelled: Tensor  # float64 [T], steps with a label of the task
     before: Tensor
 
     def __init__(self, config: DWA, num_tasks: int, num_micro_batches: int, seed: int) -> None:
@@ -59,22 +62,26 @@ class DynamicWeights(Balancer):
         self.temperature = config.temperature
         self.register_buffer("weights", torch.ones(num_tasks))
         self.register_buffer("loss_sum", torch.zeros(num_tasks, dtype=torch.float64))
+        self.register_buffer("num_labelled", torch.zeros(num_tasks, dtype=torch.float64))
         self.register_buffer("before", torch.full((num_tasks,), math.nan, dtype=torch.float64))
 
-    def forward(self, losses: Tensor) -> Tensor:
+    def forward(self, losses: Tensor, present: Tensor) -> Tensor:
         return (self.weights * losses).sum()
 
     def end_step(self, losses: Tensor) -> None:
         self.loss_sum += losses
+        self.num_labelled += losses != 0
         self.note(self.weights)
 
     def end_epoch(self) -> None:
-        mean = self.loss_sum / self.num_steps.clamp_min(1)
-        # A task whose loss was 0 has nothing to fall from. NaN, too: there was no epoch before.
-        ratio = torch.where(self.before > 0, mean / self.before, 1.0)
+        seen = self.num_labelled > 0
+        mean = self.loss_sum / self.num_labelled.clamp_min(1)
+        # A task without a loss has nothing to fall from or to. NaN, too: there was no epoch before.
+        ratio = torch.where(seen & (self.before > 0), mean / self.before, 1.0)
         self.weights.copy_(self.num_tasks * torch.softmax(ratio / self.temperature, dim=0))
-        self.before.copy_(mean)
+        self.before.copy_(torch.where(seen, mean, self.before))
         self.loss_sum.zero_()
+        self.num_labelled.zero_()
         super().end_epoch()
 
 
@@ -97,7 +104,7 @@ class RandomLossWeights(Balancer):
         drawn = self.num_tasks * torch.softmax(torch.from_numpy(normals), dim=0)
         self.weights.copy_(drawn, non_blocking=True)
 
-    def forward(self, losses: Tensor) -> Tensor:
+    def forward(self, losses: Tensor, present: Tensor) -> Tensor:
         return (self.weights * losses).sum()
 
     def end_step(self, losses: Tensor) -> None:

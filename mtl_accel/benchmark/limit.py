@@ -20,7 +20,7 @@ _NUM_KEPT = 4  # steps held in memory, and run through again and again
 @dataclass
 class _Step:
     micro_batches: list[tuple[Tensor, Batch]]  # augmented images [B, 3, h, w], and their labels
-    divisors: Tensor  # [T]
+    counts: Tensor  # [T]
 
 
 class Limit:
@@ -37,7 +37,8 @@ class Limit:
         for batch in batches:
             images = mixed(self.run.train_transforms(batch.images, batch.key.draws, 0, self.run.dtype), batch.mix)
             parts.append((images, batch))
-        return _Step(parts, torch.tensor([counts[name] or 1.0 for name in self.run.tasks], device=self.device))
+        numbers = [counts[name] for name in self.run.tasks]
+        return _Step(parts, torch.tensor(numbers, dtype=torch.float32, device=self.device))
 
     def __call__(self) -> dict[str, float]:
         return {"train": self.seconds(self.num_steps)}
@@ -53,7 +54,7 @@ class Limit:
 
             def forward(index: int, step: _Step = step) -> Output:
                 images, batch = step.micro_batches[index]
-                return run.objective(images, batch.targets, batch.masks, step.divisors, batch.mix)
+                return run.objective(images, batch.targets, batch.masks, step.counts, batch.mix)
 
             for _ in run.backward.micro_batches(len(step.micro_batches), forward):
                 pass

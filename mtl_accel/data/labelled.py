@@ -119,15 +119,21 @@ def read(config: Config) -> Labelled:
 
 
 def check_selection(labelled: Labelled, select_by: str) -> None:
-    """Without a label in validation a metric is NaN, and no epoch could be the best. Raises UserError."""
-    validation = labelled.targets["validation"]
-    empty = [name for name in labelled.tasks if not validation[name].mask.any()]
-    problems = [
-        f"select_by: {select_by!r} needs labels, and no row of the validation split has a label for tasks.{name}; "
-        'add some, or select by another metric or by "loss"'
-        for name in empty
-        if select_by == "mean" or select_by.startswith(f"{name}/")
-    ]
+    """Without what it is made of in validation a metric is NaN, and no epoch could be the best. Raises UserError."""
+    problems = []
+    for name, task in labelled.tasks.items():
+        chosen = task.metric if select_by == "mean" else select_by
+        target, mask = labelled.targets["validation"][name]
+        if not chosen.startswith(f"{name}/"):
+            continue
+        what = None if mask.any() else "a label"
+        if chosen == f"{name}/map" and not (mask & (target > 0)).any():
+            what = "a 1"  # average precision is a mean over them
+        if what:
+            problems.append(
+                f"select_by: {select_by!r} cannot be computed, as no row of the validation split has {what} for "
+                f'tasks.{name}; add some, or select by another metric or by "loss"'
+            )
     if problems:
         raise UserError(problems)
 
