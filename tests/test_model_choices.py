@@ -126,3 +126,10 @@ def test_a_run_tells_a_wrong_size_before_it_reads_the_data(tmp_path: Path) -> No
     with pytest.raises(UserError) as told:
         train(read_config(path))
     assert [problem.partition(":")[0] for problem in told.value.problems] == ["transforms.train", "transforms.eval"]
+
+
+def test_the_stages_of_timm_are_opened_into_their_blocks() -> None:
+    pair = build("timm_linear", OUTPUTS, None, "test_convnext")
+    blocks = [block for stage in pair.backbone.stages for block in stage.blocks]
+    assert len(blocks) > len(pair.backbone.stages)
+    assert all(any(layer is block for layer in pair.layers()) for block in blocks)

@@ -60,9 +60,14 @@ class Pair(nn.Module):
 
 
 def _blocks(module: nn.Module) -> Iterator[nn.Module]:
-    """The children, in the order of forward; plain containers are opened, their subclasses are blocks."""
+    """The children, in the order of forward; plain containers and stages are opened, what else there is are blocks."""
     for child in module.children():
-        if type(child) in _CONTAINERS:
+        if type(child) in _CONTAINERS or _is_stage(child):
             yield from _blocks(child)
         else:
             yield child
+
+
+def _is_stage(module: nn.Module) -> bool:
+    """Whether it is one of timm's stages, modules of their own around a container that they all call `blocks`."""
+    return isinstance(getattr(module, "blocks", None), _CONTAINERS) and not list(module.parameters(recurse=False))
