@@ -73,10 +73,12 @@ def train(
             run = build(config, accelerator, labelled, micro_batch_size, log, is_owner)
             if saved is not None:
                 persistence.restore(run, saved, labelled.fingerprint, allow_changes)
-            return _run(run, labelled, interrupts, debugging, resumed=saved is not None)
+            return _run(run, labelled, interrupts, debugging, saved is not None, resume == "auto" and not overwrite)
 
 
-def _run(run: Run, labelled: Labelled, interrupts: Interrupts, debugging: str | None, resumed: bool) -> Result:
+def _run(
+    run: Run, labelled: Labelled, interrupts: Interrupts, debugging: str | None, resumed: bool, goes_on: bool
+) -> Result:
     log, progress, config = run.log, run.progress, run.config
     log.start(config, (progress.epoch, progress.step) if resumed else None)
     log.held_out(labelled.held_out)
@@ -86,6 +88,8 @@ def _run(run: Run, labelled: Labelled, interrupts: Interrupts, debugging: str | 
     if debugging:
         log.say(debug.summary(run, labelled))
     status = engine.train(run, interrupts)
+    if status == "stopped":
+        log.say(stopping.asked(interrupts.reason, progress, goes_on))
     result = Result(Path(config.run_dir), status, progress.best_epoch, progress.best)
     run_dir, figures = result.run_dir, {}
     if status == "finished" and run.accelerator.is_main_process:
