@@ -65,12 +65,11 @@ def plan(
     if problems:
         raise UserError(problems)
     found: list[Member] = []
-    in_grid = dict.fromkeys(grid, "--grid")
     for path, variant, values in itertools.product(configs, _choices(variants), itertools.product(*grid.values())):
         settings = dict(zip(grid, values, strict=True))
         named = {**variant.shown, **settings}
         try:
-            places = {**dict.fromkeys(variant.knobs, f"--variants: {variant.shown.get('variant')}"), **in_grid}
+            places = {**variant.places, **dict.fromkeys(grid, "--grid")}
             made = members(path, label(named), output, settings, seeds, {**overrides, **variant.knobs}, places)
             found += [replace(member, settings=named) for member in made]
         except UserError as error:
@@ -90,6 +89,11 @@ def _beside(path: Path, problem: str) -> str:
 class _Variant(NamedTuple):
     shown: Mapping[str, str]
     knobs: Mapping[str, Any]
+
+    @property
+    def places(self) -> dict[str, str]:
+        """What messages call the place of each knob."""
+        return dict.fromkeys(self.knobs, f"--variants: {self.shown.get('variant')}")
 
 
 def _choices(variants: Mapping[str, Mapping[str, Any]] | None) -> list[_Variant]:
