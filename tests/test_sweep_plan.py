@@ -193,6 +193,12 @@ def test_grid_and_search_and_their_trials_exclude_one_another(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_missing_variants_are_missed_by_their_own_option(tmp_path):
+    path = tmp_path / "none.json"
+    with pytest.raises(UserError, match=f"^{path}: no such file; give --variants the path of a JSON file$"):
+        arguments(OPTIONS | {"variants": path, "search": None}, [], Path("launch/train.py"))
+
+
 OPTIONS = {
     "config": ["a"],
     "output": Path("out"),

@@ -45,17 +45,21 @@ def parse_json(text: str, place: str) -> Any:
     return value
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file. Raises UserError for a missing file, bad syntax or a doubled key."""
+def read_json(path: Path, option: str = "--config") -> dict[str, Any]:
+    """The object in a JSON file. Raises UserError for a missing file, bad syntax or a doubled key.
+
+    Args:
+        option: that the path was given to.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; give --config the path of a JSON config{_near(path)}") from None
+        raise UserError(f"{path}: no such file; give {option} the path of a JSON file{_near(path)}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); a config is a JSON file in UTF-8") from None
+        raise UserError(f"{path}: cannot be read ({error}); {option} takes a JSON file in UTF-8") from None
     value = parse_json(text, str(path))
     if not isinstance(value, dict):
-        raise UserError(f"{path}: holds {shown(value)}, not an object; a config starts with {{")
+        raise UserError(f"{path}: holds {shown(value)}, not an object; {option} takes a file that starts with {{")
     return value
 
 
