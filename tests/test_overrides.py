@@ -99,10 +99,13 @@ def test_a_callers_own_values_are_not_changed() -> None:
         (["--optimizer.name", "Adamw"], "--optimizer.name: 'Adamw' is none of"),
         (["--select_by", "loos"], "--select_by: 'loos' is none of"),
         (["--transforms.train.1.p", "9"], "--transforms.train.1.p: must be less"),
+        (["--early_stopping.min_delta", "0"], "--early_stopping.min_delta: early_stopping.patience: is missing"),
+        (["--scheduler.name", "StepLR"], "--scheduler.name: scheduler.step_size: is missing"),
+        (["--balancing.alpha", "1"], "--balancing.alpha: no such key"),
         # What stands in the file is right without the option.
         (["--epochs", "3"], "FILE with --epochs: warmup_epochs: 4.0 is longer than the run"),
         (["--optimizer.name", "SGD"], "FILE with --optimizer.name: optimizer.amsgrad: no such key"),
-        (["--data.foo.bar", "1"], "FILE with --data.foo.bar: data.foo: no such key"),
+        (["--data.foo.bar", "1"], "--data.foo.bar: data.foo: no such key"),
     ],
 )
 def test_a_wrong_value_is_placed_where_it_was_given(arguments: list[str], start: str, tmp_path: Path) -> None:

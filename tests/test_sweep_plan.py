@@ -75,6 +75,8 @@ def test_what_is_wrong_with_variants_is_told_by_their_names(tmp_path):
     ]
     (problem,) = refused([QUICK], tmp_path, {}, [], {}, {"wrong": {"optimizer.lrr": 1}})
     assert problem.startswith("--variants: wrong: optimizer.lrr: no such key (got 1)")
+    (problem,) = refused([QUICK], tmp_path, {"optimzer.lr": [1]}, [], {})
+    assert problem.startswith("--grid: optimzer: no such key")
     (problem,) = refused([QUICK], tmp_path, {}, [2**31], {})
     assert problem == "--seeds: seed: must be less than 2147483648 (got 2147483648)"
 

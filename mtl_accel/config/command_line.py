@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import UserError
 from .knobs import Knob, did_you_mean, is_text, walk
-from .merging import merge
+from .merging import merge, origins
 from .reading import parse_json, placed, read_json, shown, validate
 from .root import Config
 from .sections import DataConfig
@@ -57,7 +57,7 @@ def read_config(
         UserError: everything that is wrong with the file, the overrides or their values.
     """
     raw, changed = read_json(Path(path)), overrides or {}
-    given = {key: (places or {}).get(key, f"--{key}") for key in changed}
+    given = origins(raw, {key: (places or {}).get(key, f"--{key}") for key in changed})
     problems = [placed(problem, str(path), given) for problem in merge(raw, changed)]
     try:
         config = validate(raw, str(path), given)

@@ -24,6 +24,31 @@ def merge(raw: dict[str, Any], given: Mapping[str, Any]) -> list[str]:
     return [problem for key in order if (problem := _set(raw, key, copy.deepcopy(given[key])))]
 
 
+def origins(raw: Mapping[str, Any], places: Mapping[str, str]) -> dict[str, str]:
+    """The places of dotted keys, and of what stands above them and the file has not: it is there for their sake only.
+
+    Args:
+        raw: as the file has it.
+    """
+    above: dict[str, list[str]] = {}
+    for key, place in places.items():
+        above.setdefault(_first_missing(raw, key), []).append(place)
+    return {key: ", ".join(dict.fromkeys(found)) for key, found in above.items()} | dict(places)
+
+
+def _first_missing(raw: Mapping[str, Any], key: str) -> str:
+    """The shortest beginning of a key that the file has nothing for; the key itself where it has all of it."""
+    value: Any = raw
+    parts = key.split(".")
+    for depth, part in enumerate(parts[:-1], start=1):
+        if not isinstance(value, dict):  # of lists, only what is there can be changed
+            break
+        value = value.get(part)
+        if value is None:
+            return ".".join(parts[:depth])
+    return key
+
+
 def _set(raw: dict[str, Any], key: str, value: Any) -> str | None:
     parts = key.split(".")
     place: Any = raw
