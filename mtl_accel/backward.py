@@ -160,7 +160,7 @@ class FeatureBackward(GradientBackward):
         if not output.features.requires_grad:  # a frozen backbone has no gradient to share
             return
         rows = [
-            torch.autograd.grad(part, output.features, retain_graph=True, materialize_grads=True)[0].flatten()
+            torch.autograd.grad(part, output.features, retain_graph=True)[0].flatten()
             for part in self._scaled(output.parts)
         ]
         self.products += gramian(rows)

@@ -20,7 +20,7 @@ from .predictions import Predictions
 from .run import Run
 from .runlog import log_block
 from .scoring import score
-from .tasks import composite, lower_is_better
+from .tasks import score_of
 from .votes import Mailbox, any_process
 
 
@@ -176,12 +176,11 @@ def finish_epoch(run: Run, train_values: dict[str, float], validation: dict[str,
     """Log an epoch and see whether it is the best so far; the earlier of two equal ones stays the best."""
     config, progress, epoch = run.config, run.progress, run.progress.epoch + 1
     rate = run.train_loader.order.num_samples / max(progress.seconds, 1e-9)
-    chosen = composite(validation, run.tasks) if config.select_by == "mean" else validation[config.select_by]
-    signed = -chosen if lower_is_better(config.select_by) else chosen
-    better = math.isfinite(signed) and (progress.best_score is None or signed > progress.best_score)
+    scored = score_of(validation, run.tasks, config.select_by)
+    better = math.isfinite(scored) and (progress.best_score is None or scored > progress.best_score)
     if better:
-        progress.best_epoch, progress.best_score, progress.best = epoch, signed, validation
-    stopping.note(progress, epoch, signed, config)
+        progress.best_epoch, progress.best_score, progress.best = epoch, scored, validation
+    stopping.note(progress, epoch, scored, config)
     run.log.say(log_block(epoch, run.tasks, train_values, validation))
     run.log.say(f"{progress.seconds:.1f} seconds, {rate:.1f} images/s" + (", best so far" if better else ""))
     run.log.event(

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
-from . import allocator, debug, engine, finishing, launching, ownership, persistence, run_folder, stopping
+from . import allocator, debug, engine, finishing, launching, ownership, resuming, run_folder, stopping
 from .batches import check_pictures, slow_transforms
 from .building import build
+from .checkpoint import Checkpoint
 from .config import Config
 from .data.labelled import Labelled, read
 from .failures import FailureLog
@@ -71,25 +72,38 @@ def train(
             if debugging:
                 labelled = debug.shrink(labelled, config, debugging)
             run = build(config, accelerator, labelled, micro_batch_size, log, is_owner)
-            if saved is not None:
-                persistence.restore(run, saved, labelled.fingerprint, allow_changes)
-            return _run(run, labelled, interrupts, debugging, saved is not None, resume == "auto" and not overwrite)
+            changes = None if saved is None else _resume(run, saved, labelled.fingerprint, allow_changes)
+            return _run(run, labelled, interrupts, debugging, changes, resume == "auto" and not overwrite)
+
+
+def _resume(run: Run, saved: Checkpoint, fingerprint: str, allow_changes: bool) -> list[str]:
+    """Put the run where a checkpoint left it; the lines say what has changed since."""
+    changes = resuming.restore(run, saved, fingerprint, allow_changes)
+    if run.accelerator.is_main_process:
+        run_folder.take_best(saved, Path(run.config.run_dir))
+    return changes
 
 
 def _run(
-    run: Run, labelled: Labelled, interrupts: Interrupts, debugging: str | None, resumed: bool, goes_on: bool
+    run: Run, labelled: Labelled, interrupts: Interrupts, debugging: str | None, changes: list[str] | None, again: bool
 ) -> Result:
-    log, progress, config = run.log, run.progress, run.config
+    """The run itself.
+
+    Args:
+        changes: what is not as it was when the run stopped; None: it starts from the beginning.
+        again: whether the same command goes on with a run that was stopped.
+    """
+    log, progress, config, resumed = run.log, run.progress, run.config, changes is not None
     log.start(config, (progress.epoch, progress.step) if resumed else None)
     log.held_out(labelled.held_out)
-    log.say(_banner(run, labelled, resumed))
+    log.say("\n".join([_banner(run, labelled, resumed), *labelled.notes, *(changes or [])]))
     if run.train_loader.data.per_sample is not None:
         log.say(slow_transforms(config, run.train_loader.data.per_sample))
     if debugging:
         log.say(debug.summary(run, labelled))
     status = engine.train(run, interrupts)
     if status == "stopped":
-        log.say(stopping.asked(interrupts.reason, progress, goes_on))
+        log.say(stopping.asked(interrupts.reason, progress, goes_on=again))
     result = Result(Path(config.run_dir), status, progress.best_epoch, progress.best)
     run_dir, figures = result.run_dir, {}
     if status == "finished" and run.accelerator.is_main_process:

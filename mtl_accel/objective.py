@@ -21,8 +21,8 @@ class Output(NamedTuple):
     total: scalar, its share of the step's balanced loss.
     losses: [T], its share of each task's loss, detached.
     logits: [B, sum of the tasks' outputs], in the tasks' order, detached.
-    parts: [T], the weighted losses with their graph, and `features`, the backbone's output: where each task's own
-        gradient is wanted, else None.
+    parts: [T], the weighted losses with their graph, and `features`, the backbone's output in float32: where each
+        task's own gradient is wanted, else None.
     """
 
     total: Tensor
@@ -74,7 +74,8 @@ class Objective(nn.Module):
 
         With a mix the images are mixed already, and so are the weights that the counts add up.
         """
-        features = self.model.backbone(images) if self.gated else None
+        # In float32, or Accelerate would give out a copy in it, which the losses do not depend on.
+        features = self.model.backbone(images).float() if self.gated else None
         logits = self.model(images) if features is None else self._through_gates(features)
         sums = [mixed_sum(self.losses[name], logits[name], targets[name], masks[name], mix) for name in self.tasks]
         losses = torch.stack(sums) / counts

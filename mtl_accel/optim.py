@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -109,6 +110,18 @@ class Schedule:
             self._scale(1 / factor)
             scheduler.step()
             self._scale(factor)
+
+    def replay(self, epochs: int, steps: int, steps_per_epoch: int) -> None:
+        """Go on from the start to the rate after so many epochs, and steps of the next one."""
+        with warnings.catch_warnings():
+            # The optimizer has stepped, though not in this process.
+            warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step", category=UserWarning)
+            for _ in range(epochs):
+                for _ in range(steps_per_epoch):
+                    self.after_step()
+                self.after_epoch()
+            for _ in range(steps):
+                self.after_step()
 
     def state_dict(self) -> dict[str, Any]:
         """Plain numbers and lists, fit for JSON."""

@@ -1,4 +1,4 @@
-"""From a run to a checkpoint and back: what is saved, and what must agree before a run goes on."""
+"""From a run to a checkpoint: what is saved of it, and what the best epoch's holds for the end of the run."""
 
 from __future__ import annotations
 
@@ -11,20 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor
 
 from . import checkpoint
 from .checkpoint import Checkpoint
-from .config import Config
-from .config.differences import differences as changed_knobs
 from .data.labels import Targets
-from .errors import UserError
-from .predictions import Predictions
 from .run import Run
-from .state import Progress, Tensors, load_optimizer_state, optimizer_state
-
-_AS_USED = ("micro_batch_size", "mixed_precision")  # null means another value on another machine
+from .state import Tensors, optimizer_state
 
 
 def save(run: Run, best: Tensor | None, root: Path, fingerprint: str, is_owner: Callable[[], bool]) -> None:
@@ -87,65 +80,3 @@ def best_validation(saved: Checkpoint) -> tuple[Tensor, dict[str, Targets]]:
     group = saved.tensors["validation"]
     tasks = [name.removesuffix(".mask") for name in group if name.endswith(".mask")]
     return group["logits"], {t: Targets(group[f"{t}.target"].numpy(), group[f"{t}.mask"].numpy()) for t in tasks}
-
-
-def restore(run: Run, saved: Checkpoint, fingerprint: str, allow_changes: bool) -> None:
-    """Put a run where a checkpoint left it. No random state is restored, since none is kept.
-
-    Raises:
-        UserError: config or data are not those of the checkpoint, and `allow_changes` is false.
-    """
-    used = {
-        "micro_batch_size": run.train_loader.order.micro_batch_size,
-        "mixed_precision": run.accelerator.mixed_precision,
-    }
-    problems = differences(saved, run.config, fingerprint, used)
-    if problems and not allow_changes:
-        raise UserError(
-            [*problems, "start with --resume.allow_changes to go on all the same, or --overwrite to begin anew"]
-        )
-    state = saved.state
-    run.bare.model.load_state_dict(saved.tensors["model"])
-    run.bare.balancer.load_state_dict(saved.tensors.get("balancer", {}))
-    if run.average is not None:
-        run.average.load_state_dict(saved.tensors.get("ema", saved.tensors["model"]))
-    load_optimizer_state(run.optimizer, saved.tensors["optimizer"], state["optimizer"])
-    run.schedule.load_state_dict(state["schedule"])
-    if run.accelerator.scaler is not None and state["scaler"]:
-        run.accelerator.scaler.load_state_dict(state["scaler"])
-    run.progress = Progress(**state["progress"])
-    seen = saved.tensors.get("seen")
-    # Only on the main process: a sample that each process had brought along would be counted once for each.
-    mine = seen is not None and run.accelerator.is_main_process
-    run.predictions = Predictions((seen["ids"], seen["logits"]) if mine and seen else None)
-
-
-def differences(saved: Checkpoint, config: Config, fingerprint: str, used: Mapping[str, Any]) -> list[str]:
-    """What is not as it was when the checkpoint was written, key by key.
-
-    `used`: knobs whose null means another value on another machine or number of processes, as they are in use here.
-    """
-    now = config.model_dump(mode="json", by_alias=True)
-    problems = [
-        f"{key}: is {json.dumps(here)}, and was {json.dumps(before)} in {saved.folder}"
-        for key, before, here in changed_knobs(_complete(saved.state["config"]), now)
-        if key not in _AS_USED
-    ]
-    for key, here in used.items():
-        before_it = saved.state[key]
-        if before_it != here:
-            problems.append(
-                f"{key}: is {here} here, and was {before_it} in {saved.folder}; the weights depend on it: "
-                f"give --{key} {before_it}"
-            )
-    if saved.state["data_fingerprint"] != fingerprint:
-        problems.append(f"data.source: images or labels are not those that {saved.folder} was trained on")
-    return problems
-
-
-def _complete(config: dict[str, Any]) -> dict[str, Any]:
-    """A saved config with the defaults of knobs that came after it."""
-    try:
-        return Config.model_validate(config).model_dump(mode="json", by_alias=True)
-    except ValidationError:
-        return config  # a knob that is gone, or takes no such value any more, is told as a difference

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from . import checkpoint, durable
+from . import checkpoint, durable, manifest
 from .checkpoint import Checkpoint
 from .data.mapped import cache_dir as cache_dir
 from .errors import UserError
 from .ownership import LOCK
 
-_OURS = frozenset({"config.json", "status.json", "log.jsonl", "checkpoints"})
+_STATUS = "status.json"
+_OURS = frozenset({_STATUS, "log.jsonl", "checkpoints"})  # not config.json: other programs have one, too
 
 
 def prepare(run_dir: Path, resume: str, overwrite: bool) -> None:
@@ -25,7 +26,9 @@ def prepare(run_dir: Path, resume: str, overwrite: bool) -> None:
         return
     if not there & _OURS:
         raise UserError(f"run_dir: {run_dir} holds {sorted(there)[:3]} and no run; choose an empty or a new folder")
+    elsewhere = resume not in ("auto", "none") and Path(resume).expanduser().resolve() != run_dir.resolve()
     if overwrite:
+        _check_that_it_may_go(run_dir, there, resume, elsewhere)
         for path in run_dir.iterdir():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
@@ -38,10 +41,26 @@ def prepare(run_dir: Path, resume: str, overwrite: bool) -> None:
             f"run_dir: {run_dir} holds a finished run; give --overwrite to replace it, another run_dir, or "
             f"--resume {run_dir} --resume.allow_changes with more epochs to train it longer"
         )
+    elif elsewhere and (run_dir / "checkpoints" / checkpoint.LAST).exists():
+        raise UserError(
+            f"run_dir: {run_dir} holds a run that has checkpoints of its own; leave out --resume to go on with it, or "
+            f"give --overwrite to go on from {resume} in its place"
+        )
+
+
+def _check_that_it_may_go(run_dir: Path, there: set[str], resume: str, elsewhere: bool) -> None:
+    """Raises: UserError where --overwrite would delete what is not a run, or what the run is to go on from."""
+    if _STATUS not in there:
+        raise UserError(
+            f"run_dir: {run_dir} holds {sorted(there)[:3]} and no {_STATUS}, which each run has, so --overwrite does "
+            "not empty it; choose another run_dir, or delete it yourself"
+        )
+    if resume not in ("auto", "none") and not elsewhere:
+        raise UserError(f"--overwrite: {run_dir} is also what --resume goes on from; leave out one of the two")
 
 
 def _status(run_dir: Path) -> str | None:
-    path = run_dir / "status.json"
+    path = run_dir / _STATUS
     return durable.read_json(path).get("status") if path.exists() else None
 
 
@@ -58,3 +77,22 @@ def find_checkpoint(run_dir: Path, resume: str) -> Checkpoint | None:
     if found is None and resume != "auto":
         raise UserError(f"--resume: {folder} holds no checkpoint; give a run folder that has checkpoints/last")
     return found
+
+
+def take_best(saved: Checkpoint, run_dir: Path) -> None:
+    """Copy the best epoch's checkpoint of the run that `saved` is from, for no later epoch may be better.
+
+    On the main process. Nothing happens where that run has none, or is this one.
+
+    Raises:
+        UserError: no space, a disk that refuses, or a best checkpoint that is damaged.
+    """
+    best, root = (saved.folder.parent / checkpoint.BEST).resolve(), run_dir / "checkpoints"
+    if not best.is_dir() or (root / checkpoint.BEST).exists():
+        return
+    with durable.storage_errors(root):
+        with durable.replace_folder(root / best.name) as folder:
+            shutil.copytree(best, folder, dirs_exist_ok=True)
+            if damage := manifest.damage(folder):
+                raise UserError(f"{best}: the best checkpoint is damaged ({damage}); restore it from a copy")
+        durable.switch_link(root / checkpoint.BEST, best.name)

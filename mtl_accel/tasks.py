@@ -82,3 +82,9 @@ def composite(values: Mapping[str, float], tasks: Mapping[str, Task]) -> float:
     """The mean of the tasks' primary metrics; those where lower is better enter with a minus sign."""
     signed = [-values[t.metric] if lower_is_better(t.metric) else values[t.metric] for t in tasks.values()]
     return float(np.mean(signed))
+
+
+def score_of(values: Mapping[str, float], tasks: Mapping[str, Task], select_by: str) -> float:
+    """What decides which epoch is the best, the higher the better: the composite, or one metric by its full name."""
+    chosen = composite(values, tasks) if select_by == "mean" else values[select_by]
+    return -chosen if lower_is_better(select_by) else chosen

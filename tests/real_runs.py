@@ -232,5 +232,10 @@ def epochs(config: Path) -> list[dict]:
     return [{key: row[key] for key in ("epoch", "train", "validation", "lr")} for row in kept]
 
 
+def end_of(config: Path) -> dict:
+    """The last row of log.jsonl."""
+    return json.loads((run_dir(config) / "log.jsonl").read_text().splitlines()[-1])
+
+
 def status(config: Path) -> dict:
     return json.loads((run_dir(config) / "status.json").read_text())

@@ -157,3 +157,25 @@ def test_a_run_that_failed_within_an_epoch_goes_on_to_the_same_weights_and_log(w
 
 def without_speed(row: dict) -> dict:
     return {key: value for key, value in row.items() if key not in ("seconds", "images_per_second")}
+
+
+def test_in_bfloat16_a_method_on_gradients_finds_the_weights_of_float32(source, tmp_path):
+    """Accelerate casts what a model gives to float32, and a gradient at a copy of the features would be none."""
+    cases = [(name, where) for name in ON_GRADIENTS for where in ("shared", "features")]
+    found: dict[str, list[list[float]]] = {}
+    for precision in ("no", "bf16"):
+        changes = {"model": {"name": "without"}, "epochs": 1, "mixed_precision": precision}
+        configs = [
+            runs.write_config(
+                tmp_path / precision / f"{name}-{where}.json",
+                source,
+                **changes
+                | {"balancing": {"name": name, "where": where}, "run_dir": str(tmp_path / precision / name / where)},
+            )
+            for name, where in cases
+        ]
+        runs.run(configs[0], "--also", os.pathsep.join(map(str, configs[1:])))
+        found[precision] = [list(rows(config, "epoch")[0]["task_weights"].values()) for config in configs]
+    for case, exact, low in zip(cases, *found.values(), strict=True):
+        assert exact != [1.0, 1.0], case
+        assert low == pytest.approx(exact, rel=0.05), case

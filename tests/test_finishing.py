@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -29,13 +28,9 @@ def trained(tmp_path_factory, source) -> tuple[Path, str]:
     return config, runs.run(config)
 
 
-def end_of(config: Path) -> dict:
-    return json.loads((runs.run_dir(config) / "log.jsonl").read_text().splitlines()[-1])
-
-
 def end_and_thresholds(config: Path) -> tuple[dict, list[float]]:
     """What the end of a run says, and the thresholds of its model."""
-    return end_of(config), finished.read(runs.run_dir(config) / "model").thresholds["attribute"].tolist()
+    return runs.end_of(config), finished.read(runs.run_dir(config) / "model").thresholds["attribute"].tolist()
 
 
 def test_the_model_has_the_thresholds_that_fit_the_best_epoch(trained, source):
@@ -48,12 +43,12 @@ def test_the_model_has_the_thresholds_that_fit_the_best_epoch(trained, source):
         assert np.array_equal(group[f"{task}.mask"], mask)
     fitted, figures = finishing.fit(group["logits"], labelled.targets["validation"], labelled.tasks, seed=0)
     assert np.array_equal(fitted["attribute"], finished.read(folder / "model").thresholds["attribute"])
-    assert end_of(config)["fitted"] == figures
+    assert runs.end_of(config)["fitted"] == figures
 
 
 def test_the_two_f1_stand_beside_each_other_under_names_of_their_own(trained):
     config, printed = trained
-    end = end_of(config)
+    end = runs.end_of(config)
     at_half, honest = end["best"]["attribute/f1_macro"], end["fitted"]["attribute/f1_macro_cross_fitted"]
     line = (
         f"Val F1 (Attribute) of the best epoch: {at_half:.6f} at threshold 0.5, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import datasets
 
@@ -24,15 +24,17 @@ def read(config: Config, tasks: Mapping[str, Task], split: str) -> tuple[dataset
         UserError: the source has no such split or no labels in it, or labels that the model does not know.
     """
     data = config.data
-    found = load(data, only=split if split == "test" else None)  # the other two are made of one another
+    problems: list[str] = []
+    only = split if split == "test" else None  # the other two are made of one another
+    found = load(data, only=only, problems=problems)
     splits = {name: table for name, table in found.splits.items() if len(table)}
     held_out = split != "test" and "train" in splits and "validation" not in splits
     if split not in splits and not held_out:
-        raise UserError(
-            f"data.source: {data.source} has no rows in a split {split!r}; it has {', '.join(splits) or 'none'}"
-        )
+        no_rows = f"data.source: {data.source} has no rows in a split {split!r}; it has {', '.join(splits) or 'none'}"
+        raise UserError([*problems, no_rows])
     origin = "train" if held_out else split
-    targets = _targets(LabelReader({origin: splits[origin]}, set()), tasks, origin)
+    reader = LabelReader({origin: splits[origin]}, set(), found.origins)
+    targets = _targets(reader, tasks, origin, problems)
     labelled = Labelled({origin: splits[origin]}, dict(tasks), {origin: targets}, found.fingerprint)
     if held_out:
         labelled = hold_out(labelled, data.validation_fraction, config.seed)
@@ -45,9 +47,10 @@ def read(config: Config, tasks: Mapping[str, Task], split: str) -> tuple[dataset
     return labelled.splits[split], labelled.targets[split]
 
 
-def _targets(reader: LabelReader, tasks: Mapping[str, Task], split: str) -> dict[str, Targets]:
+def _targets(reader: LabelReader, tasks: Mapping[str, Task], split: str, of_rows: Sequence[str]) -> dict[str, Targets]:
+    """The targets of a split. Raises UserError for wrong labels, and for what is known to be wrong with its rows."""
     targets = {name: reader.targets(task, split) for name, task in tasks.items()}
-    problems = list(reader.problems)
+    problems = [*of_rows, *reader.problems]
     for name, task in tasks.items():
         absent = [column for column in task.columns if not reader.has(split, column)]
         if 0 < len(absent) < len(task.columns):

@@ -31,6 +31,7 @@ class Labelled:
     targets: dict[str, dict[str, Targets]]
     fingerprint: str
     from_training: datasets.Dataset | None = None  # the column `id` of the rows taken from training for validation
+    notes: tuple[str, ...] = ()  # lines for the log: which columns were taken as labels where a config names none
 
     @property
     def held_out(self) -> tuple[str, ...]:
@@ -69,7 +70,7 @@ def source_of(config: DataConfig) -> str:
     return str(folder)
 
 
-def load(data: DataConfig, only: str | None = None) -> sources.Sources:
+def load(data: DataConfig, only: str | None = None, problems: list[str] | None = None) -> sources.Sources:
     """The splits of a source, or one of them; labels are not looked at. Raises UserError as `sources.load` does."""
     return sources.load(
         source_of(data),
@@ -81,6 +82,7 @@ def load(data: DataConfig, only: str | None = None) -> sources.Sources:
         id_column=data.id_column,
         max_images=data.max_images,
         only=only,
+        problems=problems,
     )
 
 
@@ -91,22 +93,24 @@ def read(config: Config) -> Labelled:
         UserError: everything that is wrong with its files, columns and cells.
     """
     data = config.data
-    found = load(data)
+    problems: list[str] = []
+    found = load(data, problems=problems)
     splits = {name: found.splits[name] for name in ("train", "validation", "test") if name in found.splits}
     if not len(splits.get("train", ())):
-        raise UserError(f"data.source: {data.source} has no training rows; it has the splits {sorted(splits)}")
+        no_rows = f"data.source: {data.source} has no training rows; it has the splits {sorted(splits)}"
+        raise UserError([*problems, no_rows])
     reserved = {"id", "image", found.image_column} | ({found.id_column} if found.id_column else set())
-    reader = LabelReader(splits, reserved)
+    reader = LabelReader(splits, reserved, found.origins)
     tasks = reader.tasks(config.tasks)
     targets = {split: {name: reader.targets(task, split) for name, task in tasks.items()} for split in splits}
-    problems = reader.problems + [
+    problems += reader.problems + [
         f"tasks.{name}: no row of the training split has a label for it; check its columns"
         for name in tasks
         if not targets["train"][name].mask.any()
     ]
     if problems:
         raise UserError(problems)
-    labelled = Labelled(splits, tasks, targets, found.fingerprint)
+    labelled = Labelled(splits, tasks, targets, found.fingerprint, notes=tuple(reader.notes))
     if not len(splits.get("validation", ())):
         labelled = hold_out(labelled, data.validation_fraction, config.seed)
     check_selection(labelled, config.select_by)

@@ -9,17 +9,14 @@ from typing import Any, NamedTuple
 
 import datasets
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from ..config.sections import MultilabelConfig, RegressionConfig, TaskConfig, primary_metric
-from ..errors import UserError
 from ..tasks import Task
-from .mapped import ROWS
-from .splits import column_of
+from .cells import read_column
+from .label_columns import ZERO_ONE, told, zero_one_columns
+from .splits import RawSplit
 
 _SHOWN = 5  # samples named for one problem
-_ZERO_ONE = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "False": 0, "True": 1, "false": 0, "true": 1}
 _ORDER = ("train", "validation", "test")
 
 
@@ -34,46 +31,6 @@ class Targets(NamedTuple):
     mask: np.ndarray
 
 
-class Cells(NamedTuple):
-    """A column's cells in some rows: the distinct values as text, and which of them each row holds (-1: blank)."""
-
-    rows: slice
-    values: list[Any]
-    codes: np.ndarray
-
-
-def text_of(value: Any) -> str | None:
-    """A cell as text: None for a blank, "3" for the 3.0 that an integer column with blanks turns into."""
-    if value is None or value != value:
-        return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).strip() or None
-
-
-def read_column(split: datasets.Dataset, name: str) -> Iterator[Cells]:
-    """Read a column by its distinct values, so many rows at a time that no more of it is ever in memory."""
-    column = column_of(split, name)
-    for start in range(0, len(column), ROWS):
-        array = column[start : start + ROWS].combine_chunks()
-        yield Cells(slice(start, start + len(array)), *_distinct(array))
-
-
-def _distinct(array: pa.Array) -> tuple[list[Any], np.ndarray]:
-    """Distinct values, lists as tuples of text, and the number of each cell's: int64 [N]."""
-    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type) or pa.types.is_fixed_size_list(array.type):
-        cells = [None if cell is None else tuple(text_of(v) for v in cell) for cell in array.to_pylist()]
-        lists: list[Any] = list(dict.fromkeys(cell for cell in cells if cell is not None))
-        code: dict[Any, int] = {cell: index for index, cell in enumerate(lists)}
-        return lists, np.array([-1 if cell is None else code[cell] for cell in cells], dtype=np.int64)
-    encoded = pc.dictionary_encode(array)
-    texts = [text_of(value) for value in encoded.dictionary.to_pylist()]
-    distinct = list(dict.fromkeys(text for text in texts if text is not None))
-    code = {text: index for index, text in enumerate(distinct)}
-    lookup = np.array([*(-1 if text is None else code[text] for text in texts), -1], dtype=np.int64)
-    return distinct, lookup[encoded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)]
-
-
 def sorted_names(names: set[str]) -> tuple[str, ...]:
     """Class names in order: numbers by value, text by code point. Never by appearance."""
     if all(name.isdecimal() for name in names):
@@ -84,13 +41,17 @@ def sorted_names(names: set[str]) -> tuple[str, ...]:
 class LabelReader:
     """Finds each task's columns and classes in the splits, and turns the columns into targets.
 
-    The splits have a column `id`, by which messages name a row.
+    Messages name a row by its line, where `origins` knows one, and by the splits' column `id`. `notes` says which
+    columns were taken where a config names none, for the log of a run.
     """
 
-    def __init__(self, splits: Mapping[str, datasets.Dataset], reserved: set[str]) -> None:
+    def __init__(
+        self, splits: Mapping[str, datasets.Dataset], reserved: set[str], origins: Mapping[str, RawSplit] | None = None
+    ) -> None:
         self.splits = {name: splits[name] for name in _ORDER if name in splits}
-        self.reserved = reserved
+        self.reserved, self.origins = reserved, origins or {}
         self.problems: list[str] = []
+        self.notes: list[str] = []
 
     def values(self, name: str) -> Iterator[Any]:
         """The values of a training column; one may come several times."""
@@ -101,13 +62,11 @@ class LabelReader:
         return name in self.splits[split].column_names
 
     def tasks(self, configs: Mapping[str, TaskConfig]) -> dict[str, Task]:
-        """Every task with its columns and classes. Raises UserError with all that the table lacks."""
+        """The tasks with their columns and classes. One whose columns are not there is a problem and left out."""
         taken = set(self.reserved)
         for config in configs.values():
             taken |= {c for c in (getattr(config, "column", None), *(getattr(config, "columns", None) or ())) if c}
         found = {name: self._task(name, config, taken) for name, config in configs.items()}
-        if self.problems:
-            raise UserError(self.problems)
         return {name: task for name, task in found.items() if task is not None}
 
     def _task(self, name: str, config: TaskConfig, taken: set[str]) -> Task | None:
@@ -138,22 +97,16 @@ class LabelReader:
 
     def _zero_one_columns(self, name: str, taken: set[str]) -> tuple[str, ...]:
         left = [column for column in self.splits["train"].column_names if column not in taken]
-        fits = [column for column in left if is_scalar(self.splits["train"], column) and self._is_zero_one(column)]
-        if not fits:
+        labels, left_out = zero_one_columns("train", self.splits["train"], left)
+        if labels:
+            others = f"; not {told(left_out)}" if left_out else ""
+            self.notes.append(f"{name}: labels {', '.join(labels)}{others}")
+        else:
             self.problems.append(
-                f"tasks.{name}.columns: none of the columns left over ({', '.join(left) or 'there is none'}) "
-                "holds only 0, 1 or blanks; name the columns"
+                f"tasks.{name}.columns: none of the columns left over ({told(left_out) or 'there is none'}) "
+                "holds only 0, 1 or blanks; correct the cells, or name the columns"
             )
-        return tuple(fits)
-
-    def _is_zero_one(self, column: str) -> bool:
-        """Whether a column holds only 0, 1 and blanks, and not blanks alone. Reads to the first other value."""
-        is_blank = True
-        for value in self.values(column):
-            if value not in _ZERO_ONE:
-                return False
-            is_blank = False
-        return not is_blank
+        return labels
 
     def targets(self, task: Task, split: str) -> Targets:
         """The targets of a task in a split; all masked where the split has no labels. Collects problems."""
@@ -184,10 +137,21 @@ class LabelReader:
             wrong = np.flatnonzero((cells.codes >= 0) & ~known[cells.codes])
             bad += [(cells.rows.start + place, cells.values[cells.codes[place]]) for place in wrong]
         if bad:
-            ids = self.splits[split].select([row for row, _ in bad[:_SHOWN]])["id"]
-            shown = ", ".join(f"id {i}: {value!r}" for i, (_, value) in zip(ids, bad, strict=False))
+            place, rows = self._places(split, [row for row, _ in bad[:_SHOWN]])
+            shown = ", ".join(f"{row}: {value!r}" for row, (_, value) in zip(rows, bad, strict=False))
             more = f", and {len(bad) - _SHOWN} more rows" if len(bad) > _SHOWN else ""
-            self.problems.append(f"{split}, column {name!r}: a cell {rule}; found {shown}{more}")
+            self.problems.append(f"{place}, column {name!r}: a cell {rule}; found {shown}{more}")
+
+    def _places(self, split: str, rows: list[int]) -> tuple[str, list[str]]:
+        """Where rows of a split stand: in a file of text, with their lines, else in the split, with their ids."""
+        ids = self.splits[split].select(rows)["id"]
+        origin = self.origins.get(split)
+        if origin is None or origin.lines is None:
+            return split, [f"id {value}" for value in ids]
+        lines = origin.lines()
+        # A blank id is a problem of its own.
+        named = [f" (id {value})" if value else "" for value in ids]
+        return origin.origin, [f"line {lines[row]}{name}" for row, name in zip(rows, named, strict=True)]
 
 
 def _rule_of(task: Task) -> tuple[Callable[[Any], Any], str]:
@@ -195,7 +159,7 @@ def _rule_of(task: Task) -> tuple[Callable[[Any], Any], str]:
     if task.kind == "regression":
         return _number, "must be a finite number or blank"
     if task.kind == "multilabel" and task.columns == task.classes:
-        return _ZERO_ONE.get, "must be 0, 1 or blank"
+        return ZERO_ONE.get, "must be 0, 1 or blank"
     known = {label: index for index, label in enumerate(task.classes)}
     origin = f"of the training split or of tasks.{task.name}.classes"
     if task.kind == "multiclass":
@@ -211,11 +175,6 @@ def _label_set(cell: Any, known: Mapping[str, int], task: Task) -> np.ndarray | 
     row = np.zeros(len(known))
     row[[known[label] for label in labels]] = 1
     return row
-
-
-def is_scalar(split: datasets.Dataset, column: str) -> bool:
-    """Whether a column holds one value a row, and so can be read by its distinct values."""
-    return isinstance(split.features[column], (datasets.Value, datasets.ClassLabel))
 
 
 def labels_in(cell: str | tuple[str, ...], task: Task) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,14 +20,25 @@ from .tables import shorten
 logger = logging.getLogger(__name__)
 
 
-def normalise(split: RawSplit, columns: Columns, finder: ImageFinder, cache: TableCache) -> tuple[Dataset, str]:
-    """Columns `id` (unique text), `image` (undecoded) and the rest; a digest of the files that the images are in.
+class Normalised(NamedTuple):
+    """A split's table, a digest of the files that its images are in, and what is wrong with its rows.
+
+    Wrong are ids that are empty or doubled, and images that are missing or outside of the data folder.
+    """
+
+    table: Dataset
+    digest: str
+    problems: list[str]
+
+
+def normalise(split: RawSplit, columns: Columns, finder: ImageFinder, cache: TableCache) -> Normalised:
+    """Columns `id` (unique text), `image` (undecoded) and the rest.
 
     Columns that can stay as they are in the source's table do; ids, paths and class names are written into the
     cache. So nothing of the table stays in memory, and while this runs only a set of the ids grows with the rows.
 
     Raises:
-        UserError: ids are empty or doubled, or images are missing or outside of the data folder.
+        UserError: the columns of ids and images are not there, or hold something else.
     """
     missing = [name for name in (columns.image, columns.id) if name and name not in split.table.column_names]
     if missing:
@@ -42,9 +53,6 @@ def normalise(split: RawSplit, columns: Columns, finder: ImageFinder, cache: Tab
     numbered = {name: feature for name, feature in labels.features.items() if _holds_class_numbers(feature)}
     files = _Files(split, columns, finder)
     written = cache.put(_batches(ids, images, {name: labels.select_columns([name]) for name in numbered}, files))
-    problems = [*_id_problems(split, columns, ids), *files.described()]
-    if problems:
-        raise UserError(problems)
     plain = [name for name in labels.column_names if name not in numbered]
     parts = [
         written.select_columns(["id"]),
@@ -52,7 +60,8 @@ def normalise(split: RawSplit, columns: Columns, finder: ImageFinder, cache: Tab
         *([labels.select_columns(plain)] if plain else []),
         *([written.select_columns(list(numbered))] if numbered else []),
     ]
-    return concatenate_datasets(parts, axis=1), files.digest.hexdigest()
+    problems = [*_id_problems(split, columns, ids), *files.described()]
+    return Normalised(concatenate_datasets(parts, axis=1), files.digest.hexdigest(), problems)
 
 
 def _batches(

@@ -35,7 +35,7 @@ class Sources:
 
     `id_column` is the source's own name of the column `id`; None: there was none, and the row number is the id.
     `fingerprint` changes when a table or an image file does. `folder` is the data folder's real path, None for a
-    data set of the Hub.
+    data set of the Hub. `origins` holds each split as the source had it: where its rows stand.
     """
 
     splits: DatasetDict
@@ -43,6 +43,7 @@ class Sources:
     id_column: str | None
     fingerprint: str
     folder: Path | None
+    origins: Mapping[str, RawSplit]
 
 
 def load(
@@ -56,6 +57,7 @@ def load(
     id_column: str | None = None,
     max_images: int | None = None,
     only: str | None = None,
+    problems: list[str] | None = None,
 ) -> Sources:
     """Reads a folder (CSVs and images, imagefolder, Parquet, save_to_disk) or a data set of the Hub.
 
@@ -63,33 +65,37 @@ def load(
     `max_images` keeps the first so many rows of each split. `streaming` concerns the Hub only, see `hub.read`.
     Tables are written into `cache_dir`, by default the user's, and read from there memory-mapped.
     `only` names one split to be sorted out and checked: pictures and columns of the others may be missing.
+    `problems`: a list that takes the problems with rows, for a caller that has more to tell and raises all at once.
 
     Raises:
         UserError: every problem with the rows of all splits at once, or why the source cannot be read.
     """
-    folder, cache = Path(source).expanduser(), TableCache(cache_dir or user_cache(None) / "tables")
-    if folder.exists():
-        finder = ImageFinder.of(folder)
-        root: Path | None = finder.roots[0]
-        raw = _read_folder(finder.roots[0], image_column, cache)
-    elif hub.is_hub_id(source):
-        root, finder = None, hub.finder()
-        raw = hub.read(source, config_name, revision, streaming=streaming, max_images=max_images, cache=cache)
+    cache = TableCache(cache_dir or user_cache(None) / "tables")
+    root = _real_path(source)
+    if root is not None:
+        finder, raw = ImageFinder.of(root), _read_folder(root, image_column, cache)
     else:
-        raise _nothing_there(source)
+        raw = hub.read(source, config_name, revision, streaming=streaming, max_images=max_images, cache=cache)
+        finder = hub.finder()
     raw = raw if only is None else [_the_one(raw, only, source)]
     columns = choose_columns(raw, image_column, id_column)
-    tables, digests = _normalise(raw, columns, finder, cache, max_images)
-    if root is not None and only is None:
+    tables, digests = _normalise(raw, columns, finder, cache, max_images, problems)
+    if root is not None and only is None and not problems:
         warn_of_unused(root, finder)
     fingerprint = _fingerprint(raw, digests if root is not None else {}, columns, max_images)
-    return Sources(DatasetDict(tables), columns.image, columns.id, fingerprint, root)
+    return Sources(DatasetDict(tables), columns.image, columns.id, fingerprint, root, {s.name: s for s in raw})
 
 
-def _nothing_there(source: str) -> UserError:
-    return UserError(
-        f"data.source: {source!r} is neither a folder that exists (looked at {Path(source).expanduser().absolute()}) "
-        "nor the id of a Hub data set, which reads owner/name. Correct the path"
+def _real_path(source: str) -> Path | None:
+    """The real path of a source on this machine, None for a data set of the Hub. Raises UserError for neither."""
+    path = Path(source).expanduser()
+    if path.exists():
+        return path.resolve()
+    if hub.is_hub_id(source):
+        return None
+    raise UserError(
+        f"data.source: {source!r} is neither a folder that exists (looked at {path.absolute()}) nor the id of a Hub "
+        "data set, which reads owner/name. Correct the path"
     )
 
 
@@ -122,19 +128,32 @@ def _read_folder(folder: Path, image_column: str | None, cache: TableCache) -> l
 
 
 def _normalise(
-    raw: list[RawSplit], columns: Columns, finder: ImageFinder, cache: TableCache, max_images: int | None
+    raw: list[RawSplit],
+    columns: Columns,
+    finder: ImageFinder,
+    cache: TableCache,
+    max_images: int | None,
+    problems: list[str] | None,
 ) -> tuple[dict[str, Dataset], dict[str, str]]:
+    """The table and the digest of each split. A list of problems takes what is wrong with rows.
+
+    Raises:
+        UserError: everything that is wrong, when a split has no table or there is no list.
+    """
     tables: dict[str, Dataset] = {}
     digests: dict[str, str] = {}
-    problems: list[str] = []
+    found: list[str] = []
     for split in raw:
         try:
-            table, digests[split.name] = normalise(split, columns, finder, cache)
+            table, digests[split.name], of_rows = normalise(split, columns, finder, cache)
             tables[split.name] = table if max_images is None else table.select(range(min(max_images, len(table))))
+            found += of_rows
         except UserError as error:  # noqa: PERF203 - the problems of every split, at once
-            problems += error.problems
-    if problems:
-        raise UserError(problems)
+            found += error.problems
+    if found and (problems is None or len(tables) < len(raw)):
+        raise UserError(found)
+    if problems is not None:
+        problems += found
     return tables, digests
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ def split_of(name: str) -> str | None:
 
 
 def text_split(name: str, text: TextTable, bases: tuple[Path, ...]) -> RawSplit:
-    return RawSplit(name, text.table, str(text.path), text.key, bases, text.lines)
+    # Kept once they are read: an error may ask for them for each of many columns.
+    return RawSplit(name, text.table, str(text.path), text.key, bases, cache(text.lines))
 
 
 def column_of(table: Dataset, name: str) -> pa.ChunkedArray:
