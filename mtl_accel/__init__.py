@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .lazy import attributes
+from .lazy import attributes, names
 
 if TYPE_CHECKING:
     from .benchmark.suite import measure
@@ -58,3 +58,4 @@ __all__ = [
 
 # torch and its kin take seconds, and --help needs none of them.
 __getattr__ = attributes(__name__, _HOMES)
+__dir__ = names(globals(), _HOMES)

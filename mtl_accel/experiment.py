@@ -73,7 +73,7 @@ def train(
                 labelled = debug.shrink(labelled, config, debugging)
             run = build(config, accelerator, labelled, micro_batch_size, log, is_owner)
             changes = None if saved is None else _resume(run, saved, labelled.fingerprint, allow_changes)
-            return _run(run, labelled, interrupts, debugging, changes)
+            return _run(run, labelled, interrupts, debugging, changes, resume == "auto" and not overwrite)
 
 
 def _resume(run: Run, saved: Checkpoint, fingerprint: str, allow_changes: bool) -> list[str]:
@@ -85,9 +85,14 @@ def _resume(run: Run, saved: Checkpoint, fingerprint: str, allow_changes: bool) 
 
 
 def _run(
-    run: Run, labelled: Labelled, interrupts: Interrupts, debugging: str | None, changes: list[str] | None
+    run: Run, labelled: Labelled, interrupts: Interrupts, debugging: str | None, changes: list[str] | None, again: bool
 ) -> Result:
-    """The run itself. `changes`: what is not as it was when the run stopped; None: it starts from the beginning."""
+    """The run itself.
+
+    Args:
+        changes: what is not as it was when the run stopped; None: it starts from the beginning.
+        again: whether the same command goes on with a run that was stopped.
+    """
     log, progress, config, resumed = run.log, run.progress, run.config, changes is not None
     log.start(config, (progress.epoch, progress.step) if resumed else None)
     log.held_out(labelled.held_out)
@@ -97,6 +102,8 @@ def _run(
     if debugging:
         log.say(debug.summary(run, labelled))
     status = engine.train(run, interrupts)
+    if status == "stopped":
+        log.say(stopping.asked(interrupts.reason, progress, goes_on=again))
     result = Result(Path(config.run_dir), status, progress.best_epoch, progress.best)
     run_dir, figures = result.run_dir, {}
     if status == "finished" and run.accelerator.is_main_process:

@@ -7,6 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 
+def names(module: Mapping[str, Any], homes: Mapping[str, str]) -> Callable[[], list[str]]:
+    """The `__dir__` of such a package, with `module` its globals: its names are told without an import."""
+    return lambda: sorted({*module, *homes})
+
+
 def attributes(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     """The `__getattr__` of a package whose names live in some of its modules: {name: module, relative to it}."""
 

@@ -116,12 +116,20 @@ def _close_in_child() -> None:
 
 
 @contextmanager
-def own(run_dir: Path) -> Iterator[RunLock]:
+def own(run_dir: Path, key: str = "run_dir") -> Iterator[RunLock]:
     """Holds the run folder for the length of the block and first removes what a killed owner left half written.
 
+    Args:
+        key: that the folder was given by, for messages.
+
     Raises:
-        UserError: another process owns it; named with its host, its process and since when.
+        UserError: it or a folder above it is a file, or another process owns it; named with its host, its process and
+            since when.
     """
+    with storage_errors(run_dir):
+        there = next(path for path in (run_dir, *run_dir.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise UserError(f"{key}: {there} is a file; give the path of a folder, which is made where it is missing")
     if not _hooked:
         os.register_at_fork(after_in_child=_close_in_child)
         _hooked.append(os.getpid())

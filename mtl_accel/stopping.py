@@ -1,4 +1,4 @@
-"""Early stopping: a run ends when its validation has not improved for some epochs."""
+"""Why a run ends before its last epoch: its validation has not improved for some epochs, or it was asked to stop."""
 
 from __future__ import annotations
 
@@ -26,3 +26,17 @@ def reason(config: Config, progress: Progress) -> str | None:
         f"stopped early after epoch {progress.epoch} of {config.epochs}: {config.select_by} has not improved{by} for "
         f"{since} epochs (early_stopping.patience {rule.patience}), the last time in epoch {progress.improved_epoch}"
     )
+
+
+def asked(by: str | None, progress: Progress, goes_on: bool) -> str:
+    """What is said of a run that was asked to stop.
+
+    Args:
+        by: a signal's name, or what else asked this process; None: another process of the run was asked.
+        goes_on: whether the same command, given again, goes on with the run.
+    """
+    step, epoch = progress.step, progress.epoch
+    before_first = "before the first step" if not epoch else f"after epoch {epoch}"
+    place = f"in epoch {epoch + 1} after step {step}" if step else before_first
+    again = "the same command" if goes_on else "the same command without --overwrite and --resume"
+    return f"stopped by {by or 'a signal to another process'} {place}, and saved; {again} goes on"

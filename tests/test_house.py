@@ -151,6 +151,13 @@ def test_importing_the_package_does_not_import_torch() -> None:
     assert json.loads(result.stdout) == [], result.stderr
 
 
+@pytest.mark.parametrize("package", ["mtl_accel", "mtl_accel.metrics"])
+def test_the_public_names_are_told_without_an_import(package: str) -> None:
+    script = f"import {package}; told = set(dir({package})); missing = set({package}.__all__) - told; print(missing); "
+    result = run(sys.executable, "-c", script + LOADED)
+    assert result.stdout.splitlines() == ["set()", "[]"], result.stderr
+
+
 def test_help_shows_every_knob_and_does_not_import_torch() -> None:
     script = f"""
 import runpy, sys

@@ -193,6 +193,19 @@ def test_per_label_rows_of_a_multiclass_task_are_its_classes() -> None:
     assert sum(row["support"] for row in rows) == mask.sum()
 
 
+@pytest.mark.parametrize(("metric", "is_alike"), [("r2", True), ("mae", False), ("rmse", False)])
+def test_a_mean_over_tasks_knows_no_unit_of_a_regression_by_r2_alone(metric: str, is_alike: bool) -> None:
+    scores, targets, mask = example("regression", 0, 20, 1, labelled=1.0)
+    task = tasks.Task("price", "regression", ("price",), ("price",), metric)
+    means = [
+        tasks.composite(
+            {task.metric: metrics.compute("regression", scores * cents, targets * cents, mask)[metric]}, {"price": task}
+        )
+        for cents in (1.0, 100.0)
+    ]
+    assert (means[1] == pytest.approx(means[0])) is is_alike
+
+
 def test_a_regression_has_no_per_label_rows() -> None:
     assert metrics.per_label("regression", *example("regression", 0, 5, 2, 1.0), ["price", "size"]) == []
 

@@ -184,5 +184,9 @@ def test_disk_without_locks_goes_by_host_and_process(
 
 def test_folder_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="file"), own(tmp_path / "file" / "run"):
-        pytest.fail("owned a file")
+    for folder in (tmp_path / "file", tmp_path / "file" / "run"):
+        with (
+            pytest.raises(UserError, match=rf"^run_dir: {tmp_path}/file is a file; give the path of a folder"),
+            own(folder),
+        ):
+            pytest.fail("owned a file")

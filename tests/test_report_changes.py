@@ -152,10 +152,11 @@ def test_how_a_run_is_carried_out_is_told_apart_from_what_it_computes() -> None:
     assert manner_changes(V1, other) == ["data num_workers 2 -> 4", "checkpoints kept 2 -> 1", "trackers: + wandb"]
 
 
-def test_the_size_of_the_wardrobe_matters_only_to_who_uses_it() -> None:
+def test_the_size_of_the_wardrobe_is_compared_only_where_both_use_it() -> None:
     sizes = {"data__source": "photos", "data__wardrobe__num_train": 10}
     assert changes(report_folders.config("v1", data__source="photos"), report_folders.config("v1", **sizes)) == []
-    assert changed(**sizes) == ["data wardrobe -> photos", "data wardrobe num_train 4000 -> 10"]
+    assert changed(**sizes) == ["data wardrobe -> photos"]
+    assert changed(data__wardrobe__num_train=10) == ["data wardrobe num_train 4000 -> 10"]
 
 
 def test_names_are_no_difference() -> None:

@@ -204,6 +204,6 @@ def test_the_script_tells_failures_last_and_wrong_keys_first(tmp_path, start):
     assert "| quickstart-lr=0.001-seed0 |" in printed
     code, printed = start(output, "--grid", '{"optimizer.lrr": [1]}', "--epoch", "2").end()
     assert code == 2 and sorted(printed.splitlines()) == [
-        f"error: {QUICK}: epoch: no such key (got 2); did you mean 'epochs'?",
-        f"error: {QUICK}: optimizer.lrr: no such key (got 1); did you mean 'lr'?",
+        "error: --epoch: no such key (got 2); did you mean 'epochs'?",
+        "error: --grid: optimizer.lrr: no such key (got 1); did you mean 'lr'?",
     ]

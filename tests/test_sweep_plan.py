@@ -74,23 +74,29 @@ def test_what_is_wrong_with_variants_is_told_by_their_names(tmp_path):
         "twice",
     ]
     (problem,) = refused([QUICK], tmp_path, {}, [], {}, {"wrong": {"optimizer.lrr": 1}})
-    assert "optimizer.lrr" in problem
+    assert problem.startswith("--variants: wrong: optimizer.lrr: no such key (got 1)")
+    (problem,) = refused([QUICK], tmp_path, {"optimzer.lr": [1]}, [], {})
+    assert problem.startswith("--grid: optimzer: no such key")
+    (problem,) = refused([QUICK], tmp_path, {}, [2**31], {})
+    assert problem == "--seeds: seed: must be less than 2147483648 (got 2147483648)"
 
 
 def test_everything_wrong_with_all_combinations_is_told_at_once_and_once(tmp_path):
     grid = {"optimizer.lrr": [1, 2], "optimizer.lr": [1e-3, -1], "epochs": [1, "a"]}
     problems = refused([QUICK, tmp_path / "none.json"], tmp_path / "out", grid, [0, 1], {"batch_size": 0})
     starts = [
-        f"{QUICK}: optimizer.lrr: no such key (got 1)",
-        f"{QUICK}: optimizer.lrr: no such key (got 2)",
-        f"{QUICK}: optimizer.lr: must be greater than 0 (got -1)",
-        f'{QUICK}: epochs: must be a valid integer (got "a")',
-        f"{QUICK}: batch_size: must be greater than 0 (got 0)",
+        "--grid: optimizer.lrr: no such key (got 1)",
+        "--grid: optimizer.lrr: no such key (got 2)",
+        "--grid: optimizer.lr: must be greater than 0 (got -1)",
+        '--grid: epochs: must be a valid integer (got "a")',
+        "--batch_size: must be greater than 0 (got 0)",
         f"{tmp_path / 'none.json'}: no such file",
     ]
     for start in starts:
         assert len([problem for problem in problems if problem.startswith(start)]) == 1
     assert len(problems) == len(starts)
+    # Of two configs it may be wrong with one only.
+    assert all(problem.endswith(f" (with {QUICK})") for problem in problems if "none.json" not in problem)
     assert not (tmp_path / "out").exists()
 
 
@@ -184,9 +190,15 @@ def test_grid_and_search_and_their_trials_exclude_one_another(tmp_path):
     ]
     with pytest.raises(UserError, match="--trials: only with --search"):
         sweep([QUICK], tmp_path, ["true"], trials=3)
-    with pytest.raises(UserError, match=r"optimizer.lr: must be greater than 0 \(got -1.0\)"):
+    with pytest.raises(UserError, match=r"^--search: optimizer.lr: must be greater than 0 \(got -1.0\)"):
         sweep([QUICK], tmp_path, ["true"], trials=3, search={"optimizer.lr": {"low": -1.0, "high": 1.0}})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_variants_are_missed_by_their_own_option(tmp_path):
+    path = tmp_path / "none.json"
+    with pytest.raises(UserError, match=f"^{path}: no such file; give --variants the path of a JSON file$"):
+        arguments(OPTIONS | {"variants": path, "search": None}, [], Path("launch/train.py"))
 
 
 OPTIONS = {

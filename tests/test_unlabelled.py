@@ -55,5 +55,7 @@ def test_pictures_in_a_table_without_ids_are_numbered(config, tmp_path):
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_a_split_that_is_not_there_is_refused_with_those_that_are(config, tmp_path, split):
     kaggle(tmp_path / "data", "filename\n1.png\n", "1.png")
-    with pytest.raises(UserError, match=f"has no {split} split; it has: train. Choose one of them"):
+    with pytest.raises(
+        UserError, match=f"has no {split} split; it has: train. Choose one of them by --split, such as --split train"
+    ):
         unlabelled.read(config, split)

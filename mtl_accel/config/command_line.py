@@ -10,7 +10,8 @@ from typing import Any
 
 from ..errors import UserError
 from .knobs import Knob, did_you_mean, is_text, walk
-from .reading import parse_json, read_json, shown, validate
+from .merging import merge, origins
+from .reading import parse_json, placed, read_json, shown, validate
 from .root import Config
 from .sections import DataConfig
 
@@ -35,11 +36,8 @@ def parse(arguments: Sequence[str], switches: Mapping[str, str]) -> tuple[Config
     if "config" not in own:
         problems.append("--config is missing; give the path of a JSON config, such as configs/quickstart.json")
         raise UserError(problems)
-    path = Path(str(own.pop("config")))
     try:
-        raw = read_json(path)
-        problems += [p for key, value in given.items() if (p := _merge(raw, key, value))]
-        config = validate(raw, str(path))
+        config = read_config(str(own.pop("config")), given)
     except UserError as error:
         raise UserError([*problems, *error.problems]) from None
     if problems:
@@ -47,17 +45,27 @@ def parse(arguments: Sequence[str], switches: Mapping[str, str]) -> tuple[Config
     return config, own
 
 
-def read_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
+def read_config(
+    path: str | Path, overrides: Mapping[str, Any] | None = None, places: Mapping[str, str] | None = None
+) -> Config:
     """The Config in a JSON file, with any knob changed by its dotted path, such as {"optimizer.lr": 3e-4}.
+
+    Args:
+        places: what messages call the place of an override, such as {"optimizer.lr": "--grid"}; left out: "--KEY".
 
     Raises:
         UserError: everything that is wrong with the file, the overrides or their values.
     """
-    raw = read_json(Path(path))
-    problems = [p for key, value in (overrides or {}).items() if (p := _merge(raw, key, value))]
+    raw, changed = read_json(Path(path)), overrides or {}
+    given = origins(raw, {key: (places or {}).get(key, f"--{key}") for key in changed})
+    problems = [placed(problem, str(path), given) for problem in merge(raw, changed)]
+    try:
+        config = validate(raw, str(path), given)
+    except UserError as error:
+        raise UserError([*problems, *error.problems]) from None
     if problems:
         raise UserError(problems)
-    return validate(raw, str(path))
+    return config
 
 
 def overrides(arguments: Sequence[str]) -> dict[str, Any]:
@@ -132,24 +140,6 @@ def _value(text: str, key: str) -> Any:
             raise
         return text
     return value if value is None or isinstance(value, str) or not is_text(Config, key.split(".")) else text
-
-
-def _merge(raw: dict[str, Any], key: str, value: Any) -> str | None:
-    """Set one dotted key; says what is wrong when the path leads through something that is no object."""
-    *parents, last = key.split(".")
-    place: Any = raw
-    for depth, part in enumerate([*parents, last]):
-        if isinstance(place, list) and part.isdecimal() and int(part) < len(place):
-            part = int(part)  # type: ignore[assignment]
-        elif not isinstance(place, dict):
-            inside = ".".join(key.split(".")[:depth])
-            holds = f"has {len(place)} entries, counted from 0" if isinstance(place, list) else f"is {shown(place)}"
-            return f"--{key}: {inside} {holds}, not {part!r}; set --{inside} as a whole"
-        if depth == len(parents):
-            place[part] = value
-        else:
-            place = place.setdefault(part, {}) if isinstance(place, dict) else place[part]
-    return None
 
 
 def help_text(command: str, summary: str, switches: Mapping[str, str]) -> str:

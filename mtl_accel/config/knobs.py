@@ -11,6 +11,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+TAGS = ("name", "kind")  # the keys that may say which branch of a union an object is
+
 
 class Knob(NamedTuple):
     """One key of a config, or the choice of a branch."""
@@ -42,7 +44,7 @@ class Branch(NamedTuple):
 
 def branch_of(model: type[BaseModel]) -> Branch | None:
     """The branch that a model is, or None for a model that stands alone."""
-    for key in ("name", "kind"):
+    for key in TAGS:
         field = model.model_fields.get(key)
         if field is not None and get_origin(field.annotation) is Literal:
             return Branch(key, get_args(field.annotation))
@@ -59,6 +61,20 @@ def models_at(root: type[BaseModel], location: Sequence[str | int]) -> list[type
         else:  # a branch's tag; or a task's name or a place in a list, which narrow nothing
             models = [m for m in models if (branch := branch_of(m)) and part in branch.tags] or models
     return models
+
+
+def held(annotation: Any, value: Any, part: str) -> tuple[Any, Any]:
+    """The type and the default of what `part` names in a value of a type; type None where no section knows it.
+
+    A union is narrowed to the branch that the value names.
+    """
+    if get_origin(annotation) in (dict, tuple):
+        return get_args(annotation)[get_origin(annotation) is dict], PydanticUndefined
+    sections = sections_in(annotation)
+    keys = value if isinstance(value, dict) else {}
+    named = [s for s in sections if (branch := branch_of(s)) and keys.get(branch.key) in branch.tags]
+    fields = [s.model_fields[part] for s in named or sections if part in s.model_fields]
+    return (fields[0].annotation, fields[0].default) if fields else (None, PydanticUndefined)
 
 
 def is_text(root: type[BaseModel], path: Sequence[str]) -> bool:

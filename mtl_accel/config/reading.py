@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ..errors import UserError
-from .knobs import branch_of, did_you_mean, models_at
-from .root import Config
+from .knobs import TAGS, branch_of, did_you_mean, models_at
+from .root import Config, Finding
 
 _SHOWN_CHARACTERS = 80  # of a wrong value
 # In the place of wrong sections, so that what the right ones get wrong together is found in the same pass.
@@ -45,17 +45,21 @@ def parse_json(text: str, place: str) -> Any:
     return value
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file. Raises UserError for a missing file, bad syntax or a doubled key."""
+def read_json(path: Path, option: str = "--config") -> dict[str, Any]:
+    """The object in a JSON file. Raises UserError for a missing file, bad syntax or a doubled key.
+
+    Args:
+        option: that the path was given to.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; give --config the path of a JSON config{_near(path)}") from None
+        raise UserError(f"{path}: no such file; give {option} the path of a JSON file{_near(path)}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); a config is a JSON file in UTF-8") from None
+        raise UserError(f"{path}: cannot be read ({error}); {option} takes a JSON file in UTF-8") from None
     value = parse_json(text, str(path))
     if not isinstance(value, dict):
-        raise UserError(f"{path}: holds {shown(value)}, not an object; a config starts with {{")
+        raise UserError(f"{path}: holds {shown(value)}, not an object; {option} takes a file that starts with {{")
     return value
 
 
@@ -65,21 +69,52 @@ def _near(path: Path) -> str:
     return f"; did you mean {path.parent / close[0]}?" if close else ""
 
 
-def validate(raw: dict[str, Any], origin: str) -> Config:
+def validate(raw: dict[str, Any], origin: str, given: Mapping[str, str] | None = None) -> Config:
     """A Config from parsed JSON. Raises UserError with one message a problem, each with its dotted path.
 
     Args:
         origin: what the messages name as the source of the values, such as the file's path.
+        given: dotted keys whose values are not from there, and the places that they are from, such as "--optimizer.lr".
     """
     try:
         return _strict(raw)
     except ValidationError as error:
         details = error.errors(include_url=False)
-    messages = [message for detail in details for message in _messages(detail, raw)]
+    found = [finding for detail in details for finding in _findings(detail, raw)]
     wrong = {str(detail["loc"][0]) for detail in details if detail["loc"]}
     if wrong:
-        messages += _problems_of_the_rest(raw, wrong)
-    raise UserError([f"{origin}: {message}" for message in messages])
+        found += _findings_of_the_rest(raw, wrong)
+    raise UserError([placed(problem, origin, given or {}, keys) for keys, problem in found])
+
+
+def placed(problem: str, origin: str, given: Mapping[str, str], keys: Collection[str] = ()) -> str:
+    """A problem, which begins with its dotted path, behind the place where its value was given.
+
+    Args:
+        keys: the top-level keys that have a part in it, where several do.
+    """
+    path = problem.partition(": ")[0]
+    above = [key for key in given if f"{path}.".startswith(f"{key}.")]
+    if above:
+        key = max(above, key=len)
+        return f"--{problem}" if given[key] == f"--{path}" else f"{given[key]}: {problem}"
+    # What stands in the file may be right there, and wrong beside another branch or number.
+    beside = [
+        place
+        for key, place in given.items()
+        if key.partition(".")[0] in keys
+        or key.startswith(f"{path}.")
+        or (_is_tag(key) and path.startswith(_parent(key)))
+    ]
+    return f"{origin}{' with ' if beside else ''}{', '.join(dict.fromkeys(beside))}: {problem}"
+
+
+def _is_tag(key: str) -> bool:
+    return key.rpartition(".")[2] in TAGS
+
+
+def _parent(key: str) -> str:
+    return "".join(key.rpartition(".")[:2])
 
 
 def _strict(raw: dict[str, Any]) -> Config:
@@ -87,36 +122,41 @@ def _strict(raw: dict[str, Any]) -> Config:
     return Config.model_validate_json(json.dumps(raw), strict=True)
 
 
-def _problems_of_the_rest(raw: dict[str, Any], wrong: set[str]) -> list[str]:
+def _findings_of_the_rest(raw: dict[str, Any], wrong: set[str]) -> list[Finding]:
     """What the top-level keys that are right by themselves get wrong together."""
     try:
         _strict(_STAND_INS | {key: value for key, value in raw.items() if key not in wrong})
     except ValidationError as error:
         findings = [finding for detail in error.errors() for finding in detail.get("ctx", {}).get("findings", [])]
-        return [finding.problem for finding in findings if not finding.keys & wrong]
+        return [finding for finding in findings if not finding.keys & wrong]
     return []
 
 
-def _messages(detail: ErrorDetails, raw: dict[str, Any]) -> list[str]:
-    context, path, value = detail.get("ctx", {}), dotted(detail["loc"], raw), shown(detail["input"])
+def _findings(detail: ErrorDetails, raw: dict[str, Any]) -> list[Finding]:
     if detail["type"] == "whole_config":
-        return [finding.problem for finding in context["findings"]]
+        return list(detail["ctx"]["findings"])
+    return [Finding(frozenset(), _message(detail, raw))]
+
+
+def _message(detail: ErrorDetails, raw: dict[str, Any]) -> str:
+    context, path, value = detail.get("ctx", {}), dotted(detail["loc"], raw), shown(detail["input"])
     if detail["type"] == "missing":
-        return [f"{path}: is missing; it has no default"]
+        choices = _choices(detail["loc"])
+        return f"{path}: is missing; it {f'must be {choices}' if choices else 'has no default'}"
     if detail["type"] == "extra_forbidden":
-        return [f"{path}: no such key (got {value}){_known_keys(detail['loc'])}"]
+        return f"{path}: no such key (got {value}){_known_keys(detail['loc'])}"
     if detail["type"] == "union_tag_invalid":
         key, wanted = context["discriminator"].strip("'"), context["expected_tags"].replace("'", "")
         hint = did_you_mean(str(context["tag"]), wanted.split(", "))
-        return [f"{path}.{key}: {context['tag']!r} is none of {wanted}{hint}"]
+        return f"{path}.{key}: {context['tag']!r} is none of {wanted}{hint}"
     if detail["type"] == "union_tag_not_found":
         key = context["discriminator"].strip("'")
-        return [f'{path}: must be an object with a "{key}" (got {value})']
+        return f'{path}: must be an object with a "{key}", {_choices((*detail["loc"], key))} (got {value})'
     hint = ""
     if detail["type"] == "literal_error" and isinstance(detail["input"], str):
         hint = did_you_mean(detail["input"], re.findall("'([^']*)'", context["expected"]))
     rule = re.sub(r"^(Value error, must|[A-Z][a-z]+ should)\b", "must", detail["msg"])
-    return [f"{path}: {rule} (got {value}){hint}"]
+    return f"{path}: {rule} (got {value}){hint}"
 
 
 def shown(value: Any) -> str:
@@ -138,6 +178,13 @@ def dotted(location: Sequence[str | int], raw: Any) -> str:
         except (KeyError, IndexError, TypeError):
             value = None
     return ".".join(parts)
+
+
+def _choices(location: tuple[str | int, ...]) -> str:
+    """The values of a key that names a branch, in words; nothing of any other key."""
+    branches = [branch for model in models_at(Config, location) if (branch := branch_of(model))]
+    tags = [tag for branch in branches if branch.key == location[-1] for tag in branch.tags]
+    return f"{'one of ' if len(tags) > 1 else ''}{', '.join(tags)}"
 
 
 def _known_keys(location: tuple[str | int, ...]) -> str:

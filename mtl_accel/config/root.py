@@ -83,7 +83,12 @@ class Config(Section):
     sync_batchnorm: bool = Field(
         False, description="On GPUs: BatchNorm's statistics over the processes' micro-batches."
     )
-    select_by: str = Field("mean", description='What the best epoch is chosen by: "mean" or a metric\'s name.')
+    select_by: str = Field(
+        "mean",
+        description='What the best epoch is chosen by: a metric or "mean", that of the primary metrics of all tasks, '
+        "errors with a minus sign. MAE and RMSE are in the unit of their columns, and a large one outweighs every "
+        'accuracy and F1: give such a task the primary_metric "r2".',
+    )
     checkpoint_every_steps: int | None = Field(
         None, gt=0, description="Also save every so many steps; null: each epoch."
     )

@@ -58,7 +58,9 @@ class DataConfig(Section):
 
 class _TaskConfig(Section):
     weight: float = Field(1.0, ge=0, description="Weight of the task's loss in the sum.")
-    primary_metric: str | None = Field(None, description="Metric in the log and in the mean; null: the kind's own.")
+    primary_metric: str | None = Field(
+        None, description="Metric in the log and in the mean; null: accuracy, f1_macro or mae, by the kind."
+    )
 
 
 class MulticlassConfig(_TaskConfig):

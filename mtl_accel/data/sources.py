@@ -103,8 +103,8 @@ def _the_one(raw: list[RawSplit], name: str, source: str) -> RawSplit:
     names = [split.name for split in raw]
     if name not in names:
         raise UserError(
-            f"data.source: {source} has no {name} split; it has: {', '.join(names)}. Choose one of them, or another "
-            "source"
+            f"data.source: {source} has no {name} split; it has: {', '.join(names)}. Choose one of them by "
+            f"--split, such as --split {names[0]}, or another source"
         )
     return raw[names.index(name)]
 

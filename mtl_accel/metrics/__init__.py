@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..lazy import attributes
+from ..lazy import attributes, names
 
 if TYPE_CHECKING:
     from .measuring import METRICS, LabelRow, compute, per_label
@@ -32,3 +32,4 @@ __all__ = [
 ]
 
 __getattr__ = attributes(__name__, _HOMES)
+__dir__ = names(globals(), _HOMES)

@@ -87,8 +87,8 @@ def in_short(config: Config) -> list[str]:
 def _differ(path: str, before: Any, after: Any) -> list[str]:
     if path in MANNERS:
         return []
-    if path == "data" and "wardrobe" not in (before.source, after.source):
-        after = after.model_copy(update={"wardrobe": before.wardrobe})  # its size is nobody's
+    if path == "data" and {before.source, after.source} != {"wardrobe"}:
+        after = after.model_copy(update={"wardrobe": before.wardrobe})  # its size is one's only, or nobody's
     return _phrases(path, before, after)
 
 

@@ -79,7 +79,7 @@ def _object(name: str, text: str | None) -> dict[str, Any] | None:
 
 
 def _file(path: Path | None) -> dict[str, Any] | None:
-    return None if path is None else read_json(path)
+    return None if path is None else read_json(path, "--variants")
 
 
 def _seeds(text: str | None) -> list[int]:

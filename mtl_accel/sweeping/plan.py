@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import itertools
 import json
@@ -70,10 +69,11 @@ def plan(
         settings = dict(zip(grid, values, strict=True))
         named = {**variant.shown, **settings}
         try:
-            made = members(path, label(named), output, settings, seeds, {**overrides, **variant.knobs})
+            places = {**variant.places, **dict.fromkeys(grid, "--grid")}
+            made = members(path, label(named), output, settings, seeds, {**overrides, **variant.knobs}, places)
             found += [replace(member, settings=named) for member in made]
         except UserError as error:
-            problems += error.problems
+            problems += error.problems if len(configs) == 1 else [_beside(path, problem) for problem in error.problems]
     doubled = _doubled([member.name for member in found])
     problems += [f"--grid: two runs would be named {name}; write one value otherwise" for name in doubled]
     problems += [problem for member in found for problem in _folder_problems(member)]
@@ -82,9 +82,18 @@ def plan(
     return found
 
 
+def _beside(path: Path, problem: str) -> str:
+    return problem if str(path) in problem else f"{problem} (with {path})"
+
+
 class _Variant(NamedTuple):
     shown: Mapping[str, str]
     knobs: Mapping[str, Any]
+
+    @property
+    def places(self) -> dict[str, str]:
+        """What messages call the place of each knob."""
+        return dict.fromkeys(self.knobs, f"--variants: {self.shown.get('variant')}")
 
 
 def _choices(variants: Mapping[str, Mapping[str, Any]] | None) -> list[_Variant]:
@@ -100,15 +109,18 @@ def members(
     settings: Mapping[str, Any],
     seeds: Sequence[int],
     overrides: Mapping[str, Any],
+    places: Mapping[str, str],
 ) -> list[Member]:
-    """The runs of one config with the same settings, one a seed. Raises UserError for what is wrong with them."""
-    # A whole branch first, then what stands in it.
-    changed = dict(sorted({**overrides, **settings}.items(), key=lambda item: item[0].count(".")))
-    changed = copy.deepcopy(changed)  # a knob within a branch is set in the branch's own object
+    """The runs of one config with the same settings, one a seed. Raises UserError for what is wrong with them.
+
+    Args:
+        places: what messages call the place of a knob, such as {"optimizer.lr": "--grid"}; left out: "--KEY".
+    """
+    changed, places = {**overrides, **settings}, {**places, **({"seed": "--seeds"} if seeds else {})}
     found: list[Member] = []
     own: tuple[int | None, ...] = (None,)
     for seed in seeds or own:
-        config = read_config(path, changed if seed is None else {**changed, "seed": seed})
+        config = read_config(path, changed if seed is None else {**changed, "seed": seed}, places)
         name = "-".join(part for part in (path.stem, middle, f"seed{config.seed}") if part)
         where = {"run_dir": str(output / name), "schema_": None}  # the schema's path counts from the file's own folder
         found.append(Member(name, settings, config.model_copy(update=where), path.stem))

@@ -44,6 +44,7 @@ class Search:
     ) -> None:
         self._optuna = extras.require("sweep", "optuna")[0]
         self.path, self.output, self.space, self.seeds, self.overrides = config, output, space, seeds, overrides
+        self._places = dict.fromkeys(space, "--search")
         self.base = self._checked()
 
     def run(self, runner: Runner, trials: int) -> None:
@@ -112,7 +113,8 @@ class Search:
     def _members(self, trial: Any) -> list[Member]:
         raw = {key: trial.params[key] for key in self.space}
         settings = {key: json.loads(raw[key]) if isinstance(e, Choices) else raw[key] for key, e in self.space.items()}
-        return members(self.path, f"trial{trial.number:03d}", self.output, settings, self.seeds, self.overrides)
+        name = f"trial{trial.number:03d}"
+        return members(self.path, name, self.output, settings, self.seeds, self.overrides, self._places)
 
     def _checked(self) -> Config:
         """The config with its overrides. The space is tried at its ends, one knob after another."""
@@ -124,7 +126,8 @@ class Search:
         for key, entry in self.space.items():
             for value in entry.ends:
                 try:
-                    members(self.path, "", self.output, {**first, key: value}, self.seeds, self.overrides)
+                    tried = {**first, key: value}
+                    members(self.path, "", self.output, tried, self.seeds, self.overrides, self._places)
                 except UserError as error:  # noqa: PERF203 (all that is wrong is told at once)
                     problems += error.problems
         if problems:

@@ -74,7 +74,7 @@ def sweep(
     else:
         trying = Search(paths[0], folder, space.parse(search), seeds, overrides or {})
         work = functools.partial(trying.run, trials=trials or 0)
-    with own(folder), Interrupts() as interrupts:
+    with own(folder, "--output"), Interrupts() as interrupts:
         runner = Runner(command, folder / "configs", interrupts)
         work(runner)
         return _ended(folder, runner)
