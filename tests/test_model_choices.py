@@ -131,5 +131,8 @@ def test_a_run_tells_a_wrong_size_before_it_reads_the_data(tmp_path: Path) -> No
 def test_the_stages_of_timm_are_opened_into_their_blocks() -> None:
     pair = build("timm_linear", OUTPUTS, None, "test_convnext")
     blocks = [block for stage in pair.backbone.stages for block in stage.blocks]
+    owner = {p: number for number, layer in enumerate(pair.layers()) for p in layer.parameters()}
+    owners = [{owner[parameter] for parameter in block.parameters()} for block in blocks]
     assert len(blocks) > len(pair.backbone.stages)
-    assert all(any(layer is block for layer in pair.layers()) for block in blocks)
+    assert all(len(of_one) == 1 for of_one in owners)
+    assert len(set.union(*owners)) == len(blocks)
