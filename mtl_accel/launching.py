@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
+from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType, broadcast_object_list, parse_flag_from_env
 from torch.nn.parallel import DistributedDataParallel
 
@@ -55,8 +56,10 @@ def start(
     """
     check_trackers(config.trackers)
     state = _find_processes(config.cpu_threads, environment)
+    precision = _precision(config, environment, state, cache)
+    _forget_another(precision)
     accelerator = Accelerator(
-        mixed_precision=_precision(config, environment, state, cache),
+        mixed_precision=precision,
         step_scheduler_with_optimizer=False,
         log_with=list(config.trackers) or None,
         project_dir=str(Path(config.run_dir)),
@@ -105,6 +108,15 @@ def _find_processes(cpu_threads: int | None, environment: Mapping[str, str]) -> 
         set_threads(cpu_threads, environment)
         keep_freed_memory()
     return state
+
+
+def _forget_another(precision: str | None) -> None:
+    """Accelerate has one precision for a process, and the run before in this one may have had another.
+
+    It has no public way to change it, and would end with an error that asks for a new process.
+    """
+    if precision is not None and AcceleratorState._shared_state.get("_mixed_precision", precision) != precision:
+        AcceleratorState._reset_state()
 
 
 def _precision(config: Config, environment: Mapping[str, str], state: PartialState, cache: Path | None) -> str | None:

@@ -85,6 +85,12 @@ def test_the_launcher_s_precision_holds_where_the_config_says_none(monkeypatch, 
     assert launching.start(config_of(mixed_precision=configured))[0].mixed_precision == expected
 
 
+def test_runs_one_after_another_in_one_process_have_each_its_precision():
+    launching.start_inference("launch/predict.py", 1, {})
+    for precision in ("bf16", "no", "bf16"):
+        assert launching.start(config_of(mixed_precision=precision))[0].mixed_precision == precision
+
+
 @pytest.mark.parametrize("launched", [None, "no"])  # which the launcher says where nobody said anything
 def test_where_nobody_says_a_precision_the_faster_one_is_taken_and_kept(monkeypatch, tmp_path, launched):
     if launched is not None:
