@@ -42,7 +42,7 @@ def restore(run: Run, saved: Checkpoint, fingerprint: str, allow_changes: bool) 
         raise UserError(
             [*changes.values(), "start with --resume.allow_changes to go on all the same, or --overwrite to begin anew"]
         )
-    if changes and (problems := _misfits(run, saved)):
+    if problems := _misfits(run, saved):  # without a change, too: another version of ours may have saved it
         raise UserError([*problems, "put back what cannot change on resume, or give --overwrite to begin anew"])
     run.progress = Progress(**saved.state["progress"])
     _load_learned(run, saved, follows=bool(changes))
