@@ -99,7 +99,8 @@ def _misfits(run: Run, saved: Checkpoint) -> list[str]:
         if others:
             shapes = f"{others[0]} is {here.get(others[0], 'not there')}, and was {there.get(others[0], 'not there')}"
             problems.append(f"{knobs}: {len(others)} tensors differ from those in {saved.folder} ({shapes})")
-    if not problems and _kept_by_optimizer(run, saved.state["config"]) != _kept_by_optimizer(run, _now(run)):
+    before = _config_of(saved)
+    if not problems and (before is None or _kept_by_optimizer(run, before) != _kept_by_optimizer(run, run.config)):
         problems.append(
             "optimizer.name, no_decay_on_norms_and_biases, model.backbone_lr_scale, model.layer_lr_decay: the "
             f"optimizer in {saved.folder} is another one, or groups the parameters otherwise"
@@ -107,18 +108,10 @@ def _misfits(run: Run, saved: Checkpoint) -> list[str]:
     return problems
 
 
-def _kept_by_optimizer(run: Run, config: dict[str, Any]) -> tuple[str, list[list[int]]] | None:
+def _kept_by_optimizer(run: Run, config: Config) -> tuple[str, list[list[int]]]:
     """What an optimizer's state depends on: which one it is, and the parameters of each group in order."""
-    try:
-        as_typed = Config.model_validate(config)
-    except ValidationError:
-        return None  # no config of this version: one cannot know what its optimizer has kept
-    groups = parameter_groups(run.bare, run.bare.model, as_typed)
-    return as_typed.optimizer.name, [[id(parameter) for parameter in group["params"]] for group in groups]
-
-
-def _now(run: Run) -> dict[str, Any]:
-    return run.config.model_dump(mode="json", by_alias=True)
+    groups = parameter_groups(run.bare, run.bare.model, config)
+    return config.optimizer.name, [[id(parameter) for parameter in group["params"]] for group in groups]
 
 
 def differences(saved: Checkpoint, config: Config, fingerprint: str, used: Mapping[str, Any]) -> dict[str, str]:
@@ -126,10 +119,12 @@ def differences(saved: Checkpoint, config: Config, fingerprint: str, used: Mappi
 
     `used`: knobs whose null means another value on another machine or number of processes, as they are in use here.
     """
-    now = config.model_dump(mode="json", by_alias=True)
+    typed, now = _config_of(saved), config.model_dump(mode="json", by_alias=True)
+    # A knob that is gone, or takes no such value any more, is told as a difference.
+    before_all = saved.state["config"] if typed is None else typed.model_dump(mode="json", by_alias=True)
     changes = {
         key: f"{key}: is {json.dumps(here)}, and was {json.dumps(before)} in {saved.folder}"
-        for key, before, here in changed_knobs(_complete(saved.state["config"]), now)
+        for key, before, here in changed_knobs(before_all, now)
         if key not in _AS_USED
     }
     for key, here in used.items():
@@ -144,9 +139,9 @@ def differences(saved: Checkpoint, config: Config, fingerprint: str, used: Mappi
     return changes
 
 
-def _complete(config: dict[str, Any]) -> dict[str, Any]:
-    """A saved config with the defaults of knobs that came after it."""
+def _config_of(saved: Checkpoint) -> Config | None:
+    """The config of a checkpoint, with the defaults of knobs that came after it; None: no config of this version."""
     try:
-        return Config.model_validate(config).model_dump(mode="json", by_alias=True)
+        return Config.model_validate(saved.state["config"])
     except ValidationError:
-        return config  # a knob that is gone, or takes no such value any more, is told as a difference
+        return None

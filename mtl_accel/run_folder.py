@@ -26,9 +26,10 @@ def prepare(run_dir: Path, resume: str, overwrite: bool) -> None:
         return
     if not there & _OURS:
         raise UserError(f"run_dir: {run_dir} holds {sorted(there)[:3]} and no run; choose an empty or a new folder")
-    elsewhere = resume not in ("auto", "none") and Path(resume).expanduser().resolve() != run_dir.resolve()
+    is_named = resume not in ("auto", "none")
+    is_source = is_named and Path(resume).expanduser().resolve() == run_dir.resolve()
     if overwrite:
-        _check_that_it_may_go(run_dir, there, resume, elsewhere)
+        _check_that_it_may_go(run_dir, there, is_source)
         for path in run_dir.iterdir():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
@@ -41,21 +42,21 @@ def prepare(run_dir: Path, resume: str, overwrite: bool) -> None:
             f"run_dir: {run_dir} holds a finished run; give --overwrite to replace it, another run_dir, or "
             f"--resume {run_dir} --resume.allow_changes with more epochs to train it longer"
         )
-    elif elsewhere and (run_dir / "checkpoints" / checkpoint.LAST).exists():
+    elif is_named and not is_source and (run_dir / "checkpoints" / checkpoint.LAST).exists():
         raise UserError(
             f"run_dir: {run_dir} holds a run that has checkpoints of its own; leave out --resume to go on with it, or "
             f"give --overwrite to go on from {resume} in its place"
         )
 
 
-def _check_that_it_may_go(run_dir: Path, there: set[str], resume: str, elsewhere: bool) -> None:
+def _check_that_it_may_go(run_dir: Path, there: set[str], is_source: bool) -> None:
     """Raises: UserError where --overwrite would delete what is not a run, or what the run is to go on from."""
     if _STATUS not in there:
         raise UserError(
             f"run_dir: {run_dir} holds {sorted(there)[:3]} and no {_STATUS}, which each run has, so --overwrite does "
             "not empty it; choose another run_dir, or delete it yourself"
         )
-    if resume not in ("auto", "none") and not elsewhere:
+    if is_source:
         raise UserError(f"--overwrite: {run_dir} is also what --resume goes on from; leave out one of the two")
 
 
