@@ -30,8 +30,9 @@ class HalfwaySum:
     def before(self, index: int) -> None:
         """Call before each micro-batch: at the second half the gradients so far are put aside."""
         if index == self.middle:
-            self._first = [parameter.grad for parameter in self.parameters]
             for parameter in self.parameters:
+                # A copy: the gradient may lie in memory that somebody else writes to, as DDP does to its buckets.
+                self._first.append(None if parameter.grad is None else parameter.grad.clone())
                 parameter.grad = None
 
     def finish(self) -> None:

@@ -126,6 +126,18 @@ def test_one_process_sums_to_the_bits_of_two(count):
     assert torch.equal(parameters[2].grad, sum_in_order([part[2] for part in parts[middle:]]))
 
 
+def test_the_first_half_is_kept_where_gradients_lie_in_memory_that_is_written_again():
+    """As DDP's buckets are, which a gradient may be a view of."""
+    parameter, bucket = nn.Parameter(torch.zeros(50)), torch.zeros(50)
+    halves = HalfwaySum([parameter], 4, 1)
+    for index in range(4):
+        halves.before(index)
+        bucket.mul_(parameter.grad is not None).add_(index + 1)
+        parameter.grad = bucket
+    halves.finish()
+    assert parameter.grad is not None and torch.equal(parameter.grad, torch.full((50,), 10.0))
+
+
 def test_a_gradient_of_the_first_half_alone_is_kept():
     parameters = [nn.Parameter(torch.zeros(50))]
     parts = [[torch.ones(50)], [torch.ones(50)], [None], [None]]
