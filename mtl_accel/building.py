@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from . import backward, balancing, curves, freezing, keyed, models, persistence
+from . import backward, balancing, curves, freezing, keyed, launching, models, persistence
 from .averaging import WeightAverage
 from .batches import loaders, train_transforms
 from .batchnorm import RunningStatistics
@@ -44,7 +44,7 @@ def build(
     objective = _objective(config, labelled, accelerator, losses, order.num_micro_batches)
     optimizer = build_optimizer(config.optimizer, parameter_groups(objective, objective.model, config))
     schedule = Schedule(optimizer, config.scheduler, config.epochs, order.num_steps, config.warmup_epochs)
-    wrapped, prepared = accelerator.prepare(objective, optimizer)
+    wrapped, prepared = launching.wrap(accelerator, objective, optimizer)
     return Run(
         config=config,
         accelerator=accelerator,

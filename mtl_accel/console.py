@@ -32,10 +32,14 @@ def told(main: Callable[[], int]) -> int:
     try:
         return main()
     except UserError as error:
-        if int(os.environ.get("RANK", 0)) > 0:
+        # Of an error that every process has, the first one of each host speaks; it must not be ended before.
+        is_first = int(os.environ.get("LOCAL_RANK" if error.everywhere else "RANK", 0)) == 0
+        if not is_first:
             # Most errors are met by every process alike, and the first one prints them. When only this one met
             # it, the others are still alive after a while, and it must speak for itself.
             time.sleep(_SECONDS_FOR_THE_FIRST)
+            if error.everywhere:
+                return EXIT_CODE
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr, flush=True)
         return EXIT_CODE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,19 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
-from . import allocator, debug, engine, finishing, launching, ownership, resuming, run_folder, stopping
+from . import (
+    agreement,
+    allocator,
+    ambient,
+    debug,
+    engine,
+    finishing,
+    launching,
+    ownership,
+    resuming,
+    run_folder,
+    stopping,
+)
 from .batches import check_pictures, slow_transforms
 from .building import build
 from .checkpoint import Checkpoint
@@ -61,19 +74,30 @@ def train(
     run_dir = Path(config.run_dir)
     with Interrupts() as interrupts, _owned(accelerator, run_dir) as is_owner:
         log = RunLog(run_dir, accelerator)
-        if accelerator.is_main_process:
-            run_folder.prepare(run_dir, resume, overwrite)
-            FailureLog(run_dir, accelerator.process_index).clear()
-        accelerator.wait_for_everyone()
-        saved = run_folder.find_checkpoint(run_dir, resume)
+        agreement.on_every_process(lambda: _prepare(accelerator, run_dir, resume, overwrite))
+        saved = agreement.on_every_process(lambda: run_folder.find_checkpoint(run_dir, resume))
+        agreement.require_same_checkpoint(None if saved is None else saved.folder)
         with log.recording():
-            check_pictures(config)
-            labelled = read(config)
+            labelled = agreement.on_every_process(lambda: _read(config))
+            agreement.require_same_data(labelled)
             if debugging:
                 labelled = debug.shrink(labelled, config, debugging)
             run = build(config, accelerator, labelled, micro_batch_size, log, is_owner)
+            pixels = {"train": run.train_loader.data.pixels, "validation": run.validation_loader.data.pixels}
+            agreement.require_same_pictures(pixels)
             changes = None if saved is None else _resume(run, saved, labelled.fingerprint, allow_changes)
             return _run(run, labelled, interrupts, debugging, changes, resume == "auto" and not overwrite)
+
+
+def _prepare(accelerator: Accelerator, run_dir: Path, resume: str, overwrite: bool) -> None:
+    if accelerator.is_main_process:
+        run_folder.prepare(run_dir, resume, overwrite)
+        FailureLog(run_dir, accelerator.process_index).clear()
+
+
+def _read(config: Config) -> Labelled:
+    check_pictures(config)
+    return read(config)
 
 
 def _resume(run: Run, saved: Checkpoint, fingerprint: str, allow_changes: bool) -> list[str]:
@@ -96,7 +120,7 @@ def _run(
     log, progress, config, resumed = run.log, run.progress, run.config, changes is not None
     log.start(config, (progress.epoch, progress.step) if resumed else None)
     log.held_out(labelled.held_out)
-    log.say("\n".join([_banner(run, labelled, resumed), *labelled.notes, *(changes or [])]))
+    log.say("\n".join([_banner(run, labelled, resumed), *_ambient(run), *labelled.notes, *(changes or [])]))
     if run.train_loader.data.per_sample is not None:
         log.say(slow_transforms(config, run.train_loader.data.per_sample))
     if debugging:
@@ -126,10 +150,22 @@ def _run(
 def _owned(accelerator: Accelerator, run_dir: Path) -> Iterator[Callable[[], bool]]:
     """The run folder's lock, held by the main process, which alone writes."""
     with ExitStack() as stack:
-        if accelerator.is_main_process:
-            yield stack.enter_context(ownership.own(run_dir)).still_owned
-        else:
-            yield lambda: False
+
+        def acquire() -> Callable[[], bool]:
+            is_main = accelerator.is_main_process
+            return stack.enter_context(ownership.own(run_dir)).still_owned if is_main else lambda: False
+
+        yield agreement.on_every_process(acquire)
+
+
+def _ambient(run: Run) -> list[str]:
+    """What holds beside the config, or had to give way to it."""
+    found = ambient.in_force(run.config, os.environ, run.accelerator.device.type)
+    lines = [f"{name} is {value}" for name, value in found.items()]
+    launched, configured = launching.launched_precision(os.environ), run.config.mixed_precision
+    if launched is not None and configured not in (None, launched):
+        lines.append(f"mixed_precision {configured!r} of the config holds, and not {launched!r} of the launcher")
+    return lines
 
 
 def _banner(run: Run, labelled: Labelled, resumed: bool) -> str:

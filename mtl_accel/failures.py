@@ -29,7 +29,9 @@ class FailureLog:
         self.path.unlink(missing_ok=True)
 
     def add(self, error: BaseException) -> bool:
-        """Note a failure. True: it is the first."""
+        """Note a failure. True: it is the first, or this host has no run folder in which another one would stand."""
+        if not self.path.parent.is_dir():
+            return True
         head = (str(error) or type(error).__name__).splitlines()[0]
         body = str(error) if isinstance(error, UserError) else "".join(traceback.format_exception(error))
         record = f"process {self.rank}: {head}\n{body}\n"
@@ -52,6 +54,7 @@ class FailureLog:
         try:
             yield
         except Exception as error:
-            if not self.add(error):
+            everywhere = isinstance(error, UserError) and error.everywhere  # other hosts have to be told, too
+            if not self.add(error) and not everywhere:
                 raise SystemExit(EXIT_CODE if isinstance(error, UserError) else 1) from error
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch.nn.parallel import DistributedDataParallel
 
+from . import launching
 from .config import Config
 from .models.pair import Pair
 from .run import Run
@@ -40,6 +41,5 @@ def _unfreeze(run: Run) -> None:
         run.objective = run.accelerator.unwrap_model(run.objective, keep_fp32_wrapper=False)
         run.accelerator.free_memory()  # lets go of the old wrapper, whose hooks would stay on the heads
         # Where they are, they stay: moving would put new tensors in the place of buffers that others hold.
-        stay = [False, False]
-        run.objective, run.optimizer = run.accelerator.prepare(run.objective, run.optimizer, device_placement=stay)
+        run.objective, run.optimizer = launching.wrap(run.accelerator, run.objective, run.optimizer, moves=False)
         run.backward.wrapped = run.objective

@@ -15,12 +15,12 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType, broadcast_object_list, parse_flag_from_env
 from torch.nn.parallel import DistributedDataParallel
 
-from . import precision
+from . import agreement, ambient, precision
 from .allocator import keep_freed_memory
 from .config import Config
 from .data.loading import check_sizes
 from .errors import UserError
-from .runlog import check_trackers
+from .runlog import tracker_problems
 
 _SUPPORTED = (
     DistributedType.NO,
@@ -52,10 +52,12 @@ def start(
     """The Accelerator and the micro-batch size of a run. `cache` is the folder that keeps what was measured.
 
     Raises:
-        UserError: the processes found one another not, or the config does not fit the machine.
+        UserError: the processes did not form a group, they differ in config or code, something would change the
+            numbers behind the config, or the config does not fit the machine.
     """
-    check_trackers(config.trackers)
-    state = _find_processes(config.cpu_threads, environment)
+    if problems := [*tracker_problems(config.trackers), *ambient.problems(config, environment, None)]:
+        raise UserError(problems)
+    state = _join(config, config.cpu_threads, environment, "launch/train.py")
     precision = _precision(config, environment, state, cache)
     _forget_another(precision)
     accelerator = Accelerator(
@@ -64,7 +66,7 @@ def start(
         log_with=list(config.trackers) or None,
         project_dir=str(Path(config.run_dir)),
     )
-    micro_batch_size = check(accelerator, config, environment)
+    micro_batch_size = agreement.on_every_process(lambda: check(accelerator, config))
     set_ddp(accelerator, config, micro_batch_size)
     if state.device.type != "cpu":
         set_cuda()
@@ -81,6 +83,23 @@ def set_ddp(accelerator: Accelerator, config: Config, micro_batch_size: int) -> 
     accelerator.ddp_handler.static_graph = one_each and not by_task
 
 
+def wrap(
+    accelerator: Accelerator, objective: torch.nn.Module, optimizer: torch.optim.Optimizer, *, moves: bool = True
+) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+    """Mixed precision, and DDP where there are other processes, for the objective and its optimizer.
+
+    A group of one process has nothing to sum. DDP would still own the gradients, and Accelerate's `no_sync` does
+    nothing in it, so that each micro-batch would write into the same buckets.
+
+    Args:
+        moves: to the device; else all stay where they are.
+    """
+    if accelerator.num_processes > 1:
+        return accelerator.prepare(objective, optimizer, device_placement=[moves, moves])
+    wrapped = accelerator.prepare_model(objective, device_placement=moves, evaluation_mode=True)
+    return wrapped, accelerator.prepare(optimizer, device_placement=[moves])
+
+
 def start_inference(script: str, cpu_threads: int | None, environment: Mapping[str, str] = os.environ) -> Accelerator:
     """The Accelerator of a script that trains nothing: it deals batches to the processes and gathers what they say.
 
@@ -90,11 +109,13 @@ def start_inference(script: str, cpu_threads: int | None, environment: Mapping[s
         script: such as "launch/predict.py", for messages.
 
     Raises:
-        UserError: the processes found one another not, or were started in a way that is not supported.
+        UserError: the processes did not form a group, differ in their code, or were started in a way that is not
+            supported.
     """
-    state = _find_processes(cpu_threads, environment)
+    if problems := ambient.problems(None, environment, None):
+        raise UserError(problems)
+    state = _join(None, cpu_threads, environment, script)
     accelerator = Accelerator()
-    check_processes(accelerator, environment, script)
     if problems := _unsupported(accelerator):
         raise UserError(problems)
     if state.device.type != "cpu":
@@ -102,30 +123,42 @@ def start_inference(script: str, cpu_threads: int | None, environment: Mapping[s
     return accelerator
 
 
-def _find_processes(cpu_threads: int | None, environment: Mapping[str, str]) -> PartialState:
+def _join(config: Config | None, cpu_threads: int | None, environment: Mapping[str, str], script: str) -> PartialState:
+    """Find the other processes, and see that all of them are about to do the same."""
     state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+    check_processes(state.num_processes, environment, script)
     if state.device.type == "cpu":
         set_threads(cpu_threads, environment)
         keep_freed_memory()
+    agreement.raise_together(ambient.problems(config, environment, state.device.type))
+    agreement.require_same_start(config, ambient.in_force(config, environment, state.device.type))
     return state
 
 
-def _forget_another(precision: str | None) -> None:
+def _forget_another(precision: str) -> None:
     """Accelerate has one precision for a process, and the run before in this one may have had another.
 
     It has no public way to change it, and would end with an error that asks for a new process.
     """
-    if precision is not None and AcceleratorState._shared_state.get("_mixed_precision", precision) != precision:
+    if AcceleratorState._shared_state.get("_mixed_precision", precision) != precision:
         AcceleratorState._reset_state()
 
 
-def _precision(config: Config, environment: Mapping[str, str], state: PartialState, cache: Path | None) -> str | None:
+def launched_precision(environment: Mapping[str, str]) -> str | None:
+    """That of `accelerate launch`, or of notebook_launcher, whose variable Accelerate itself does not read.
+
+    None: nobody said one; both say "no" then, too.
+    """
+    said = (environment.get(name) for name in ("ACCELERATE_MIXED_PRECISION", "MIXED_PRECISION"))
+    return next((value for value in said if value in ("bf16", "fp16")), None)
+
+
+def _precision(config: Config, environment: Mapping[str, str], state: PartialState, cache: Path | None) -> str:
     """The config's, else the launcher's, else the faster one: the first process finds it for all."""
-    launched = environment.get("ACCELERATE_MIXED_PRECISION", "no")  # "no" is also what it says when nobody asked
-    if config.mixed_precision is not None or launched != "no":
-        return config.mixed_precision
+    if chosen := config.mixed_precision or launched_precision(environment):
+        return chosen
     found = [precision.fastest(config, state.device, cache) if state.is_main_process else None]
-    return broadcast_object_list(found)[0]
+    return str(broadcast_object_list(found)[0])
 
 
 def set_cuda() -> None:
@@ -158,12 +191,12 @@ def _leave() -> None:
     PartialState().destroy_process_group()
 
 
-def check_processes(accelerator: Accelerator, environment: Mapping[str, str], script: str) -> None:
+def check_processes(found: int, environment: Mapping[str, str], script: str) -> None:
     """Raises: UserError when there are fewer processes than were launched."""
     wanted = int(environment.get("WORLD_SIZE", 1))
-    if accelerator.num_processes != wanted:
+    if found != wanted:
         raise UserError(
-            f"WORLD_SIZE is {wanted}, but this process found {accelerator.num_processes}: the processes would work "
+            f"WORLD_SIZE is {wanted}, but this process found {found}: the processes would work "
             f"apart and overwrite one another's files. On CPUs start them with: ACCELERATE_USE_CPU=true "
             f"accelerate launch --multi_gpu --num_processes {wanted} {script} ..."
         )
@@ -178,9 +211,8 @@ def _unsupported(accelerator: Accelerator) -> list[str]:
     ]
 
 
-def check(accelerator: Accelerator, config: Config, environment: Mapping[str, str]) -> int:
+def check(accelerator: Accelerator, config: Config) -> int:
     """Compare what was started with what was asked for; returns the micro-batch size."""
-    check_processes(accelerator, environment, "launch/train.py")
     problems = _unsupported(accelerator)
     on_cpu = accelerator.device.type == "cpu"
     if on_cpu and accelerator.mixed_precision == "fp16":

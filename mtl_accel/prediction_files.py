@@ -10,7 +10,7 @@ import datasets
 import numpy as np
 import pandas as pd
 
-from . import answers, durable, launching, submission
+from . import agreement, answers, durable, launching, submission
 from .config import Config, run_config
 from .data import unlabelled
 from .data.mapped import TableCache, cache_dir
@@ -52,10 +52,16 @@ def predict(
     """
     config = config or run_config(Path(run), (), whole=True)
     accelerator = launching.start_inference("launch/predict.py", config.cpu_threads)
-    predictor = load(run, num_workers=config.data.num_workers, accelerator=accelerator)
-    pictures, expected = _expected(predictor, config, split)
-    submissions = plan(expected, sample_submission, multilabel_form, _tables(config))
-    _check_folder(Path(output), submissions, overwrite)
+
+    def prepare() -> tuple[Predictor, datasets.Dataset, Expected, list[Submission]]:
+        predictor = load(run, num_workers=config.data.num_workers, accelerator=accelerator)
+        pictures, expected = _expected(predictor, config, split)
+        submissions = plan(expected, sample_submission, multilabel_form, _tables(config))
+        _check_folder(Path(output), submissions, overwrite)
+        return predictor, pictures, expected, submissions
+
+    predictor, pictures, expected, submissions = agreement.on_every_process(prepare)
+    agreement.require_same_question(split, pictures, {}, predictor.model.state_dict().values())
     scores = predictor.probabilities(pictures, flip=flip, name=split)
     launching.leave_at_exit()
     if not accelerator.is_main_process:

@@ -30,15 +30,14 @@ from .tasks import SHORT_NAMES, Task
 _PACKAGES = ("mtl_accel", "torch", "torchvision", "accelerate", "datasets", "evaluate", "numpy", "pillow")
 
 
-def check_trackers(names: Sequence[str]) -> None:
-    """Raises UserError for a tracker that does not exist or is not installed; Accelerate would only warn."""
+def tracker_problems(names: Sequence[str]) -> list[str]:
+    """A line for each tracker that does not exist or is not installed; Accelerate would only warn."""
     installed = {str(name) for name in get_available_trackers()}
     known = sorted(LOGGER_TYPE_TO_CLASS)
     problems = [f"trackers: {name!r} is none of {', '.join(known)}" for name in names if name not in known]
     missing = [name for name in names if name in known and name not in installed]
     problems += [f"trackers: {name!r} is not installed; pip install {name}, or leave it out" for name in missing]
-    if problems:
-        raise UserError(problems)
+    return problems
 
 
 def environment(accelerator: Accelerator) -> dict[str, Any]:
@@ -140,11 +139,12 @@ class RunLog:
             with failures.told_once():
                 yield
         except BaseException as error:
-            # A process that failed because another one did ends with SystemExit, and then the cause is there.
-            code = error.code if isinstance(error, SystemExit) else EXIT_CODE if isinstance(error, UserError) else 1
-            message = failures.cause() if isinstance(error, Exception | SystemExit) else type(error).__name__
-            self.event("end", status="failed", message=message)
-            self.status("failed", exit_code=code, message=message)
+            if self.active:
+                # One that failed because another process did ends with SystemExit, and then the cause is there.
+                code = error.code if isinstance(error, SystemExit) else EXIT_CODE if isinstance(error, UserError) else 1
+                message = failures.cause() if isinstance(error, Exception | SystemExit) else type(error).__name__
+                self.event("end", status="failed", message=message)
+                self.status("failed", exit_code=code, message=message)
             raise
 
     def _drop_cut_line(self) -> None:

@@ -143,15 +143,15 @@ class Sharded(OfThree):
 
 def test_sizes_that_do_not_divide_are_refused_with_sizes_that_do():
     with pytest.raises(UserError, match=r"batch_size: 64 cannot be dealt to 3 processes; set it to 63 or 66"):
-        launching.check(OfThree(), config_of(), {"WORLD_SIZE": "3"})
+        launching.check(OfThree(), config_of())
     with pytest.raises(UserError, match=r"micro-batches of 16 .* 3 processes; set batch_size to a multiple of 48"):
-        launching.check(OfThree(), config_of(micro_batch_size=16), {"WORLD_SIZE": "3"})
-    assert launching.check(OfThree(), config_of(batch_size=48), {"WORLD_SIZE": "3"}) == 16
+        launching.check(OfThree(), config_of(micro_batch_size=16))
+    assert launching.check(OfThree(), config_of(batch_size=48)) == 16
 
 
 def test_sharded_training_is_refused_by_name():
     with pytest.raises(UserError, match=r"FSDP is not supported.*many_gpus\.yaml"):
-        launching.check(Sharded(), config_of(batch_size=48), {"WORLD_SIZE": "3"})
+        launching.check(Sharded(), config_of(batch_size=48))
 
 
 def launch(*arguments: str, folder: Path, **variables: str) -> subprocess.CompletedProcess:

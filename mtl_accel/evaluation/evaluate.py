@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 
-from .. import durable, launching, scoring
+from .. import agreement, durable, launching, scoring
 from ..config import Config, run_config
 from ..data import evaluated
+from ..data.labels import Targets
 from ..losses import build
-from ..predictor import load, require_finite
+from ..predictor import Predictor, load, require_finite
 from ..runlog import without_nan
 from . import bootstrap, figures, weighted
 from .decisions import CROSS_FITTED, STORED
@@ -43,8 +45,13 @@ def evaluate(
     run = Path(run)
     config = run_config(run, ()) if config is None else config
     accelerator = launching.start_inference("launch/evaluate.py", config.cpu_threads)
-    predictor = load(run, num_workers=config.data.num_workers, accelerator=accelerator)
-    table, targets = evaluated.read(config, predictor.tasks, split)
+
+    def prepare() -> tuple[Predictor, datasets.Dataset, dict[str, Targets]]:
+        predictor = load(run, num_workers=config.data.num_workers, accelerator=accelerator)
+        return predictor, *evaluated.read(config, predictor.tasks, split)
+
+    predictor, table, targets = agreement.on_every_process(prepare)
+    agreement.require_same_question(split, table, targets, predictor.model.state_dict().values())
     logits = predictor.logits(table, name=split)
     launching.leave_at_exit()
     if not accelerator.is_main_process:

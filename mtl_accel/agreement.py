@@ -1,0 +1,220 @@
+"""All processes of a launch have the same config, code and data, or none of them goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import datasets
+import numpy as np
+from accelerate import PartialState
+from accelerate.utils import gather_object
+from torch import Tensor
+
+from . import manifest
+from .config import Config
+from .config.differences import OF_A_HOST, flat
+from .data.labelled import Labelled
+from .data.labels import Targets
+from .data.pixels import Pixels
+from .data.splits import ids_of
+from .errors import UserError
+
+T = TypeVar("T")
+
+_SHOWN = 8  # differences in one error
+_PICTURES = 16  # of a split that are compared
+# What computes the numbers of a run: other versions decode, draw or add otherwise.
+_PACKAGES = ("torch", "torchvision", "accelerate", "numpy", "pillow")
+_SAME_DATA = "give all of them the same rows with the same labels in the same order"
+
+
+class Process(NamedTuple):
+    """One process of a launch."""
+
+    host: str
+    rank: int
+
+
+class Facts(NamedTuple):
+    """What has to be equal, each value under the name that a message gives it, and what to do where it is not."""
+
+    values: Mapping[str, str]
+    fix: str
+
+
+def on_every_process(action: Callable[[], T]) -> T:
+    """Call `action`; where one process cannot do it, all of them end with its problems.
+
+    The others would wait in the next collective, and end by a broken connection. Every process has to call it.
+
+    Raises:
+        UserError: what was wrong on any of them.
+    """
+    problems: list[str] = []
+    try:
+        result = action()
+    except UserError as error:
+        problems = error.problems
+    raise_together(problems)
+    return result
+
+
+def raise_together(problems: Iterable[str]) -> None:
+    """End every process when one of them has a problem. Every process has to call it.
+
+    Raises:
+        UserError: the problems of all processes; each with its hosts, where not all of them have it.
+    """
+    met: dict[str, list[Process]] = {}
+    for process, theirs in _gather(list(problems)):
+        for problem in theirs:
+            met.setdefault(problem, []).append(process)
+    if met:
+        size = PartialState().num_processes
+        whole = [p if len(processes) == size else f"on {_names(processes)}: {p}" for p, processes in met.items()]
+        raise UserError(whole, everywhere=size > 1)
+
+
+def require_equal(*facts: Facts) -> None:
+    """End every process when what they have differs. Every process has to call it.
+
+    It costs one small collective, of a digest. Of the values under "train: ids" and "train: order", which have a name
+    in common, the first that differs is told.
+
+    Raises:
+        UserError: each value that differs, with its hosts.
+    """
+    if _is_alone() or len({digest for _, digest in _gather(_digest(facts))}) == 1:
+        return
+    problems: dict[str, str] = {}
+    everyone = _gather([dict(fact.values) for fact in facts])
+    for index, fact in enumerate(facts):
+        for key in dict.fromkeys(key for _, theirs in everyone for key in theirs[index]):
+            found: dict[str, list[Process]] = {}
+            for process, theirs in everyone:
+                found.setdefault(theirs[index].get(key, "not there"), []).append(process)
+            if len(found) > 1:
+                values = " and ".join(f"{value} on {_names(processes)}" for value, processes in found.items())
+                problems.setdefault(key.partition(":")[0], f"{key} is {values}; {fact.fix}")
+    more = [f"and {len(problems) - _SHOWN} more that differ"] if len(problems) > _SHOWN else []
+    raise UserError([*list(problems.values())[:_SHOWN], *more], everywhere=True)
+
+
+def require_same_start(config: Config | None, ambient: Mapping[str, str]) -> None:
+    """The code and the versions, the config, and what the environment changes.
+
+    Args:
+        config: None: that of a script that trains nothing, which only says where the host's files are.
+        ambient: what `ambient.in_force` found.
+    """
+    if _is_alone():
+        return
+    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    versions["mtl_accel"] = f"{importlib.metadata.version('mtl_accel')} with the code {_code_digest()}"
+    knobs = {} if config is None else flat(config.model_dump(mode="json", by_alias=True))
+    shared = {key: json.dumps(value) for key, value in knobs.items() if key not in OF_A_HOST}
+    require_equal(
+        Facts(versions, "install the same on all of them"),
+        Facts(ambient, "set the same on all of them"),
+        Facts(shared, "start all of them with the same config"),
+    )
+
+
+def require_same_data(labelled: Labelled) -> None:
+    """The tasks, and the rows of every split with their labels, in their order."""
+    if _is_alone():
+        return
+    values = {f"tasks.{name}": f"{task.kind} of {', '.join(task.classes)}" for name, task in labelled.tasks.items()}
+    for split, table in labelled.splits.items():
+        values |= _of_rows(split, table, labelled.targets[split])
+    require_equal(Facts(values, _SAME_DATA))
+
+
+def require_same_checkpoint(folder: Path | None) -> None:
+    """Where the run goes on from, which every process reads for itself; None: it begins anew."""
+    where = "none"
+    if folder is not None:
+        where = f"{folder.name} (digest {_digest([(folder / manifest.NAME).read_bytes()])})"
+    fix = "put the run folder on a disk that all of them share, or copy its checkpoints to all of them"
+    require_equal(Facts({"the checkpoint to go on from": where}, fix))
+
+
+def require_same_question(
+    split: str, table: datasets.Dataset, targets: Mapping[str, Targets], weights: Iterable[Tensor]
+) -> None:
+    """The rows of one split, with what is known of their labels, and the weights of the model that is asked."""
+    if _is_alone():
+        return
+    model = _digest(np.ascontiguousarray(tensor.detach().cpu().numpy()) for tensor in weights)
+    require_equal(
+        Facts({"the model: weights (digest)": model}, "give all of them the same run"),
+        Facts(_of_rows(split, table, targets), _SAME_DATA),
+    )
+
+
+def require_same_pictures(splits: Mapping[str, Pixels]) -> None:
+    """Some pictures of each split, spread over it, as the transforms get them."""
+    if _is_alone():
+        return
+
+    def digests() -> dict[str, str]:
+        found = {}
+        for name, pixels in splits.items():
+            rows = np.unique(np.linspace(0, len(pixels) - 1, _PICTURES).astype(np.int64))
+            found[f"data of {name}: pictures (digest)"] = _digest([pixels.read(rows).cpu().numpy()])
+        return found
+
+    require_equal(Facts(on_every_process(digests), "give all of them the same image files"))
+
+
+def _of_rows(split: str, table: datasets.Dataset, targets: Mapping[str, Targets]) -> dict[str, str]:
+    """Rows that are more or fewer, that are others, that stand elsewhere, and that have other labels."""
+    ids, name = list(ids_of(table)), f"data of {split}"
+    values = {
+        f"{name}: number of rows": str(len(ids)),
+        f"{name}: ids (digest)": _digest(sorted(ids)),
+        f"{name}: order of rows (digest)": _digest(ids),
+    }
+    return values | {f"{name}: labels of {task} (digest)": _digest(arrays) for task, arrays in targets.items()}
+
+
+def _is_alone() -> bool:
+    """Nothing has to be read or hashed for the only process."""
+    return PartialState().num_processes == 1
+
+
+def _gather(value: T) -> list[tuple[Process, T]]:
+    """The value of each process, in their order."""
+    state = PartialState()
+    here = Process(socket.gethostname(), state.process_index), value
+    return [here] if _is_alone() else gather_object([here])
+
+
+def _names(processes: Iterable[Process]) -> str:
+    """Such as "box-a (process 0), box-b (processes 4, 5, 6, 7)"."""
+    ranks: dict[str, list[str]] = {}
+    for host, rank in processes:
+        ranks.setdefault(host, []).append(str(rank))
+    return ", ".join(f"{h} (process{'es' if len(r) > 1 else ''} {', '.join(r)})" for h, r in ranks.items())
+
+
+def _code_digest() -> str:
+    """Of the package's own modules: two commits may have one version."""
+    folder = Path(__file__).parent
+    return _digest(part for file in sorted(folder.rglob("*.py")) for part in (file.name, file.read_bytes()))
+
+
+def _digest(parts: Iterable[object]) -> str:
+    """Of arrays and bytes by their content, of anything else by what `repr` tells."""
+    digest = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        content = part.tobytes() if isinstance(part, np.ndarray) else part
+        content = content if isinstance(content, bytes) else repr(content).encode()
+        digest.update(len(content).to_bytes(8, "little") + content)
+    return digest.hexdigest()

@@ -1,0 +1,235 @@
+"""What the environment and the process change about a run's numbers behind its config: told in the log, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from accelerate.state import AcceleratorState, GradientState
+
+from .config import Config
+
+_OFF = ("", "0", "n", "no", "false", "f", "off")  # what Accelerate takes for false
+_START_PLAINLY = "unset it; data-parallel training starts with launch/accelerate/many_gpus.yaml"
+_ROUNDED = "lets float32 be rounded to fewer bits"
+_KERNELS = "chooses other kernels, so the last digits are others"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable of the environment.
+
+    Attributes:
+        harmless: values, in lower case, that change nothing.
+        effect: what any other value does.
+        fix: what to do instead, where it is refused; None: it holds, and the log says so.
+        device: the type of device on which it has an effect; None: on any.
+        compiled: whether it has one only with `compile`.
+        trains: whether it has one only where a model is trained.
+    """
+
+    name: str
+    effect: str
+    fix: str | None = None
+    harmless: tuple[str, ...] = ("",)
+    device: str | None = None
+    compiled: bool = False
+    trains: bool = False
+
+    def read(self, environment: Mapping[str, str]) -> str | None:
+        """Its value, where it has an effect."""
+        value = environment.get(self.name, "")
+        return None if value.strip().lower() in self.harmless else value
+
+
+VARIABLES = (
+    Variable(
+        "ACCELERATE_GRADIENT_ACCUMULATION_STEPS",
+        "makes Accelerate divide every gradient by it",
+        "unset it; micro_batch_size cuts a batch into parts, with the gradient of the whole",
+        ("", "1"),
+        trains=True,
+    ),
+    Variable(
+        "ACCELERATE_MIXED_PRECISION",
+        "is a precision that the models here do not train in",
+        'set mixed_precision to "bf16", "fp16" or "no"',
+        ("", "no", "bf16", "fp16"),
+    ),
+    Variable(
+        "ACCELERATE_DYNAMO_BACKEND",
+        "makes Accelerate compile the model",
+        "unset it; set compile",
+        ("", "no"),
+        trains=True,
+    ),
+    Variable("ACCELERATE_USE_FSDP", "asks for sharded training", _START_PLAINLY, _OFF),
+    Variable("ACCELERATE_USE_DEEPSPEED", "asks for DeepSpeed", _START_PLAINLY, _OFF),
+    Variable("ACCELERATE_USE_MEGATRON_LM", "asks for Megatron-LM", _START_PLAINLY, _OFF),
+    Variable("ACCELERATE_USE_PARALLELISM_CONFIG", "asks for tensor or context parallelism", _START_PLAINLY, _OFF),
+    Variable("ONEDNN_DEFAULT_FPMATH_MODE", _ROUNDED, "unset it; set mixed_precision", ("", "strict"), "cpu"),
+    Variable("DNNL_DEFAULT_FPMATH_MODE", _ROUNDED, "unset it; set mixed_precision", ("", "strict"), "cpu"),
+    Variable("TORCH_COMPILE_DISABLE", "turns compile off", "unset it, or set compile to false", _OFF, compiled=True),
+    Variable("TORCHDYNAMO_DISABLE", "turns compile off", "unset it, or set compile to false", _OFF, compiled=True),
+    Variable("TORCHINDUCTOR_EMULATE_PRECISION_CASTS", "rounds where eager code does", harmless=_OFF, compiled=True),
+    Variable("ACCELERATE_USE_SAGEMAKER", "sums gradients by SageMaker's library, in its own order", harmless=_OFF),
+    Variable("NVIDIA_TF32_OVERRIDE", "turns TensorFloat-32 off or on for all of CUDA's libraries", device="cuda"),
+    Variable("NCCL_ALGO", "sets the order in which NCCL sums gradients", device="cuda"),
+    Variable("NCCL_PROTO", "sets the order in which NCCL sums gradients", device="cuda"),
+    Variable("CUBLAS_WORKSPACE_CONFIG", _KERNELS, device="cuda"),
+    Variable("TORCH_CUDNN_V8_API_DISABLED", _KERNELS, harmless=_OFF, device="cuda"),
+    Variable("ATEN_CPU_CAPABILITY", _KERNELS, device="cpu"),
+    Variable("ONEDNN_MAX_CPU_ISA", _KERNELS, device="cpu"),
+    Variable("DNNL_MAX_CPU_ISA", _KERNELS, device="cpu"),
+    Variable("MKL_CBWR", _KERNELS, device="cpu"),
+    Variable("MKL_ENABLE_INSTRUCTIONS", _KERNELS, device="cpu"),
+)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of torch or Accelerate that other code of the process may have changed.
+
+    Attributes:
+        name: how it is read.
+        value: as it is now.
+        harmless: the values that change nothing.
+        effect, fix, device, trains: as of a `Variable`.
+    """
+
+    name: str
+    value: Callable[[], str]
+    harmless: tuple[str, ...]
+    effect: str
+    fix: str | None = None
+    device: str | None = None
+    compiled: bool = False
+    trains: bool = False
+
+    def read(self, environment: Mapping[str, str]) -> str | None:
+        """Its value, where it has an effect."""
+        value = self.value()
+        return None if value in self.harmless else value
+
+
+def _autocast() -> str:
+    return ", ".join(kind for kind in ("cpu", "cuda") if torch.is_autocast_enabled(kind)) or "off"
+
+
+def _gradients() -> str:
+    return "off" if torch.is_inference_mode_enabled() or not torch.is_grad_enabled() else "on"
+
+
+def _rounding_on_cpu(operation: str) -> str:
+    return str(getattr(torch.backends.mkldnn, operation).fp32_precision)
+
+
+def _denormals() -> str:
+    smallest = torch.finfo(torch.float32).tiny
+    return str(bool(torch.full((), smallest, device="cpu") / 2 == 0))
+
+
+def _compiled_by_accelerate() -> str:
+    plugin = AcceleratorState._shared_state.get("dynamo_plugin")  # no public name leaves the state as it is
+    return "NO" if plugin is None else str(plugin.backend.value)
+
+
+def _synchronizing() -> str:
+    return str(GradientState._shared_state.get("sync_gradients", True))
+
+
+SETTINGS = (
+    Setting(
+        "torch.get_default_dtype()",
+        lambda: str(torch.get_default_dtype()),
+        ("torch.float32",),
+        "makes the model's parameters of that type",
+        "call torch.set_default_dtype(torch.float32) before",
+    ),
+    Setting(
+        "torch.get_default_device()",
+        lambda: torch.get_default_device().type,
+        ("cpu",),
+        "puts new tensors there",
+        'call torch.set_default_device("cpu") before',
+    ),
+    Setting("torch.autocast", _autocast, ("off",), "casts what the model computes", "train outside of it", trains=True),
+    Setting(
+        "torch.is_grad_enabled()",
+        _gradients,
+        ("on",),
+        "leaves no gradient",
+        "train outside of torch.no_grad() and torch.inference_mode()",
+        trains=True,
+    ),
+    Setting(
+        "torch.backends.mkldnn.matmul.fp32_precision",
+        lambda: _rounding_on_cpu("matmul"),
+        ("none", "ieee", "tf32"),  # no CPU here has TensorFloat-32
+        _ROUNDED,
+        'call torch.set_float32_matmul_precision("highest") before; set mixed_precision',
+        "cpu",
+    ),
+    Setting(
+        "torch.backends.mkldnn.conv.fp32_precision",
+        lambda: _rounding_on_cpu("conv"),
+        ("none", "ieee", "tf32"),
+        _ROUNDED,
+        'set it to "ieee" before; set mixed_precision',
+        "cpu",
+    ),
+    Setting(
+        "Accelerator.sync_gradients",
+        _synchronizing,
+        ("True",),
+        "makes Accelerate skip every step of the optimizer",
+        "leave the accumulate() or no_sync() of the other Accelerator before, or start a new process",
+        trains=True,
+    ),
+    Setting(
+        "Accelerator.state.dynamo_plugin",
+        _compiled_by_accelerate,
+        ("NO",),
+        "makes Accelerate compile the model",
+        "start a new process, without the Accelerator that was made for it; set compile",
+        trains=True,
+    ),
+    Setting("torch.set_flush_denormal", _denormals, ("False",), "takes the smallest numbers for 0"),
+    Setting(
+        "torch.are_deterministic_algorithms_enabled()",
+        lambda: str(torch.are_deterministic_algorithms_enabled()),
+        ("False",),
+        _KERNELS,
+    ),
+    Setting(
+        "torch.backends.mkldnn.enabled", lambda: str(torch.backends.mkldnn.enabled), ("True",), _KERNELS, None, "cpu"
+    ),
+    Setting(
+        "torch.backends.cudnn.enabled", lambda: str(torch.backends.cudnn.enabled), ("True",), _KERNELS, None, "cuda"
+    ),
+)
+
+
+def problems(config: Config | None, environment: Mapping[str, str], device: str | None) -> list[str]:
+    """What has to be put right before a start, a line each.
+
+    Args:
+        config: None: of a script that trains nothing.
+        device: what has an effect on this type of device alone; None: what has one on any.
+    """
+    found = [one for one in _in_question(config) if one.fix is not None and one.device == device]
+    values = [(one, one.read(environment)) for one in found]
+    return [f"{one.name} is {value!r}, which {one.effect}; {one.fix}" for one, value in values if value is not None]
+
+
+def in_force(config: Config | None, environment: Mapping[str, str], device: str) -> dict[str, str]:
+    """What holds beside the config on this type of device: values by their names, with what they do."""
+    found = [one for one in _in_question(config) if one.fix is None and one.device in (None, device)]
+    values = [(one, one.read(environment)) for one in found]
+    return {one.name: f"{value!r}, which {one.effect}" for one, value in values if value is not None}
+
+
+def _in_question(config: Config | None) -> list[Variable | Setting]:
+    compiles, trains = config is not None and config.compile, config is not None
+    return [one for one in (*VARIABLES, *SETTINGS) if (compiles or not one.compiled) and (trains or not one.trains)]
