@@ -11,7 +11,7 @@ from accelerate.state import AcceleratorState, GradientState
 from .config import Config
 
 _OFF = ("", "0", "n", "no", "false", "f", "off")  # what Accelerate takes for false
-_START_PLAINLY = "unset it; data-parallel training starts with launch/accelerate/many_gpus.yaml"
+_START_PLAINLY = "unset it, and start with launch/accelerate/many_gpus.yaml, which trains data-parallel"
 _ROUNDED = "lets float32 be rounded to fewer bits"
 _KERNELS = "chooses other kernels, so the last digits are others"
 
@@ -47,7 +47,7 @@ VARIABLES = (
     Variable(
         "ACCELERATE_GRADIENT_ACCUMULATION_STEPS",
         "makes Accelerate divide every gradient by it",
-        "unset it; micro_batch_size cuts a batch into parts, with the gradient of the whole",
+        "unset it, and set micro_batch_size: the gradient stays that of the whole batch",
         ("", "1"),
         trains=True,
     ),
@@ -60,7 +60,7 @@ VARIABLES = (
     Variable(
         "ACCELERATE_DYNAMO_BACKEND",
         "makes Accelerate compile the model",
-        "unset it; set compile",
+        "unset it, and set compile to true",
         ("", "no"),
         trains=True,
     ),
@@ -68,8 +68,12 @@ VARIABLES = (
     Variable("ACCELERATE_USE_DEEPSPEED", "asks for DeepSpeed", _START_PLAINLY, _OFF),
     Variable("ACCELERATE_USE_MEGATRON_LM", "asks for Megatron-LM", _START_PLAINLY, _OFF),
     Variable("ACCELERATE_USE_PARALLELISM_CONFIG", "asks for tensor or context parallelism", _START_PLAINLY, _OFF),
-    Variable("ONEDNN_DEFAULT_FPMATH_MODE", _ROUNDED, "unset it; set mixed_precision", ("", "strict"), "cpu"),
-    Variable("DNNL_DEFAULT_FPMATH_MODE", _ROUNDED, "unset it; set mixed_precision", ("", "strict"), "cpu"),
+    Variable(
+        "ONEDNN_DEFAULT_FPMATH_MODE", _ROUNDED, 'unset it, and set mixed_precision to "bf16"', ("", "strict"), "cpu"
+    ),
+    Variable(
+        "DNNL_DEFAULT_FPMATH_MODE", _ROUNDED, 'unset it, and set mixed_precision to "bf16"', ("", "strict"), "cpu"
+    ),
     Variable("TORCH_COMPILE_DISABLE", "turns compile off", "unset it, or set compile to false", _OFF, compiled=True),
     Variable("TORCHDYNAMO_DISABLE", "turns compile off", "unset it, or set compile to false", _OFF, compiled=True),
     Variable("TORCHINDUCTOR_EMULATE_PRECISION_CASTS", "rounds where eager code does", harmless=_OFF, compiled=True),
@@ -168,7 +172,7 @@ SETTINGS = (
         lambda: _rounding_on_cpu("matmul"),
         ("none", "ieee", "tf32"),  # no CPU here has TensorFloat-32
         _ROUNDED,
-        'call torch.set_float32_matmul_precision("highest") before; set mixed_precision',
+        'call torch.set_float32_matmul_precision("highest") before, and set mixed_precision to "bf16"',
         "cpu",
     ),
     Setting(
@@ -176,7 +180,7 @@ SETTINGS = (
         lambda: _rounding_on_cpu("conv"),
         ("none", "ieee", "tf32"),
         _ROUNDED,
-        'set it to "ieee" before; set mixed_precision',
+        'set it to "ieee" before, and set mixed_precision to "bf16"',
         "cpu",
     ),
     Setting(
@@ -192,7 +196,7 @@ SETTINGS = (
         _compiled_by_accelerate,
         ("NO",),
         "makes Accelerate compile the model",
-        "start a new process, without the Accelerator that was made for it; set compile",
+        "start a new process, without the Accelerator that was made for it, and set compile to true",
         trains=True,
     ),
     Setting("torch.set_flush_denormal", _denormals, ("False",), "takes the smallest numbers for 0"),

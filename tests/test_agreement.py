@@ -10,10 +10,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import real_runs as runs
+import small_predict
 import small_run
 
 ROOT = Path(__file__).parent.parent
@@ -82,18 +84,23 @@ CASES: dict[str, tuple[Callable[[Path], object] | None, dict, str]] = {
 }
 
 
-def two_hosts(base: Path, first: Path, second: Path) -> tuple[list[int], list[str]]:
+def two_hosts(
+    base: Path, *commands: list[str], main: Callable[..., None] = small_run.main
+) -> tuple[list[int], list[str]]:
     """A process on each of two hosts, as far as they can tell: exit codes and what each printed."""
     found = {"WORLD_SIZE": "2", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1", "ACCELERATE_USE_CPU": "true"}
     found |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(runs.free_port())}
     started = []
-    for rank, config in enumerate((first, second)):
+    for rank, command in enumerate(commands):
         printed = base / f"printed{rank}"
-        printed.touch()
-        command = ["small_run.py", "--config", str(config)]
-        started.append(runs.fork(small_run.main, command, found | {"RANK": str(rank)}, printed, 1))
+        printed.write_text("")
+        started.append(runs.fork(main, command, found | {"RANK": str(rank)}, printed, 1))
     ended = [runs.finish(each, 120) for each in started]
     return [code for code, _ in ended], [output for _, output in ended]
+
+
+def trained(base: Path, first: Path, second: Path) -> tuple[list[int], list[str]]:
+    return two_hosts(base, *(["small_run.py", "--config", str(config)] for config in (first, second)))
 
 
 def hosts(base: Path, source: Path, change: Callable[[Path], object] | None, changes: dict) -> tuple[Path, Path]:
@@ -116,7 +123,7 @@ def source(tmp_path_factory) -> Path:
 def test_hosts_that_differ_end_together_and_each_is_told_why(tmp_path, source, case):
     change, changes, message = CASES[case]
     configs = hosts(tmp_path, source, change, changes)
-    codes, outputs = two_hosts(tmp_path, *configs)
+    codes, outputs = trained(tmp_path, *configs)
     assert codes == [2, 2], outputs
     for output in outputs:
         assert re.search(f"^error: .*{message}", output, re.MULTILINE), output
@@ -125,7 +132,7 @@ def test_hosts_that_differ_end_together_and_each_is_told_why(tmp_path, source, c
 
 
 def test_every_knob_that_differs_is_told(tmp_path, source):
-    _, outputs = two_hosts(tmp_path, *hosts(tmp_path, source, *CASES["config"][:2]))
+    _, outputs = trained(tmp_path, *hosts(tmp_path, source, *CASES["config"][:2]))
     assert all(output.count("error: ") == 2 and "error: seed is 0 on " in output for output in outputs)
 
 
@@ -133,7 +140,7 @@ def test_hosts_that_share_nothing_but_equal_data_train_as_one_host_does(tmp_path
     first, second = hosts(
         tmp_path, source, None, {"data": {"source": str(tmp_path / "b" / "source"), "num_workers": 0}}
     )
-    codes, outputs = two_hosts(tmp_path, first, second)
+    codes, outputs = trained(tmp_path, first, second)
     assert codes == [0, 0], outputs
     alone = runs.write_config(tmp_path / "alone" / "c.json", source, epochs=1)
     runs.run(alone, processes=2)
@@ -147,12 +154,27 @@ def test_hosts_that_would_go_on_from_different_steps_end_together(tmp_path, sour
         changed = json.loads(config.read_text()) | {"epochs": 3, "checkpoint_every_steps": 1}
         config.write_text(json.dumps(changed))
     runs.finish(runs.start(first, "--overwrite", FAIL_ON_RANK="0", FAIL_IN_EPOCH="1"))
-    codes, outputs = two_hosts(tmp_path, first, second)
+    codes, outputs = trained(tmp_path, first, second)
     assert codes == [2, 2], outputs
     told = (
         r"error: the checkpoint to go on from is step-\d+ \(digest \w+\) on .* and none on .*; put the run folder on a"
     )
     assert all(re.search(told, output) for output in outputs), outputs
+
+
+@pytest.mark.parametrize("script", ["predict.py", "evaluate.py"])
+def test_hosts_that_ask_other_questions_of_a_model_end_together(tmp_path, source, script):
+    first, second = hosts(tmp_path, source, CASES["another name"][0], {})
+    runs.run(first)
+    asked = [["--run", str(runs.run_dir(first)), "--split", "validation"] for _ in range(2)]
+    if script == "predict.py":
+        asked = [[*each, "--output", str(tmp_path / f"answers{rank}")] for rank, each in enumerate(asked)]
+    asked[1] += ["--data.source", str(second.parent / "source")]
+    codes, outputs = two_hosts(tmp_path, *asked, main=partial(small_predict.main, script=ROOT / "launch" / script))
+    assert codes == [2, 2], outputs
+    assert all(re.search(r"error: data of validation: ids \(digest\) is \w+ on ", output) for output in outputs), (
+        outputs
+    )
 
 
 def test_two_real_launchers_with_other_code_end_together(tmp_path, source):
