@@ -20,7 +20,8 @@ class Predictions:
 
     def add(self, ids: Tensor, logits: Tensor) -> None:
         """ids int64 [B], logits [B, outputs]."""
-        self._ids.append(ids)
+        # A copy: a loader's worker shares its batch as an open file, which would stay open until the pass is over.
+        self._ids.append(ids.clone())
         self._logits.append(logits)
 
     def gather(self, accelerator: Accelerator | None = None) -> tuple[Tensor, Tensor]:

@@ -4,12 +4,13 @@ Takes several configs, one after another: starting a process costs more than tra
 process writes one JSON line a step into the run folder: ids, the augmentation's parameters and the losses.
 FAIL_ON_RANK=R raises on process R in its third step, of the epoch FAIL_IN_EPOCH (0). NAN_AT_STEP=K makes the images
 of step K NaN. With MEMORY set, a line a step in memory.txt says how many bytes are the process's own; LEAK=N keeps N
-bytes more of each step.
+bytes more of each step. NOFILE=N: a process may have so many files open.
 """
 
 import json
 import multiprocessing
 import os
+import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -139,6 +140,8 @@ def main(arguments: list[str], environment: dict[str, str] | None = None, printe
         with printed.open("a") as out:
             os.dup2(out.fileno(), 1)
             os.dup2(out.fileno(), 2)
+    if "NOFILE" in os.environ:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (int(os.environ["NOFILE"]),) * 2)
     models.MODELS |= {"small": Small, "without": Without, "deep": Deep}
     engine.forward_backward = traced(engine.forward_backward)
     switches = dict.fromkeys(("config", "also", "resume", "resume.allow_changes", "overwrite", "debug"), "")

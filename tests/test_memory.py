@@ -150,6 +150,14 @@ def test_steps_and_epochs_leave_nothing_in_memory_and_a_leak_would_be_seen(cache
     assert left > 3 * LEFT_BYTES if leak else abs(left) < LEFT_BYTES
 
 
+def test_the_batches_of_workers_leave_no_file_open(tmp_path):
+    """A worker shares each tensor as an open file; an epoch here has more batches than may be open at once."""
+    source = runs.write_source(tmp_path / "source", num_train=150, num_validation=4)
+    data = {"source": str(source), "cache": "none", "num_workers": 1}
+    config = runs.write_config(tmp_path / "c.json", source, data=data, batch_size=1, micro_batch_size=1, epochs=1)
+    runs.run(config, NOFILE="128")
+
+
 def test_the_libraries_of_the_metrics_are_imported_when_something_is_measured():
     script = "import sys; from mtl_accel import metrics; print({'evaluate', 'sklearn', 'scipy'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
