@@ -19,6 +19,7 @@ from mtl_accel import keyed
 from mtl_accel.config import validate
 from mtl_accel.data import augment
 from mtl_accel.data.augment import AUGMENTATIONS, Augmentation
+from mtl_accel.data.operation import as_float
 
 RANDOM = [name for name in NAMES if AUGMENTATIONS[name].num_uniforms]
 sides = st.integers(1, 33)
@@ -120,9 +121,11 @@ def test_a_transform_added_at_the_end_leaves_the_others_alone() -> None:
     assert all(np.array_equal(short[key], long[key]) for key in short)
 
 
+@pytest.mark.parametrize("scaled", [False, True])
 @pytest.mark.parametrize("name", NAMES)
-def test_the_given_pictures_stay_as_they_are(name: str) -> None:
-    images = pictures(5, 12, 12)
+def test_the_given_pictures_stay_as_they_are(name: str, scaled: bool) -> None:
+    """A step that balances at the features reads each micro-batch twice."""
+    images = as_float(pictures(5, 12, 12)) if scaled else pictures(5, 12, 12)
     before = images.clone()
     augmented = pipeline(name, "Normalize", size=(12, 12))(images, np.arange(5), epoch=0)
     assert torch.equal(images, before)

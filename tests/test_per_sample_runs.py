@@ -115,3 +115,19 @@ def test_workers_serve_every_cache_and_give_the_batches_that_one_process_gives(t
                 rows = np.asarray(batch.key.rows)
                 assert torch.equal(batch.images, other.images)
                 assert torch.equal(batch.images, done(stored.read(rows), rows, epoch))
+
+
+def test_pictures_that_arrive_as_float32_are_the_same_in_both_rounds_of_a_step(source, tmp_path):
+    """Balancing at the features runs the micro-batches of a step twice: first to measure, then to train.
+
+    In one micro-batch a step there is one round, so with a network that sees each picture by itself both are equal.
+    """
+    without_rotation = [t for t in TRANSFORMS["train"] if t["name"] != "RandomRotation"]  # it leaves them as they are
+    transforms, losses = TRANSFORMS | {"train": without_rotation}, []
+    for micro_batch_size in (8, 4):
+        changes = {"model": {"name": "without"}, "balancing": {"name": "gradnorm", "where": "features"}, "epochs": 1}
+        path = tmp_path / str(micro_batch_size) / "c.json"
+        config = runs.write_config(path, source, micro_batch_size=micro_batch_size, transforms=transforms, **changes)
+        runs.run(config)
+        losses.append(runs.epochs(config)[0]["train"]["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)

@@ -82,7 +82,7 @@ class Augmentation:
         """[B, 3, h, w] of `dtype`, channels_last, from uint8 (or float32 in [0, 1]) images [B, 3, H, W].
 
         The result of a sample is the same to the last bit whatever stands beside it in the batch. A list without
-        random transforms needs no ids.
+        random transforms needs no ids. The images given stay as they are: a step may come back to them.
         """
         assert images.shape[1:] == (3, *self.input_size), f"{tuple(images.shape)} for pictures of {self.input_size}"
         assert ids is not None or not self.is_random, "random transforms need the samples' ids"
@@ -97,6 +97,8 @@ class Augmentation:
         return augmented
 
     def _apply(self, images: torch.Tensor, drawn: dict[str, np.ndarray]) -> torch.Tensor:
+        if images.is_floating_point():
+            images = images.clone()  # which operations may overwrite
         for position, operation in self.operations.items():
             if position in self._taken_along:
                 continue
