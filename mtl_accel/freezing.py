@@ -7,6 +7,7 @@ from torch.nn.parallel import DistributedDataParallel
 from . import launching
 from .config import Config
 from .models.pair import Pair
+from .optim import complete_momentum
 from .run import Run
 
 
@@ -27,6 +28,7 @@ def begin_epoch(run: Run) -> None:
     frozen = run.progress.epoch < run.config.model.freeze_backbone_epochs
     if run.config.model.freeze_backbone_epochs and not frozen:
         _unfreeze(run)
+    complete_momentum(run.optimizer)
     run.objective.train()
     if frozen:
         backbone.eval()

@@ -26,6 +26,19 @@ def build_optimizer(
     return OPTIMIZERS[config.name](parameters, **config.model_dump(exclude={"name"}), fused=True)
 
 
+def complete_momentum(optimizer: torch.optim.Optimizer) -> None:
+    """Give parameters that begin to train a momentum of 0, where others in their group have one.
+
+    torch's fused SGD takes those of a whole group or none, and fails with a part of them.
+    """
+    for group in optimizer.param_groups:
+        training = [parameter for parameter in group["params"] if parameter.requires_grad]
+        without = [p for p in training if "momentum_buffer" not in optimizer.state.get(p, {})]
+        if group.get("momentum") and len(without) < len(training):
+            for parameter in without:
+                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+
+
 def _one_cycle(optimizer: torch.optim.Optimizer, config: OneCycleLR, num_steps: int) -> lr_scheduler.OneCycleLR:
     """Raises: UserError where the rate would have to rise within the first step, which torch divides by 0 for."""
     total_steps = num_steps + 1  # the last step of the run still has a rate after it

@@ -46,21 +46,15 @@ def predict(
         raw: leave cells that a spreadsheet would run as they are.
 
     Returns: the files, on the main process; nothing on the others.
-
-    Raises:
-        UserError: everything that is wrong with the run, the split, its pictures, the samples or the folder.
+    Raises: UserError, of everything that is wrong with the run, the split, its pictures, the samples or the folder.
     """
     config = config or run_config(Path(run), (), whole=True)
     accelerator = launching.start_inference("launch/predict.py", config.cpu_threads)
-
-    def prepare() -> tuple[Predictor, datasets.Dataset, Expected, list[Submission]]:
-        predictor = load(run, num_workers=config.data.num_workers, accelerator=accelerator)
-        pictures, expected = _expected(predictor, config, split)
-        submissions = plan(expected, sample_submission, multilabel_form, _tables(config))
-        _check_folder(Path(output), submissions, overwrite)
-        return predictor, pictures, expected, submissions
-
-    predictor, pictures, expected, submissions = agreement.on_every_process(prepare)
+    predictor = agreement.on_every_process(
+        lambda: load(run, num_workers=config.data.num_workers, accelerator=accelerator)
+    )
+    asked = sample_submission, multilabel_form, Path(output), overwrite
+    pictures, expected, submissions = agreement.on_every_process(lambda: _prepare(predictor, config, split, *asked))
     agreement.require_same_question(split, pictures, {}, predictor.model.state_dict().values())
     scores = predictor.probabilities(pictures, flip=flip, name=split)
     launching.leave_at_exit()
@@ -68,6 +62,22 @@ def predict(
         return []
     table = _table(expected, scores, predictor.thresholds, probabilities)
     return _write(Path(output), table, submission.files(submissions, table, expected.names, raw=raw))
+
+
+def _prepare(
+    predictor: Predictor,
+    config: Config,
+    split: str,
+    samples: Sequence[str],
+    multilabel_form: Form,
+    output: Path,
+    overwrite: bool,
+) -> tuple[datasets.Dataset, Expected, list[Submission]]:
+    """The pictures, what is to be said of them, and the submissions, for which there is room."""
+    pictures, expected = _expected(predictor, config, split)
+    submissions = plan(expected, samples, multilabel_form, _tables(config))
+    _check_folder(output, submissions, overwrite)
+    return pictures, expected, submissions
 
 
 def _expected(predictor: Predictor, config: Config, split: str) -> tuple[datasets.Dataset, Expected]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import datasets
 import numpy as np
+from accelerate import Accelerator
 
 from .. import agreement, durable, launching, scoring
 from ..config import Config, run_config
@@ -45,12 +46,7 @@ def evaluate(
     run = Path(run)
     config = run_config(run, ()) if config is None else config
     accelerator = launching.start_inference("launch/evaluate.py", config.cpu_threads)
-
-    def prepare() -> tuple[Predictor, datasets.Dataset, dict[str, Targets]]:
-        predictor = load(run, num_workers=config.data.num_workers, accelerator=accelerator)
-        return predictor, *evaluated.read(config, predictor.tasks, split)
-
-    predictor, table, targets = agreement.on_every_process(prepare)
+    predictor, table, targets = agreement.on_every_process(lambda: _prepare(run, config, split, accelerator))
     agreement.require_same_question(split, table, targets, predictor.model.state_dict().values())
     logits = predictor.logits(table, name=split)
     launching.leave_at_exit()
@@ -66,6 +62,14 @@ def evaluate(
     result: dict[str, Any] = without_nan(about | _figures(tasks, metrics, predictor.thresholds, config.seed))
     _write(result, run if output is None else Path(output))
     return result
+
+
+def _prepare(
+    run: Path, config: Config, split: str, accelerator: Accelerator
+) -> tuple[Predictor, datasets.Dataset, dict[str, Targets]]:
+    """The model, and the rows of a split with their labels."""
+    predictor = load(run, num_workers=config.data.num_workers, accelerator=accelerator)
+    return predictor, *evaluated.read(config, predictor.tasks, split)
 
 
 def path_of(folder: Path, split: str) -> Path:
