@@ -17,3 +17,10 @@ def on_cpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     AcceleratorState._reset_state(reset_partial_state=True)
     GradientState._reset_state()
+
+
+@pytest.fixture
+def not_launched(monkeypatch: pytest.MonkeyPatch, on_cpu: None) -> None:
+    """Each test makes its own Accelerator, in a process that no launcher started."""
+    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "ACCELERATE_MIXED_PRECISION"):
+        monkeypatch.delenv(name, raising=False)

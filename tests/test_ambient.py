@@ -20,6 +20,8 @@ from mtl_accel.ambient import SETTINGS, VARIABLES, Setting, Variable
 from mtl_accel.config import Config, read_json, validate
 from mtl_accel.errors import UserError
 
+pytestmark = pytest.mark.usefixtures("not_launched")
+
 REFUSED = [one for one in VARIABLES if one.fix is not None]
 TOLD = [one for one in VARIABLES if one.fix is None]
 VALUES = {"ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "4", "ACCELERATE_MIXED_PRECISION": "fp8"}  # else "true"
@@ -44,13 +46,6 @@ WITHOUT_EFFECT = {
     "ACCELERATE_LOG_LEVEL": "concerns messages",
     "ACCELERATE_ENABLE_RICH": "concerns messages",
 }
-
-
-@pytest.fixture(autouse=True)
-def not_launched(monkeypatch, on_cpu):
-    """Each test makes its own Accelerator, in a process that no launcher started."""
-    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "ACCELERATE_MIXED_PRECISION"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def config_of(**changes) -> Config:

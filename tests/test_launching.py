@@ -18,6 +18,8 @@ from mtl_accel import launching
 from mtl_accel.config import Config, read_json, validate
 from mtl_accel.errors import UserError
 
+pytestmark = pytest.mark.usefixtures("not_launched")
+
 SETTINGS = sorted(Path("launch/accelerate").glob("*.yaml"))
 LAUNCH = [sys.executable, "-m", "accelerate.commands.launch"]
 # One write a process: print makes two, of which another process's may come in between.
@@ -45,13 +47,6 @@ while not pathlib.Path(f"ended-{1 - rank}").exists() and time.monotonic() < end:
     time.sleep(0.05)
 sys.exit(code)
 """
-
-
-@pytest.fixture(autouse=True)
-def not_launched(monkeypatch, on_cpu):
-    """Each test makes its own Accelerator, in a process that no launcher started."""
-    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "ACCELERATE_MIXED_PRECISION"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def config_of(**changes) -> Config:
