@@ -7,7 +7,7 @@ import logging
 import torch
 from accelerate import Accelerator
 
-from . import models, run_folder
+from . import durable, models
 from .config import Config
 from .config.transforms import cached_prefix
 from .data import sampling
@@ -102,7 +102,7 @@ def _micro_batches(
         name=split,
         cache=cache_in_use(config.data.cache, accelerator.device, before),
         fingerprint=labelled.fingerprint,
-        folder=run_folder.cache_dir(config.data.cache_dir) / "pixels",
+        folder=durable.cache_dir(config.data.cache_dir) / "pixels",
         num_workers=config.data.num_workers,
         device=accelerator.device,
     )

@@ -24,6 +24,14 @@ _TEMPORARY = ".tmp-"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+def cache_dir(configured: str | None) -> Path:
+    """Where decoded pictures and tables lie: the configured folder, or mtl_accel's own in the user's cache."""
+    if configured is not None:
+        return Path(configured).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "mtl_accel"
+
+
 def _nothing() -> None: ...
 
 

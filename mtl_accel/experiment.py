@@ -15,6 +15,7 @@ from . import (
     allocator,
     ambient,
     debug,
+    durable,
     engine,
     finishing,
     launching,
@@ -70,7 +71,7 @@ def train(
     """
     if debugging:
         config, overwrite = debug.config_for(config, debugging), True
-    accelerator, micro_batch_size = launching.start(config, cache=run_folder.cache_dir(config.data.cache_dir))
+    accelerator, micro_batch_size = launching.start(config, cache=durable.cache_dir(config.data.cache_dir))
     run_dir = Path(config.run_dir)
     with Interrupts() as interrupts, _owned(accelerator, run_dir) as is_owner:
         log = RunLog(run_dir, accelerator)

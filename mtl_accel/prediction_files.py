@@ -13,7 +13,7 @@ import pandas as pd
 from . import agreement, answers, durable, launching, submission
 from .config import Config, run_config
 from .data import unlabelled
-from .data.mapped import TableCache, cache_dir
+from .data.mapped import TableCache
 from .data.splits import ids_of
 from .errors import UserError
 from .predictor import Predictor, load
@@ -88,7 +88,7 @@ def _expected(predictor: Predictor, config: Config, split: str) -> tuple[dataset
 
 
 def _tables(config: Config) -> TableCache:
-    return TableCache(cache_dir(config.data.cache_dir) / "tables")
+    return TableCache(durable.cache_dir(config.data.cache_dir) / "tables")
 
 
 def _table(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from . import checkpoint, durable, manifest
 from .checkpoint import Checkpoint
-from .data.mapped import cache_dir as cache_dir
 from .errors import UserError
 from .ownership import LOCK
 

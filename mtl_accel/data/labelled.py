@@ -10,11 +10,11 @@ import pyarrow as pa
 
 from ..config import Config
 from ..config.sections import DataConfig
+from ..durable import cache_dir
 from ..errors import UserError
 from ..tasks import Task
 from . import holdout, sources, wardrobe
 from .labels import LabelReader, Targets
-from .mapped import cache_dir
 from .splits import ids_of
 
 

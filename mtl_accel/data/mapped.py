@@ -17,14 +17,6 @@ ROWS = 1024  # of a batch: no more of a table is held as Python objects at a tim
 _CHUNK_BYTES = 1 << 20
 
 
-def cache_dir(configured: str | None) -> Path:
-    """Where decoded pictures and tables lie: the configured folder, or mtl_accel's own in the user's cache."""
-    if configured is not None:
-        return Path(configured).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "mtl_accel"
-
-
 def digest_of(file: Path) -> str:
     digest = hashlib.blake2b(digest_size=16)
     with file.open("rb") as stream:

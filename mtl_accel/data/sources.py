@@ -17,10 +17,10 @@ from pathlib import Path
 
 from datasets import Dataset, DatasetDict
 
+from ..durable import cache_dir as user_cache
 from ..errors import UserError
 from . import arrow, folders, hub, kaggle
 from .mapped import TableCache
-from .mapped import cache_dir as user_cache
 from .normalise import normalise
 from .paths import ImageFinder
 from .splits import Columns, RawSplit, choose_columns

@@ -26,9 +26,9 @@ from random import Random
 from filelock import FileLock
 from tqdm import tqdm
 
+from ..durable import cache_dir as user_cache
 from ..errors import UserError
 from .garments import draw
-from .mapped import cache_dir as user_cache
 
 DRAWING_VERSION = 6  # a changed drawing or sampling takes the next number, so that no stale files are read
 
