@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import json
 from typing import Any, get_args
 
 import pytest
 import torch
 import torchvision.transforms.v2
+from config_cases import SMALL, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -21,20 +21,8 @@ from mtl_accel.config.torchvision_names import TorchvisionTransform
 from mtl_accel.config.transforms import RandomRotation, Resize, Transform, cached_prefix
 from mtl_accel.errors import UserError
 
-SMALL: dict[str, Any] = {
-    "tasks": {"category": {"kind": "multiclass", "column": "category"}},
-    "transforms": {
-        "train": [{"name": "Resize", "size": [8, 8]}, {"name": "Normalize"}],
-        "eval": [{"name": "Resize", "size": [8, 8]}, {"name": "Normalize"}],
-    },
-    "optimizer": {"name": "Adam"},
-}
 CATEGORY = SMALL["tasks"]["category"]
 TWO_LEFT_OVER = {name: {"kind": "multilabel"} for name in "ab"}
-
-
-def small(**changes: Any) -> dict[str, Any]:
-    return {**json.loads(json.dumps(SMALL)), **changes}
 
 
 def problems(raw: Any) -> list[str]:

@@ -10,8 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from loading_cases import pixels_of, split_of, targets_of
+from loss_cases import OUTPUTS
+from objective_cases import LOSSES, NUM, Batch, Model, tasks_of
 from scipy import stats
-from test_objective import LOSSES, NUM, OUTPUTS, Batch, Model, tasks_of
 from torch import nn
 
 from mtl_accel.balancing.loss_weights import FixedWeights

@@ -9,69 +9,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loss_cases import DEFAULTS, KINDS, MEANS, OUTPUTS, target_of
+from loss_cases import MEANS, OUTPUTS, target_of
+from objective_cases import LOSSES, NUM, Batch, Model, generator, tasks_of
 from pydantic import TypeAdapter
 from sklearn import metrics as sk
-from torch import nn
 
 from mtl_accel import balancing
 from mtl_accel.balancing import BALANCERS
 from mtl_accel.config.balancing import Balancing
 from mtl_accel.data.labels import Targets
-from mtl_accel.losses import build
 from mtl_accel.objective import Objective, masked_sum, split_logits
 from mtl_accel.scoring import score
-from mtl_accel.tasks import PRIMARY_METRIC, Task
 
-NUM, WIDTH = 12, 4
-LOSSES = build(DEFAULTS)
 seeds = st.integers(0, 2**31 - 1)
 many = settings(max_examples=40, deadline=None)
-
-
-def generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-class Model(nn.Module):
-    """One linear layer a task, in float64 and without BatchNorm."""
-
-    def __init__(self, seed: int) -> None:
-        super().__init__()
-        numbers = generator(seed)
-        self.heads = nn.ModuleDict({loss: nn.Linear(WIDTH, OUTPUTS[loss]) for loss in LOSSES}).double()
-        for parameter in self.parameters():
-            parameter.data = torch.randn(parameter.shape, generator=numbers, dtype=torch.float64)
-
-    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {name: head(images) for name, head in self.heads.items()}
-
-
-def tasks_of(weights: dict[str, float] | None = None) -> dict[str, Task]:
-    """One task for each loss, under the loss's name."""
-    found = {}
-    for loss in LOSSES:
-        classes = tuple(f"{loss} {index}" for index in range(OUTPUTS[loss]))
-        columns = (loss,) if KINDS[loss] == "multiclass" else classes
-        found[loss] = Task(
-            loss, KINDS[loss], columns, classes, PRIMARY_METRIC[KINDS[loss]], (weights or {}).get(loss, 1.0)
-        )
-    return found
-
-
-class Batch:
-    """Random images, targets and masks of every task."""
-
-    def __init__(self, seed: int, labelled: float = 0.6) -> None:
-        numbers = generator(seed)
-        self.images = torch.randn(NUM, WIDTH, generator=numbers, dtype=torch.float64)
-        self.targets = {loss: target_of(loss, numbers, NUM) for loss in LOSSES}
-        self.masks = {n: torch.rand(t.shape, generator=numbers) < labelled for n, t in self.targets.items()}
-        self.counts = torch.tensor([int(mask.sum()) for mask in self.masks.values()])
-
-    def part(self, rows: slice) -> tuple:
-        targets = {name: target[rows] for name, target in self.targets.items()}
-        return self.images[rows], targets, {name: mask[rows] for name, mask in self.masks.items()}, self.counts
 
 
 def objective_of(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-import test_config
 import torch
+from config_cases import small
 from small_run import Small
 from torch import nn
 
@@ -28,7 +28,7 @@ class Attentive(Small):
 
 def config_of(**knobs: object) -> Config:
     optimizer = {"name": "AdamW", "lr": 0.01, "weight_decay": 0.1}
-    return validate(test_config.small(**{"optimizer": optimizer, **knobs}), "c.json")
+    return validate(small(**{"optimizer": optimizer, **knobs}), "c.json")
 
 
 class Wrapped(nn.Module):
