@@ -22,8 +22,8 @@ from PIL import Image, ImageDraw
 
 # Several processes share two cores. It must be set before the process that the runs fork from imports torch.
 os.environ["OMP_NUM_THREADS"] = "1"
-HERE = Path(__file__).parent
-SMALL_RUN = HERE / "small_run.py"
+ROOT = Path(__file__).parent.parent  # of the repository
+SMALL_RUN = Path(small_run.__file__)
 CLASSES = ("circle", "line", "square")
 LABELS = ("big", "red", "left")
 

@@ -17,7 +17,7 @@ import small_run
 
 from mtl_accel import models
 
-SCRIPT = runs.HERE.parent / "launch" / "predict.py"
+SCRIPT = runs.ROOT / "launch" / "predict.py"
 
 
 def main(

@@ -7,7 +7,6 @@ import math
 import statistics
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,7 +29,6 @@ from mtl_accel.config import Config, read_config
 from mtl_accel.data.labelled import read
 from mtl_accel.errors import UserError
 
-ROOT = Path(__file__).parent.parent
 NAMES = {
     *("share_of_limit", "metrics_share", "import_seconds", "start_seconds", "peak_host_memory_mb"),
     *("vs_huggingface", "vs_notebook", "vs_huggingface_fp32", "vs_notebook_fp32"),
@@ -72,7 +70,7 @@ def test_the_script_ends_with_one_row_of_figures(tmp_path):
     command += ["--data.wardrobe", json.dumps(wardrobe), "--data.cache_dir", str(tmp_path / "cache")]
     command += ["--transforms", json.dumps({"train": transforms, "eval": transforms}), "--data.num_workers", "1"]
     command += ["--rounds", "1", "--images", "8", "--steps", "2", "--scale", "40"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=runs.ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     *text, last = done.stdout.splitlines()
     row = json.loads(last)

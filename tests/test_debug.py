@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 import real_runs as runs
 
-ROOT = Path(__file__).parent.parent
-
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory) -> Path:
@@ -23,7 +21,7 @@ def test_a_version_runs_two_batches_without_a_launcher(tmp_path, version):
     command = [sys.executable, "launch/train.py", "--config", f"configs/{version}.json", "--debug"]
     command += ["--model.weights", "null", "--batch_size", "4", "--run_dir", str(tmp_path / version)]
     command += ["--data.wardrobe", json.dumps(wardrobe), "--data.cache_dir", str(tmp_path / "cache")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=runs.ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for part in ("8 train, 8 validation", "2 steps an epoch", "(4, 3, 224, 224)", "backbone: ", "peak memory: "):
         assert part in done.stdout

@@ -22,7 +22,7 @@ from mtl_accel.errors import UserError
 from mtl_accel.evaluation.evaluate import path_of
 from mtl_accel.evaluation.table import table
 
-LAUNCH = runs.HERE.parent / "launch"
+LAUNCH = runs.ROOT / "launch"
 main = functools.partial(small_predict.main, script=LAUNCH / "evaluate.py")
 
 

@@ -102,7 +102,7 @@ def test_a_program_of_torch_gives_the_same_and_carries_the_same(run, onnx_path):
 
 
 def test_a_file_names_no_place_of_the_machine_that_wrote_it(run, onnx_path):
-    here = str(Path(small_run.__file__).parent.parent).encode()
+    here = str(runs.ROOT).encode()
     path = export.export(run, "torch").path
     assert here not in onnx_path.read_bytes() and here not in path.read_bytes()
     assert not [path for path in run.glob("model/*") if path.name.startswith(".tmp")]

@@ -13,17 +13,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
+import pretend_run
 import pytest
 import real_runs as runs
+import small_launch
 
 import mtl_accel
 from mtl_accel.errors import UserError
 from mtl_accel.sweeping.sweep import Sweep
 
-HERE = Path(__file__).parent
 QUICK = "configs/quickstart.json"
-PRETEND = [sys.executable, str(HERE / "pretend_run.py")]
-SMALL = [sys.executable, str(HERE / "small_launch.py")]
+PRETEND = [sys.executable, pretend_run.__file__]
+SMALL = [sys.executable, small_launch.__file__]
 # A launcher that waits for the run and passes no signal on, and turns every code but 0 into 1.
 DEAF = ["sh", "-c", "'\"$@\" || exit 1'", "sh"]
 GRID = {"optimizer.lr": [0.01, 0.001]}

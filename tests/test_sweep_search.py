@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
+import pretend_run
 import pytest
 
 import mtl_accel
@@ -21,7 +22,7 @@ from mtl_accel.errors import UserError
 from mtl_accel.sweeping.sweep import Sweep
 
 QUICK = "configs/quickstart.json"
-RUN = [sys.executable, str(Path(__file__).with_name("pretend_run.py"))]
+RUN = [sys.executable, pretend_run.__file__]
 SPACE = {
     "optimizer.lr": {"low": 1e-5, "high": 1e-2, "log": True},
     "epochs": {"low": 1, "high": 9},
