@@ -14,7 +14,7 @@ from ..errors import UserError
 from .mapped import ROWS, TableCache, digest_of
 from .tables import TextTable
 
-_VERSION = 1  # of what is made of a file: another one never reads an older table
+_JSONL_VERSION = 1  # of what is made of a file: another one never reads an older table
 
 
 def read_jsonl(path: Path, cache: TableCache) -> TextTable:
@@ -24,7 +24,7 @@ def read_jsonl(path: Path, cache: TableCache) -> TextTable:
         UserError: not UTF-8, a line that is no object, a key with values of several types, no rows.
     """
     key = digest_of(path)
-    table = cache.get(f"jsonl {_VERSION} {key}", lambda: [_whole(path)])
+    table = cache.get(f"jsonl {_JSONL_VERSION} {key}", lambda: [_whole(path)])
     return TextTable(path, table, key, lambda: [line for line, _ in _rows(path)])
 
 

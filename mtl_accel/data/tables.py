@@ -13,7 +13,7 @@ from datasets import Dataset
 from ..errors import UserError
 from .mapped import ROWS, TableCache, digest_of
 
-_VERSION = 1  # of what is made of a CSV: another one never reads an older table
+_CSV_VERSION = 1  # of what is made of a CSV: another one never reads an older table
 MAX_LISTED = 10  # problems of one sort that an error spells out; the rest is a count
 
 
@@ -49,7 +49,7 @@ def read_csv(path: Path, cache: TableCache) -> TextTable:
         key = digest_of(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}. Check the file and its permissions") from error
-    table = cache.get(f"csv {_VERSION} {key}", lambda: _batches(path))
+    table = cache.get(f"csv {_CSV_VERSION} {key}", lambda: _batches(path))
     return TextTable(path, table, key, lambda: [line for line, _ in _records(path)][1:])
 
 
