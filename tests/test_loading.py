@@ -19,8 +19,8 @@ from mtl_accel.data.loading import (
     TrainingOrder,
     _EvaluationKeys,
     _Keys,
-    check_sizes,
 )
+from mtl_accel.data.order import check_sizes
 from mtl_accel.errors import UserError
 
 NUM = 13

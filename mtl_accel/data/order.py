@@ -9,9 +9,31 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import keyed
+from ..errors import UserError
 from .labels import Targets
 
 PADDING = -1
+
+
+def check_sizes(batch_size: int, micro_batch_size: int | None, num_processes: int) -> int:
+    """The micro-batch size of a run. Raises UserError, naming the nearest sizes, where the cut leaves a rest."""
+    if micro_batch_size is None:
+        if batch_size % num_processes == 0:
+            return batch_size // num_processes
+        lower = batch_size // num_processes * num_processes
+        near = " or ".join(str(size) for size in (lower, lower + num_processes) if size)
+        raise UserError(f"batch_size: {batch_size} cannot be dealt to {num_processes} processes; set it to {near}")
+    num_micro_batches = batch_size // micro_batch_size
+    if num_micro_batches * micro_batch_size == batch_size and num_micro_batches % num_processes == 0:
+        return micro_batch_size
+    fits = [n for n in range(1, batch_size + 1) if batch_size % (n * num_processes) == 0]
+    near = " or ".join(str(n) for n in sorted(sorted(fits, key=lambda n: abs(n - micro_batch_size))[:2]))
+    unit = micro_batch_size * num_processes
+    other = f"set batch_size to a multiple of {unit}, such as {max(round(batch_size / unit), 1) * unit}"
+    raise UserError(
+        f"micro_batch_size: batch_size {batch_size} in micro-batches of {micro_batch_size} cannot be dealt to "
+        f"{num_processes} processes; " + (f"set micro_batch_size to {near}, or {other}" if near else other)
+    )
 
 
 class Key(NamedTuple):
