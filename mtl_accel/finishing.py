@@ -12,7 +12,7 @@ from . import checkpoint, finished, metrics, persistence, thresholds
 from .data.labels import Targets
 from .errors import UserError
 from .losses import resolve
-from .objective import split_logits
+from .predictions import split_logits
 from .run import Run
 from .tasks import METRIC_NAMES, Task
 

@@ -122,9 +122,3 @@ def masked_sum(
     if weights is not None:
         elements = elements * weights.to(elements.dtype).view(-1, *(1,) * (elements.ndim - 1))
     return elements.sum()
-
-
-def split_logits(flat: Tensor, tasks: Mapping[str, Task]) -> dict[str, Tensor]:
-    """[N, sum of outputs] -> one [N, C] a task."""
-    parts = flat.split([task.num_outputs for task in tasks.values()], dim=1)
-    return dict(zip(tasks, parts, strict=True))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from accelerate import Accelerator
 from torch import Tensor
 
 from .data.loading import PADDING
+from .tasks import Task
 
 
 class Predictions:
@@ -43,3 +46,9 @@ class Predictions:
         order = torch.argsort(ids, stable=True)
         order = order[ids[order] != PADDING]
         return ids[order], logits[order]
+
+
+def split_logits(flat: Tensor, tasks: Mapping[str, Task]) -> dict[str, Tensor]:
+    """[N, sum of outputs] -> one [N, C] a task."""
+    parts = flat.split([task.num_outputs for task in tasks.values()], dim=1)
+    return dict(zip(tasks, parts, strict=True))

@@ -26,7 +26,7 @@ from .data.tables import shorten
 from .errors import UserError
 from .finished import Finished
 from .models.pair import Pair
-from .objective import split_logits
+from .predictions import split_logits
 
 
 class Predictor:

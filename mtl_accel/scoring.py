@@ -10,7 +10,8 @@ from torch import Tensor
 from . import metrics
 from .data.labels import Targets
 from .losses import ElementLoss
-from .objective import masked_sum, split_logits
+from .objective import masked_sum
+from .predictions import split_logits
 from .tasks import Task
 
 

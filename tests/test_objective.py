@@ -18,7 +18,8 @@ from mtl_accel import balancing
 from mtl_accel.balancing import BALANCERS
 from mtl_accel.config.balancing import Balancing
 from mtl_accel.data.labels import Targets
-from mtl_accel.objective import Objective, masked_sum, split_logits
+from mtl_accel.objective import Objective, masked_sum
+from mtl_accel.predictions import split_logits
 from mtl_accel.scoring import score
 
 seeds = st.integers(0, 2**31 - 1)

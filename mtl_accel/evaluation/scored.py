@@ -12,7 +12,7 @@ from torch import Tensor
 from .. import thresholds
 from ..data.labels import Targets
 from ..losses import ElementLoss
-from ..objective import split_logits
+from ..predictions import split_logits
 from ..tasks import Task
 from .decisions import CROSS_FITTED, HALF, LARGEST, STORED
 
