@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 HERE = Path(__file__).parent
-SETTINGS = HERE.parent / "launch" / "accelerate" / "cpu.yaml"
+SETTINGS = runs.ROOT / "launch" / "accelerate" / "cpu.yaml"
 
 
 class Form(NamedTuple):

@@ -18,8 +18,6 @@ import real_runs as runs
 import small_predict
 import small_run
 
-ROOT = Path(__file__).parent.parent
-
 
 def rows_of(table: Path, change: Callable[[list[list[str]]], list[list[str]]]) -> None:
     with table.open(newline="") as file:
@@ -170,7 +168,7 @@ def test_hosts_that_ask_other_questions_of_a_model_end_together(tmp_path, source
     if script == "predict.py":
         asked = [[*each, "--output", str(tmp_path / f"answers{rank}")] for rank, each in enumerate(asked)]
     asked[1] += ["--data.source", str(second.parent / "source")]
-    codes, outputs = two_hosts(tmp_path, *asked, main=partial(small_predict.main, script=ROOT / "launch" / script))
+    codes, outputs = two_hosts(tmp_path, *asked, main=partial(small_predict.main, script=runs.ROOT / "launch" / script))
     assert codes == [2, 2], outputs
     assert all(re.search(r"error: data of validation: ids \(digest\) is \w+ on ", output) for output in outputs), (
         outputs
@@ -180,8 +178,8 @@ def test_hosts_that_ask_other_questions_of_a_model_end_together(tmp_path, source
 def test_two_real_launchers_with_other_code_end_together(tmp_path, source):
     """A checkout of another commit on the second host, under the same version."""
     other = tmp_path / "other"
-    shutil.copytree(ROOT / "mtl_accel", other / "mtl_accel", ignore=shutil.ignore_patterns("__pycache__"))
-    with (other / "mtl_accel" / "keyed.py").open("a") as file:
+    shutil.copytree(runs.ROOT / "mtl_accel", other / "mtl_accel", ignore=shutil.ignore_patterns("__pycache__"))
+    with (other / "mtl_accel" / "__init__.py").open("a") as file:
         file.write("\n# another commit\n")
     configs, port = hosts(tmp_path, source, None, {}), str(runs.free_port())
     started = []
