@@ -30,7 +30,7 @@ from .watch import LossWatch, SkippedSteps
 
 @dataclass
 class Run:
-    """All that the loop works on. `building.build` makes it."""
+    """All that the loop works on. `training.build` makes it."""
 
     config: Config
     accelerator: Accelerator

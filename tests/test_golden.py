@@ -1,6 +1,7 @@
 """A refactor must give identical losses: the small run's losses, written down once.
 
-python tests/test_golden.py writes tests/golden.json anew; do so only for a change that is meant to move them.
+PYTHONPATH=tests/processes python tests/test_golden.py writes tests/golden.json anew; do so only for a change that is
+meant to move them.
 """
 
 import json

@@ -20,7 +20,7 @@ from mtl_accel.config.knobs import walk
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = sorted([*ROOT.glob("mtl_accel/**/*.py"), *ROOT.glob("launch/*.py")])
-TESTS = sorted(ROOT.glob("tests/*.py"))
+TESTS = sorted(ROOT.glob("tests/**/*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in (*PACKAGE, *TESTS)}
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 
@@ -178,20 +178,6 @@ except SystemExit as end:
 
 def readme() -> str:
     return (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def test_the_readme_names_every_file_of_the_tree_and_no_other() -> None:
-    tree = re.search(r"<!-- tree -->\n```text\n(.*?)```", readme(), re.DOTALL)
-    assert tree
-    named, folders = set(), {}
-    for line in tree[1].splitlines():
-        depth, name = (len(line) - len(line.lstrip())) // 2, line.split()[0]
-        folders[depth] = name
-        if not name.endswith("/"):
-            named.add("".join([*(folders[level] for level in range(depth)), name]))
-    suffixes = (".py", ".json", ".yaml", ".sbatch")
-    there = [p for top in ("mtl_accel", "launch", "configs") for p in ROOT.glob(f"{top}/**/*") if p.suffix in suffixes]
-    assert named == {p.relative_to(ROOT).as_posix() for p in there if p.stat().st_size}
 
 
 def test_every_file_that_the_documents_point_at_exists() -> None:

@@ -1,4 +1,4 @@
-"""Our own loop, on a run as `building.build` makes it: an epoch of training, then validation, with all metrics."""
+"""Our own loop, on a run as `training.build` makes it: an epoch of training, then validation, with all metrics."""
 
 from __future__ import annotations
 

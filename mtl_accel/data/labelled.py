@@ -71,7 +71,7 @@ def source_of(config: DataConfig) -> str:
 
 
 def load(data: DataConfig, only: str | None = None, problems: list[str] | None = None) -> sources.Sources:
-    """The splits of a source, or one of them; labels are not looked at. Raises UserError as `sources.load` does."""
+    """The splits of a source, or one of them; labels are not looked at. Raises UserError as `load_source` does."""
     return sources.load(
         source_of(data),
         cache_dir=cache_dir(data.cache_dir) / "tables",

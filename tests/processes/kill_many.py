@@ -1,7 +1,7 @@
 """Kill a training run again and again, at random moments, and see that nothing is lost.
 
-python tests/kill_many.py 100 [PROCESSES] prints how often the run was killed, resumed and finished, and whether
-its weights and the metrics of every epoch equal those of a run that was left alone.
+python tests/processes/kill_many.py 100 [PROCESSES] prints how often the run was killed, resumed and finished, and
+whether its weights and the metrics of every epoch equal those of a run that was left alone.
 """
 
 import random

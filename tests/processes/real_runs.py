@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw
 
 # Several processes share two cores. It must be set before the process that the runs fork from imports torch.
 os.environ["OMP_NUM_THREADS"] = "1"
-ROOT = Path(__file__).parent.parent  # of the repository
+ROOT = Path(__file__).parents[2]  # of the repository
 SMALL_RUN = Path(small_run.__file__)
 CLASSES = ("circle", "line", "square")
 LABELS = ("big", "red", "left")

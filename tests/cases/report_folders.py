@@ -8,7 +8,7 @@ from typing import Any
 
 from mtl_accel.config import Config, read_config
 
-CONFIGS = Path(__file__).parent.parent / "configs"
+CONFIGS = Path(__file__).parents[2] / "configs"
 METRICS = ("category/accuracy", "attribute/f1_macro")
 Pair = tuple[float | None, float | None]  # of one metric: training, validation
 
