@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .lazy import attributes, names
+from .core.lazy import attributes, names
 
 if TYPE_CHECKING:
     from .benchmark.suite import measure
     from .config import Config, read_config
-    from .errors import UserError
+    from .core.errors import UserError
     from .evaluation.evaluate import evaluate
     from .experiment import Result, train
     from .exporting.export import export
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Config": "config",
     "read_config": "config",
-    "UserError": "errors",
+    "UserError": "core.errors",
     "Result": "experiment",
     "train": "experiment",
     "Predictor": "predictor",

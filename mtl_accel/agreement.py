@@ -19,11 +19,11 @@ from torch import Tensor
 from . import manifest
 from .config import Config
 from .config.differences import OF_A_HOST, flat
+from .core.errors import UserError
 from .data.labelled import Labelled
 from .data.labels import Targets
 from .data.pixels import Pixels
 from .data.splits import ids_of
-from .errors import UserError
 
 T = TypeVar("T")
 

@@ -7,9 +7,11 @@ import logging
 import torch
 from accelerate import Accelerator
 
-from . import durable, models
+from . import models
 from .config import Config
 from .config.transforms import cached_prefix
+from .core import atomic_io
+from .core.errors import UserError
 from .data import sampling
 from .data.augment import Augmentation
 from .data.labelled import Labelled
@@ -17,7 +19,6 @@ from .data.loading import EvaluationLoader, MicroBatches, TrainingLoader, Traini
 from .data.mixing import Mixing, mixing_of
 from .data.per_sample import PerSample, per_sample
 from .data.pixels import open_pixels
-from .errors import UserError
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ def _micro_batches(
         name=split,
         cache=cache_in_use(config.data.cache, accelerator.device, before),
         fingerprint=labelled.fingerprint,
-        folder=durable.cache_dir(config.data.cache_dir) / "pixels",
+        folder=atomic_io.cache_dir(config.data.cache_dir) / "pixels",
         num_workers=config.data.num_workers,
         device=accelerator.device,
     )

@@ -10,11 +10,12 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from . import backward, balancing, curves, freezing, keyed, launching, models, persistence
+from . import backward, balancing, curves, freezing, launching, models, persistence
 from .averaging import WeightAverage
 from .batches import loaders, train_transforms
 from .batchnorm import RunningStatistics
 from .config import Config
+from .core import rng
 from .data.augment import Augmentation
 from .data.labelled import Labelled
 from .data.loading import TrainingOrder
@@ -92,7 +93,7 @@ def _objective(
     losses: dict[str, ElementLoss],
     num_micro_batches: int,
 ) -> Objective:
-    torch.manual_seed(keyed.seed_of(config.seed, keyed.INITIAL))
+    torch.manual_seed(rng.seed_of(config.seed, rng.INITIAL))
     outputs = {name: task.num_outputs for name, task in labelled.tasks.items()}
     model = models.build(config.model.name, outputs, config.model.weights, config.model.backbone)
     if config.sync_batchnorm:

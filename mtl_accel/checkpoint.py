@@ -23,8 +23,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from . import durable, manifest
-from .errors import UserError
+from . import manifest
+from .core import atomic_io
+from .core.errors import UserError
 from .ownership import owner_of
 
 logger = logging.getLogger(__name__)
@@ -74,22 +75,22 @@ def save(
     text = _encode_state(state)
     need_bytes = _need_bytes(tensors) + len(text)
     require_owner = partial(_require_owner, root, name, is_owner)
-    with durable.storage_errors(root, need_bytes):
+    with atomic_io.storage_errors(root, need_bytes):
         require_owner()
-        durable.make_folder(root)
-        durable.sweep(root)
-        durable.require_space(root, need_bytes)
+        atomic_io.make_folder(root)
+        atomic_io.sweep(root)
+        atomic_io.require_space(root, need_bytes)
         final = root / _free_name(root, name)
         if best and not any((root / link).exists() for link in (LAST, BEST)):
             # Without `last` the folder counts from its rename on, and by then its `best` must be there.
-            durable.switch_link(root / BEST, final.name)
-        with durable.replace_folder(final, before_publish=require_owner) as folder:
+            atomic_io.switch_link(root / BEST, final.name)
+        with atomic_io.replace_folder(final, before_publish=require_owner) as folder:
             _fill(folder, tensors, text)
         # `best` first: a kill in between then leaves a run that saves this step again. The other way round it would
         # go on from a state that believes in a best that is not saved.
         if best:
-            durable.switch_link(root / BEST, final.name)
-        durable.switch_link(root / LAST, final.name)
+            atomic_io.switch_link(root / BEST, final.name)
+        atomic_io.switch_link(root / LAST, final.name)
         _prune(root, final.name, keep_last)
     return final
 
@@ -103,7 +104,7 @@ def load(path: Path) -> Checkpoint | None:
         UserError: there are checkpoints, but none is whole.
     """
     damages: list[str] = []
-    with durable.storage_errors(path):
+    with atomic_io.storage_errors(path):
         for folder in _candidates(path):
             damage = manifest.damage(folder)
             if damage is None:
@@ -188,7 +189,7 @@ def _read(folder: Path) -> Checkpoint:
                 raise UserError(f"{folder / name}: not a safetensors file ({error}): restore it from a copy") from error
             # Cloned, because load_file maps the file: a pruned file of a network disk would take its memory along.
             tensors[name.removesuffix(_SUFFIX)] = {key: tensor.clone() for key, tensor in group.items()}
-    return Checkpoint(folder, tensors, durable.read_json(folder / _STATE))
+    return Checkpoint(folder, tensors, atomic_io.read_json(folder / _STATE))
 
 
 def _age(name: str) -> tuple[float, int]:
@@ -230,4 +231,4 @@ def _prune(root: Path, saved: str, keep_last: int) -> None:
     keep = {newest[step] for step in sorted(newest)[-keep_last:]} | {(root / BEST).resolve().name}
     for name in _names(root):
         if name not in keep:
-            durable.discard(root / name)
+            atomic_io.discard(root / name)

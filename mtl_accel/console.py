@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .config import Config, help_text, parse
-from .errors import EXIT_CODE, UserError
+from .core.errors import EXIT_CODE, UserError
 
 _SECONDS_FOR_THE_FIRST = 5.0
 

@@ -9,12 +9,12 @@ import sys
 import numpy as np
 import torch
 
-from . import keyed
 from .config import Config
 from .config.losses import CrossEntropy
 from .config.sections import TaskConfig
+from .core import rng
+from .core.errors import UserError
 from .data.labelled import Labelled
-from .errors import UserError
 from .run import Run
 
 MODES = ("batches", "overfit")
@@ -69,7 +69,7 @@ def shrink(labelled: Labelled, config: Config, mode: str) -> Labelled:
     """Keep the rows of two batches of each split; of one, the same for both, when it is to be learnt."""
     size = config.batch_size * (_NUM_BATCHES if mode == "batches" else 1)
     for split in ("train", "validation"):
-        drawn = keyed.words(config.seed, keyed.HOLDOUT, np.arange(len(labelled.splits[split])))
+        drawn = rng.words(config.seed, rng.HOLDOUT, np.arange(len(labelled.splits[split])))
         labelled = labelled.select(split, np.sort(np.argsort(drawn)[:size]))
     if mode == "overfit":
         labelled.splits["validation"] = labelled.splits["train"]

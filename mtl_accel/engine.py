@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from . import freezing, inference, keyed, stopping
+from . import freezing, inference, stopping
+from .core import rng
+from .core.tasks import score_of
 from .data.loading import Batch, EvaluationLoader
 from .data.mixing import mixed
 from .interrupts import Interrupts
@@ -20,7 +22,6 @@ from .predictions import Predictions
 from .run import Run
 from .runlog import log_block
 from .scoring import score
-from .tasks import score_of
 from .votes import Mailbox, any_process
 
 
@@ -110,7 +111,7 @@ def forward_backward(run: Run, epoch: int, step: int, batches: list[Batch], coun
         run.statistics.begin_micro_batch()
         images = mixed(run.train_transforms(batch.images, batch.key.draws, epoch, run.dtype), batch.mix)
         # Dropout and the like: their numbers depend on where in the run this micro-batch is, and on nothing else.
-        torch.manual_seed(keyed.seed_of(run.config.seed, keyed.MODULE, epoch, step, batch.key.micro_batch))
+        torch.manual_seed(rng.seed_of(run.config.seed, rng.MODULE, epoch, step, batch.key.micro_batch))
         return run.objective(images, batch.targets, batch.masks, labelled, batch.mix)
 
     for batch, output in zip(batches, run.backward.micro_batches(len(batches), forward), strict=True):

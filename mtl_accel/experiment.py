@@ -15,7 +15,6 @@ from . import (
     allocator,
     ambient,
     debug,
-    durable,
     engine,
     finishing,
     launching,
@@ -28,6 +27,7 @@ from .batches import check_pictures, slow_transforms
 from .building import build
 from .checkpoint import Checkpoint
 from .config import Config
+from .core import atomic_io
 from .data.labelled import Labelled, read
 from .failures import FailureLog
 from .interrupts import EXIT_CODE as STOPPED
@@ -71,7 +71,7 @@ def train(
     """
     if debugging:
         config, overwrite = debug.config_for(config, debugging), True
-    accelerator, micro_batch_size = launching.start(config, cache=durable.cache_dir(config.data.cache_dir))
+    accelerator, micro_batch_size = launching.start(config, cache=atomic_io.cache_dir(config.data.cache_dir))
     run_dir = Path(config.run_dir)
     with Interrupts() as interrupts, _owned(accelerator, run_dir) as is_owner:
         log = RunLog(run_dir, accelerator)

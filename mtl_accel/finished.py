@@ -15,13 +15,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from . import durable, models
+from . import models
 from .config import Config
 from .config.losses import Loss
 from .config.transforms import FixedTransform
-from .errors import UserError
+from .core import atomic_io
+from .core.errors import UserError
+from .core.tasks import Task
 from .models.pair import Pair
-from .tasks import Task
 
 FILES = WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"  # of a model folder
 _LOSS: TypeAdapter[Loss] = TypeAdapter(Annotated[Loss, Field(discriminator="name")])
@@ -78,8 +79,8 @@ class Finished:
     def write(self, run_dir: Path, weights: Mapping[str, Tensor]) -> Path:
         """Write RUN/model: model.safetensors and config.json. Returns the folder."""
         folder = run_dir / "model"
-        with durable.storage_errors(folder), durable.replace_folder(folder) as temporary:
-            durable.write_json(temporary / DESCRIPTION, self.describe())
+        with atomic_io.storage_errors(folder), atomic_io.replace_folder(folder) as temporary:
+            atomic_io.write_json(temporary / DESCRIPTION, self.describe())
             path = temporary / WEIGHTS
             save_file({name: tensor.contiguous() for name, tensor in weights.items()}, path)
             # save_file makes its file private; a model is read by others as the rest of the folder is.
@@ -112,7 +113,7 @@ def read(folder: Path) -> Finished:
             f"{folder} holds no finished model ({DESCRIPTION} and {WEIGHTS}); a run writes RUN/model at its end"
         )
     try:
-        content = durable.read_json(path)
+        content = atomic_io.read_json(path)
         tasks = {name: _task(name, described) for name, described in content["tasks"].items()}
         thresholds = {
             name: np.array(d["thresholds"], dtype=np.float64)

@@ -9,12 +9,12 @@ import numpy as np
 from torch import Tensor
 
 from . import checkpoint, finished, metrics, persistence, thresholds
+from .core.errors import UserError
+from .core.tasks import METRIC_NAMES, Task
 from .data.labels import Targets
-from .errors import UserError
 from .losses import resolve
 from .predictions import split_logits
 from .run import Run
-from .tasks import METRIC_NAMES, Task
 
 _F1 = [name for name in METRIC_NAMES["multilabel"] if name.startswith("f1_")]  # the others know no threshold
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import nn
 
+from .core.tasks import Task
 from .data.augment import Augmentation
 from .data.loading import Batch
 from .predictions import Predictions
-from .tasks import Task
 
 DTYPES = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 

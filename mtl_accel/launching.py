@@ -18,8 +18,8 @@ from torch.nn.parallel import DistributedDataParallel
 from . import agreement, ambient, precision
 from .allocator import keep_freed_memory
 from .config import Config
+from .core.errors import UserError
 from .data.order import check_sizes
-from .errors import UserError
 from .runlog import tracker_problems
 
 _SUPPORTED = (

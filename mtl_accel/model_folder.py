@@ -7,8 +7,8 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import EntryNotFoundError
 
+from .core.errors import UserError
 from .data.hub import is_hub_id
-from .errors import UserError
 from .finished import FILES, WEIGHTS
 
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from .balancing import Balancer
+from .core.tasks import Task
 from .data.mixing import Mix
 from .losses import ElementLoss
 from .models.pair import Pair
-from .tasks import Task
 
 
 class Output(NamedTuple):

@@ -10,7 +10,7 @@ import torch
 from torch.optim import lr_scheduler
 
 from .config.optimization import CosineAnnealingLR, OneCycleLR, Optimizer, Scheduler
-from .errors import UserError
+from .core.errors import UserError
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "Adam": torch.optim.Adam,

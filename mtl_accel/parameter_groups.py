@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from .config import Config
-from .errors import UserError
+from .core.errors import UserError
 from .models.pair import Pair
 
 _NEVER_DECAY = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.Embedding)

@@ -10,10 +10,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from . import durable, models
+from . import models
 from .config import Config
 from .config.sections import ModelConfig
 from .config.transforms import cached_prefix
+from .core import atomic_io
 
 _FASTER = 1.1  # a smaller gain could be noise
 # A step casts every parameter once, so a micro-batch of few pixels gains less than the run's own. Of larger ones this
@@ -34,7 +35,7 @@ def fastest(config: Config, device: torch.device, cache: Path | None = None) -> 
     if device.type != "cpu":
         return "no"
     path = cache / "precision.json" if cache is not None else None
-    known = durable.read_json(path) if path is not None and path.exists() else {}
+    known = atomic_io.read_json(path) if path is not None and path.exists() else {}
     model, size = config.model, cached_prefix(config.transforms.eval)[-1].size
     name = f"{model.name} {model.backbone}" if model.backbone else model.name
     num_samples = _num_samples(config.micro_batch_size or config.batch_size, size)
@@ -44,7 +45,7 @@ def fastest(config: Config, device: torch.device, cache: Path | None = None) -> 
         known[key] = "bf16" if _bfloat16_pays(model, num_samples, size) else "no"
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            durable.write_json(path, known)
+            atomic_io.write_json(path, known)
     return str(known[key])
 
 

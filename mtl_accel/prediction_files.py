@@ -10,12 +10,13 @@ import datasets
 import numpy as np
 import pandas as pd
 
-from . import agreement, answers, durable, launching, submission
+from . import agreement, answers, launching, submission
 from .config import Config, run_config
+from .core import atomic_io
+from .core.errors import UserError
 from .data import unlabelled
 from .data.mapped import TableCache
 from .data.splits import ids_of
-from .errors import UserError
 from .predictor import Predictor, load
 from .sample_submission import Expected, plan
 from .submission import Form, Submission
@@ -88,7 +89,7 @@ def _expected(predictor: Predictor, config: Config, split: str) -> tuple[dataset
 
 
 def _tables(config: Config) -> TableCache:
-    return TableCache(durable.cache_dir(config.data.cache_dir) / "tables")
+    return TableCache(atomic_io.cache_dir(config.data.cache_dir) / "tables")
 
 
 def _table(
@@ -113,5 +114,5 @@ def _write(output: Path, table: pd.DataFrame, submissions: Mapping[str, bytes]) 
     table.to_parquet(buffer, index=False)
     content = {TABLE: buffer.getvalue(), **submissions}
     for name, whole in content.items():
-        durable.write_bytes(output / name, whole)
+        atomic_io.write_bytes(output / name, whole)
     return [output / name for name in content]

@@ -18,12 +18,12 @@ from tqdm import tqdm
 
 from . import answers, finished, inference, launching, model_folder
 from .config.transforms import cached_prefix
+from .core.errors import UserError
 from .data import pictures
 from .data.augment import Augmentation
 from .data.loading import EvaluationLoader
 from .data.pictures import PictureBatches, Pictures
 from .data.tables import shorten
-from .errors import UserError
 from .finished import Finished
 from .models.pair import Pair
 from .predictions import split_logits

@@ -11,12 +11,12 @@ from pydantic import ValidationError
 from .checkpoint import Checkpoint
 from .config import Config
 from .config.differences import differences as changed_knobs
-from .errors import UserError
+from .core.errors import UserError
+from .core.tasks import score_of
 from .parameter_groups import parameter_groups
 from .predictions import Predictions
 from .run import Run
 from .state import Progress, load_optimizer_state, optimizer_state
-from .tasks import score_of
 
 _AS_USED = ("micro_batch_size", "mixed_precision")  # null means another value on another machine
 

@@ -14,6 +14,7 @@ from .averaging import WeightAverage
 from .backward import Backward
 from .batchnorm import RunningStatistics
 from .config import Config
+from .core.tasks import Task
 from .data.augment import Augmentation
 from .data.labels import Targets
 from .data.loading import EvaluationLoader, TrainingLoader
@@ -24,7 +25,6 @@ from .optim import Schedule
 from .predictions import Predictions
 from .runlog import RunLog
 from .state import Progress
-from .tasks import Task
 from .watch import LossWatch, SkippedSteps
 
 

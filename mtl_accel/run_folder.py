@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from . import checkpoint, durable, manifest
+from . import checkpoint, manifest
 from .checkpoint import Checkpoint
-from .errors import UserError
+from .core import atomic_io
+from .core.errors import UserError
 from .ownership import LOCK
 
 _STATUS = "status.json"
@@ -61,7 +62,7 @@ def _check_that_it_may_go(run_dir: Path, there: set[str], is_source: bool) -> No
 
 def _status(run_dir: Path) -> str | None:
     path = run_dir / _STATUS
-    return durable.read_json(path).get("status") if path.exists() else None
+    return atomic_io.read_json(path).get("status") if path.exists() else None
 
 
 def find_checkpoint(run_dir: Path, resume: str) -> Checkpoint | None:
@@ -90,9 +91,9 @@ def take_best(saved: Checkpoint, run_dir: Path) -> None:
     best, root = (saved.folder.parent / checkpoint.BEST).resolve(), run_dir / "checkpoints"
     if not best.is_dir() or (root / checkpoint.BEST).exists():
         return
-    with durable.storage_errors(root):
-        with durable.replace_folder(root / best.name) as folder:
+    with atomic_io.storage_errors(root):
+        with atomic_io.replace_folder(root / best.name) as folder:
             shutil.copytree(best, folder, dirs_exist_ok=True)
             if damage := manifest.damage(folder):
                 raise UserError(f"{best}: the best checkpoint is damaged ({damage}); restore it from a copy")
-        durable.switch_link(root / checkpoint.BEST, best.name)
+        atomic_io.switch_link(root / checkpoint.BEST, best.name)

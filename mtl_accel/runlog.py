@@ -21,11 +21,11 @@ from accelerate import Accelerator
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 from tqdm import tqdm
 
-from . import durable
 from .config import Config
-from .errors import EXIT_CODE, UserError
+from .core import atomic_io
+from .core.errors import EXIT_CODE, UserError
+from .core.tasks import SHORT_NAMES, Task
 from .failures import FailureLog
-from .tasks import SHORT_NAMES, Task
 
 _PACKAGES = ("mtl_accel", "torch", "torchvision", "accelerate", "datasets", "evaluate", "numpy", "pillow")
 
@@ -85,13 +85,13 @@ class RunLog:
         `resumed_at`: epochs and steps that are done. Rows of what will be run again are dropped.
         """
         if self.active:
-            durable.write_json(self.run_dir / "config.json", config.model_dump(mode="json", by_alias=True))
-            durable.write_json(self.run_dir / "environment.json", environment(self.accelerator))
+            atomic_io.write_json(self.run_dir / "config.json", config.model_dump(mode="json", by_alias=True))
+            atomic_io.write_json(self.run_dir / "environment.json", environment(self.accelerator))
             kept = [row for row in self.rows() if _was_before(row, resumed_at)]
             text = "".join(json.dumps(row) + "\n" for row in kept)
-            durable.write_bytes(self.run_dir / "log.jsonl", text.encode())
+            atomic_io.write_bytes(self.run_dir / "log.jsonl", text.encode())
             if resumed_at is None:
-                durable.write_bytes(self.run_dir / "log.txt", b"")
+                atomic_io.write_bytes(self.run_dir / "log.txt", b"")
         if config.trackers:
             self.accelerator.init_trackers(self.run_dir.name, config=flat(config.model_dump(mode="json")))
 
@@ -115,7 +115,7 @@ class RunLog:
     def held_out(self, ids: Sequence[str]) -> None:
         """Which training rows were held out for validation, so that anybody can make the same split."""
         if self.active and ids:
-            durable.write_json(self.run_dir / "validation_ids.json", list(ids))
+            atomic_io.write_json(self.run_dir / "validation_ids.json", list(ids))
 
     def track(self, epoch: int, splits: Mapping[str, Mapping[str, float]], **values: float) -> None:
         """To the trackers, when there are any: "train/category/accuracy" and so on."""
@@ -127,7 +127,7 @@ class RunLog:
         """What the run is doing: running, finished, stopped or failed."""
         if self.active:
             row = {"status": status, **values, "host": socket.gethostname(), "pid": os.getpid(), "time": time.time()}
-            durable.write_json(self.run_dir / "status.json", without_nan(row))
+            atomic_io.write_json(self.run_dir / "status.json", without_nan(row))
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -154,7 +154,7 @@ class RunLog:
             content = path.read_bytes()
             whole = content[: content.rfind(b"\n") + 1]
             if whole != content:
-                durable.write_bytes(path, whole)
+                atomic_io.write_bytes(path, whole)
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows of log.jsonl so far. A last line cut short by a kill is left out."""

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from .core.errors import UserError
+from .core.tasks import Task
 from .data.mapped import TableCache
 from .data.paths import IMAGE_SUFFIXES
 from .data.splits import ID_NAMES, column_of
 from .data.tables import read_csv
-from .errors import UserError
 from .submission import Form, Part, Submission, check_list, usual
-from .tasks import Task
 
 _SHOWN = 5  # ids or columns that a message names
 

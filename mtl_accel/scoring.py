@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from . import metrics
+from .core.tasks import Task
 from .data.labels import Targets
 from .losses import ElementLoss
 from .objective import masked_sum
 from .predictions import split_logits
-from .tasks import Task
 
 
 def score(

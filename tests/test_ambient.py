@@ -18,7 +18,7 @@ from accelerate.state import AcceleratorState, GradientState
 from mtl_accel import ambient, launching
 from mtl_accel.ambient import SETTINGS, VARIABLES, Setting, Variable
 from mtl_accel.config import Config, read_json, validate
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("not_launched")
 

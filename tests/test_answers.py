@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mtl_accel.answers import column_names, table
-from mtl_accel.errors import UserError
-from mtl_accel.tasks import PRIMARY_METRIC, Kind, Task
+from mtl_accel.core.errors import UserError
+from mtl_accel.core.tasks import PRIMARY_METRIC, Kind, Task
 
 
 def task(name: str, kind: Kind, *classes: str) -> Task:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision.transforms.v2 import functional as tv
 
-from mtl_accel import keyed
 from mtl_accel.config import validate
+from mtl_accel.core import rng
 from mtl_accel.data import augment
 from mtl_accel.data.augment import AUGMENTATIONS, Augmentation
 from mtl_accel.data.operation import as_float
@@ -203,5 +203,5 @@ def test_any_uniform_numbers_give_parameters_that_apply(name: str) -> None:
 
 def test_the_number_of_an_operation_is_keyed_by_its_position_in_the_list() -> None:
     draw = pipeline("RandomRotation", "ColorJitter", size=(8, 8), seed=7).draw(np.array([41]), epoch=2)
-    uniforms = keyed.uniforms(1, 7, keyed.AUGMENT, 2, np.array([41]), 1)
+    uniforms = rng.uniforms(1, 7, rng.AUGMENT, 2, np.array([41]), 1)
     assert draw["1.angle"] == -90 + 130 * uniforms[0]

@@ -26,8 +26,8 @@ from mtl_accel.benchmark.scale import check_scale
 from mtl_accel.benchmark.settings import SWITCHES, Settings, read_settings
 from mtl_accel.benchmark.workplace import whole_batches
 from mtl_accel.config import Config, read_config
+from mtl_accel.core.errors import UserError
 from mtl_accel.data.labelled import read
-from mtl_accel.errors import UserError
 
 NAMES = {
     *("share_of_limit", "metrics_share", "import_seconds", "start_seconds", "peak_host_memory_mb"),

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtl_accel.checkpoint import load, save, step_name
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 
 
 def test_named_folder_is_loaded_itself_or_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from checkpoint_faults import holds, in_child, save_step
 
 from mtl_accel import manifest
 from mtl_accel.checkpoint import load, step_name
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 
 # Newer Pythons warn when a process with threads forks; these children only write files.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from mtl_accel.config import Config, help_text, parse, read_json, run_config
 from mtl_accel.config.knobs import branch_of, sections_in
 from mtl_accel.config.optimization import SGD, StepLR
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 
 V5 = "configs/v5.json"
 SWITCHES = {"config": "JSON file of the run.", "debug": "Two batches.", "resume": "Where to go on."}

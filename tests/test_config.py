@@ -19,7 +19,7 @@ from mtl_accel.config.knobs import sections_in, walk
 from mtl_accel.config.optimization import Optimizer, Scheduler
 from mtl_accel.config.torchvision_names import TorchvisionTransform
 from mtl_accel.config.transforms import RandomRotation, Resize, Transform, cached_prefix
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 
 CATEGORY = SMALL["tasks"]["category"]
 TWO_LEFT_OVER = {name: {"kind": "multilabel"} for name in "ab"}

@@ -9,7 +9,7 @@ import pytest
 
 from mtl_accel.config import Config, json_schema, read_json, validate
 from mtl_accel.config.knobs import walk
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 
 CONFIGS = sorted(path for path in Path("configs").glob("*.json") if path.name != "schema.json")
 REFRESH = """python -c "from mtl_accel.config import json_schema; print(json_schema(), end='')" > configs/schema.json"""

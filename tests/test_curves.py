@@ -16,7 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from mtl_accel import curves, tasks
+from mtl_accel import curves
+from mtl_accel.core import tasks
 
 METRICS = ["loss", "category/accuracy", "attribute/f1_macro"]
 

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from mtl_accel.core.errors import UserError
 from mtl_accel.data import decoding
-from mtl_accel.errors import UserError
 
 PLACE = "train.csv, line 12"
 WHITE, BLACK, RED = (255, 255, 255), (0, 0, 0), (255, 0, 0)

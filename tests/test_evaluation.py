@@ -18,7 +18,7 @@ import small_run
 import mtl_accel
 from mtl_accel import models
 from mtl_accel.config import run_config
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 from mtl_accel.evaluation.evaluate import path_of
 from mtl_accel.evaluation.table import table
 

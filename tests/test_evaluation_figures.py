@@ -15,6 +15,7 @@ from sklearn.metrics import average_precision_score
 
 from mtl_accel import metrics
 from mtl_accel.config.losses import BCE, MSE, CrossEntropy
+from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels import Targets
 from mtl_accel.evaluation import bootstrap, figures, weighted
 from mtl_accel.evaluation.decisions import CROSS_FITTED, HALF, LARGEST, STORED
@@ -22,7 +23,6 @@ from mtl_accel.evaluation.scored import Scored, of_split
 from mtl_accel.losses import build
 from mtl_accel.predictions import split_logits
 from mtl_accel.scoring import score
-from mtl_accel.tasks import Task
 
 LABELS, CLASSES, COLUMNS = ("a", "b"), ("x", "y", "z"), ("price", "weight")
 TASKS = {

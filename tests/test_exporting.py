@@ -21,13 +21,13 @@ import torch
 from mtl_accel import finished, models, predictor
 from mtl_accel.config import run_config
 from mtl_accel.config.transforms import Normalize, Resize
+from mtl_accel.core.errors import UserError
+from mtl_accel.core.tasks import Task
 from mtl_accel.data.labelled import read
-from mtl_accel.errors import UserError
 from mtl_accel.exporting import card, check, export, onnx_file, torch_file
 from mtl_accel.exporting.graph import Graph
 from mtl_accel.finished import Finished
 from mtl_accel.report import runs as run_records
-from mtl_accel.tasks import Task
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 from mtl_accel.exporting import hub
 
 TOKEN = "hf_token_of_the_test"

@@ -12,8 +12,8 @@ import torch
 
 from mtl_accel import checkpoint, finished, finishing
 from mtl_accel.config import read_config
+from mtl_accel.core.tasks import Task
 from mtl_accel.data.labelled import read
-from mtl_accel.tasks import Task
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mtl_accel.core.errors import UserError
 from mtl_accel.data import holdout
-from mtl_accel.errors import UserError
 
 fractions = st.floats(0.05, 0.95)
 labels = st.lists(st.sampled_from(["a", "b", "c", "rare", None, ("x", 1)]), min_size=2, max_size=200)

@@ -12,9 +12,9 @@ from sources_drawn import draw, quiet_caches, write  # noqa: F401 (an autouse fi
 
 from mtl_accel.config import Config
 from mtl_accel.config.sections import TaskConfig
+from mtl_accel.core.errors import UserError
 from mtl_accel.data import labelled
 from mtl_accel.data.labels import LabelReader, sorted_names
-from mtl_accel.errors import UserError
 
 SIZE = {"name": "Resize", "size": [8, 8]}
 TRANSFORMS = {"train": [SIZE, {"name": "Normalize"}], "eval": [SIZE, {"name": "Normalize"}]}

@@ -16,7 +16,7 @@ from accelerate.utils import DistributedType
 
 from mtl_accel import launching
 from mtl_accel.config import Config, read_json, validate
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("not_launched")
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loading_cases import pixels_of, split_of, targets_of
 
+from mtl_accel.core.errors import UserError
 from mtl_accel.data.loading import (
     PADDING,
     EvaluationLoader,
@@ -21,7 +22,6 @@ from mtl_accel.data.loading import (
     _Keys,
 )
 from mtl_accel.data.order import check_sizes
-from mtl_accel.errors import UserError
 
 NUM = 13
 quick = settings(max_examples=60, deadline=None)

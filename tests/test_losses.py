@@ -15,12 +15,12 @@ from torchvision.ops import sigmoid_focal_loss
 
 from mtl_accel.config.losses import BCE, Asymmetric, CrossEntropy, Focal, Huber, Loss, SigmoidFocal
 from mtl_accel.config.sections import MulticlassConfig, MultilabelConfig
+from mtl_accel.core.errors import UserError
+from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels import Targets
-from mtl_accel.errors import UserError
 from mtl_accel.losses import LOSSES, build, resolve
 from mtl_accel.losses.balanced import class_weights, pos_weight
 from mtl_accel.objective import masked_sum
-from mtl_accel.tasks import Task
 
 NUM = 7
 ALL_WEIGHTED = [s for s in ALL if s.model_dump().get("class_weights") or s.model_dump().get("pos_weight")]

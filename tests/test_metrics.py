@@ -16,7 +16,8 @@ import sklearn.metrics as sk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtl_accel import metrics, tasks
+from mtl_accel import metrics
+from mtl_accel.core import tasks
 
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 PROBE = """

@@ -15,8 +15,9 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 
 import mtl_accel
-from mtl_accel import keyed, models
+from mtl_accel import models
 from mtl_accel.config import read_config
+from mtl_accel.core import rng
 from mtl_accel.data.labelled import read
 
 WORLDS = (1, 2)
@@ -60,7 +61,7 @@ def configs(tmp_path_factory) -> dict[tuple[str, int], Path]:
 
 
 def initial(name: str) -> torch.nn.Module:
-    torch.manual_seed(keyed.seed_of(0, keyed.INITIAL))
+    torch.manual_seed(rng.seed_of(0, rng.INITIAL))
     return models.build(name, {"category": 3, "attribute": 3}, None)
 
 

@@ -18,8 +18,8 @@ from mtl_accel.benchmark.peers import differences
 from mtl_accel.benchmark.workplace import accelerator_of
 from mtl_accel.building import build
 from mtl_accel.config import Config, read_config
+from mtl_accel.core.errors import UserError
 from mtl_accel.data.labelled import read
-from mtl_accel.errors import UserError
 from mtl_accel.run import Run
 from mtl_accel.runlog import RunLog
 

@@ -15,10 +15,10 @@ from safetensors.torch import save_file
 
 from mtl_accel import UserError, finished, train
 from mtl_accel.config import read_config
+from mtl_accel.core.tasks import Task
 from mtl_accel.finished import Finished
 from mtl_accel.models import build, problems
 from mtl_accel.models.pair import Pair
-from mtl_accel.tasks import Task
 
 NAME, OUTPUTS = "test_vit.r160_in1k", {"kind": 3}
 TIMM = pytest.importorskip("timm")

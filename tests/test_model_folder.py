@@ -13,7 +13,7 @@ import pytest
 from huggingface_hub import constants
 
 from mtl_accel import model_folder
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 NOWHERE = "http://127.0.0.1:9"  # nothing answers there

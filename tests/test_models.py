@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torchvision.ops import StochasticDepth
 
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 from mtl_accel.models import MODELS, build
 from mtl_accel.models.pair import Pair
 

@@ -10,7 +10,7 @@ import pytest
 
 from mtl_accel.config import Config, parse, read_config, read_json
 from mtl_accel.config.optimization import SGD, StepLR
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 
 QUICK = "configs/quickstart.json"
 NAME_LAST = ["--scheduler.step_size=7", "--scheduler.name=StepLR"]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 from mtl_accel.ownership import LOCK, own, owner_of
 
 # Newer Pythons warn when a process with threads forks; these children only lock and wait.

@@ -9,7 +9,7 @@ from small_run import Small
 from torch import nn
 
 from mtl_accel.config import Config, validate
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 from mtl_accel.models.resnet18_linear import ResNet18Linear
 from mtl_accel.optim import build_optimizer
 from mtl_accel.parameter_groups import parameter_groups

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torchvision_cases import NAMES, case, per_sample_of
 
 from mtl_accel import batches
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 
 # torchvision says so of JPEG, which it still has.
 pytestmark = pytest.mark.filterwarnings("ignore:The image decoding and encoding capabilities:DeprecationWarning")

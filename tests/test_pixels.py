@@ -21,9 +21,9 @@ from loading_cases import PREFIX, pixels_of, split_of
 from PIL import Image
 
 from mtl_accel.config.transforms import Resize
+from mtl_accel.core.errors import UserError
 from mtl_accel.data import pixels
 from mtl_accel.data.pixels import DecodedPixels, DevicePixels, StoredPixels
-from mtl_accel.errors import UserError
 
 BUILD = """
 import hashlib, sys

@@ -20,7 +20,7 @@ from torch.distributed.run import get_args_parser
 
 import mtl_accel
 from mtl_accel import models
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 
 FILES = ["predictions.parquet", "submission_category.csv", "submission_attribute.csv"]
 NUM_TEST = 13

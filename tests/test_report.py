@@ -17,7 +17,7 @@ import report_pages
 from report_pages import CLASSES, LABELS, MESSAGE, Made
 
 import mtl_accel
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 
 ROOT = Path(__file__).parent.parent
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_folders import conflict, epochs, write
 
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 from mtl_accel.report import conflict_figures, palette, runs, weight_figures
 from mtl_accel.report.conflict_figures import Conflicts, Series
 from mtl_accel.report.runs import RunRecord

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels import Targets
 from mtl_accel.report import label_figures, mistakes, validation
 from mtl_accel.report.label_tables import label_table
-from mtl_accel.tasks import Task
 
 CLASS = Task("category", "multiclass", ("category",), ("shirt", "dress", "coat"), "accuracy")
 LABELS = Task("attribute", "multilabel", ("zip", "hood"), ("zip", "hood"), "f1_macro")

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from report_folders import epochs, write
 
 import mtl_accel
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 from mtl_accel.report import leaderboard, runs, summary, tables
 from mtl_accel.report.frames import frame_of
 

@@ -10,9 +10,9 @@ import pytest
 from sources_drawn import draw, kaggle, quiet_caches, write  # noqa: F401 (an autouse fixture)
 
 from mtl_accel.config import Config
+from mtl_accel.core.errors import UserError
+from mtl_accel.core.tasks import Task
 from mtl_accel.data import evaluated, labelled
-from mtl_accel.errors import UserError
-from mtl_accel.tasks import Task
 
 TASKS = {
     "category": {"kind": "multiclass", "column": "category"},

@@ -13,9 +13,9 @@ from accelerate.state import AcceleratorState, GradientState
 from accelerate.tracking import GeneralTracker
 
 from mtl_accel.config import read_json, validate
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
+from mtl_accel.core.tasks import Task
 from mtl_accel.runlog import RunLog, environment, flat, log_block, tracker_problems
-from mtl_accel.tasks import Task
 
 TASKS = {
     "category": Task("category", "multiclass", ("category",), ("a", "b"), "accuracy"),

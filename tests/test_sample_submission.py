@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mtl_accel.core.errors import UserError
+from mtl_accel.core.tasks import PRIMARY_METRIC, Kind, Task
 from mtl_accel.data.mapped import TableCache
-from mtl_accel.errors import UserError
 from mtl_accel.sample_submission import Expected, plan
 from mtl_accel.submission import text
-from mtl_accel.tasks import PRIMARY_METRIC, Kind, Task
 
 
 def task(name: str, kind: Kind, *classes: str, column: str | None = None) -> Task:

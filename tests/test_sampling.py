@@ -17,6 +17,7 @@ from mtl_accel import models
 from mtl_accel.config import read_config
 from mtl_accel.config.sampling import RareLabels
 from mtl_accel.config.transforms import Normalize, RandomRotation, Resize
+from mtl_accel.core.tasks import Task
 from mtl_accel.data.augment import Augmentation
 from mtl_accel.data.labelled import read
 from mtl_accel.data.labels import Targets
@@ -24,7 +25,6 @@ from mtl_accel.data.order import PADDING, TrainingOrder
 from mtl_accel.data.sampling import weights
 from mtl_accel.losses import losses_of
 from mtl_accel.scoring import score
-from mtl_accel.tasks import Task
 
 NORMAL = Normalize(name="Normalize")
 TASKS = {

@@ -19,10 +19,10 @@ from sources_drawn import (  # noqa: F401
     write,
 )
 
+from mtl_accel.core.errors import UserError
 from mtl_accel.data import hub, sources
 from mtl_accel.data.decoding import decode
 from mtl_accel.data.mapped import TableCache
-from mtl_accel.errors import UserError
 
 
 def test_mixed_embedded_and_named_images_and_empty_ones(tmp_path):

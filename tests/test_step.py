@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from mtl_accel.batchnorm import RunningStatistics
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 from mtl_accel.gradients import HalfwaySum
 from mtl_accel.watch import LossWatch, SkippedSteps
 

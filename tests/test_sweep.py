@@ -19,7 +19,7 @@ import real_runs as runs
 import small_launch
 
 import mtl_accel
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 from mtl_accel.sweeping.sweep import Sweep
 
 QUICK = "configs/quickstart.json"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtl_accel.config import read_config
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 from mtl_accel.sweeping import space
 from mtl_accel.sweeping.arguments import arguments
 from mtl_accel.sweeping.plan import label, plan

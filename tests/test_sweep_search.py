@@ -17,8 +17,8 @@ import pretend_run
 import pytest
 
 import mtl_accel
-from mtl_accel.durable import read_json
-from mtl_accel.errors import UserError
+from mtl_accel.core.atomic_io import read_json
+from mtl_accel.core.errors import UserError
 from mtl_accel.sweeping.sweep import Sweep
 
 QUICK = "configs/quickstart.json"

@@ -14,7 +14,7 @@ from torchvision_cases import NAMES
 from mtl_accel.config import Config, help_text, json_schema, parse, validate
 from mtl_accel.config.torchvision_names import TorchvisionTransform
 from mtl_accel.config.transforms import Transform
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 
 OURS = {section.__name__ for section in get_args(get_args(Transform)[0])} - {"TorchvisionTransform"}
 # Why a transform of torchvision cannot stand in a config.

@@ -10,8 +10,8 @@ import pytest
 from sources_drawn import EXPECTED, LAYOUTS, contents, draw, kaggle, quiet_caches  # noqa: F401
 
 from mtl_accel.config import Config, read_config
+from mtl_accel.core.errors import UserError
 from mtl_accel.data import sources, unlabelled
-from mtl_accel.errors import UserError
 
 
 @pytest.fixture

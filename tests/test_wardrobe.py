@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
+from mtl_accel.core.errors import UserError
 from mtl_accel.data import wardrobe
 from mtl_accel.data.garments import draw
 from mtl_accel.data.wardrobe import ATTRIBUTES, CATEGORIES, mislabel, sample_labels
-from mtl_accel.errors import UserError
 
 
 def _table(path: Path) -> list[dict[str, str]]:

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision.models import ResNet18_Weights
 
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 from mtl_accel.models.heads import Heads, linear
 from mtl_accel.models.weights import load_backbone_weights
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 from torchvision.models._api import Weights
 
-from mtl_accel.errors import UserError
+from mtl_accel.core.errors import UserError
 from mtl_accel.models import weights as loader
 from mtl_accel.models.weights import load_backbone_weights
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from .. import keyed
 from ..config.base import Section
+from ..core import rng
 
 
 class Balancer(nn.Module):
@@ -34,7 +34,7 @@ class Balancer(nn.Module):
 
     def begin_step(self, epoch: int, step: int) -> None:
         """Before the first micro-batch of a step."""
-        self.key = keyed.seed_of(self.seed, keyed.BALANCE, epoch, step)
+        self.key = rng.seed_of(self.seed, rng.BALANCE, epoch, step)
 
     @abstractmethod
     def forward(self, losses: Tensor, present: Tensor) -> Tensor:

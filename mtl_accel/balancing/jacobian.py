@@ -15,10 +15,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .. import extras
 from ..config import balancing as sections
 from ..config.balancing import OnGradients
-from ..errors import UserError
+from ..core.errors import UserError
+from ..core.extras import require
 from .balancer import GradientBalancer
 
 
@@ -31,7 +31,7 @@ class JacobianBalancer(GradientBalancer):
     def __init__(self, config: OnGradients, num_tasks: int, num_micro_batches: int, seed: int) -> None:
         """Raises: UserError when TorchJD, or a solver that it needs here, is not installed."""
         super().__init__(config, num_tasks, num_micro_batches, seed)
-        self.torchjd = extras.require("balance", "torchjd.aggregation")[0]
+        self.torchjd = require("balance", "torchjd.aggregation")[0]
         self.weighting = functools.cache(self.make)
         try:
             self.weighting(max(num_tasks, 2))

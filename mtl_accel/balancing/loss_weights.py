@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .. import keyed
 from ..config.balancing import DWA, Fixed, RandomWeights, Uncertainty
+from ..core import rng
 from .balancer import Balancer
 
 
@@ -99,7 +99,7 @@ class RandomLossWeights(Balancer):
 
     def begin_step(self, epoch: int, step: int) -> None:
         # Two uniform numbers make a normal one (Box and Muller, 1958).
-        uniforms = keyed.uniforms(2, self.seed, keyed.BALANCE, epoch, step, np.arange(self.num_tasks))
+        uniforms = rng.uniforms(2, self.seed, rng.BALANCE, epoch, step, np.arange(self.num_tasks))
         normals = np.sqrt(-2 * np.log1p(-uniforms[:, 0])) * np.cos(2 * math.pi * uniforms[:, 1])
         drawn = self.num_tasks * torch.softmax(torch.from_numpy(normals), dim=0)
         self.weights.copy_(drawn, non_blocking=True)

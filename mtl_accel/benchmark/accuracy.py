@@ -9,8 +9,8 @@ from pathlib import Path
 
 from .. import experiment
 from ..config import Config
+from ..core.errors import UserError
 from ..data.labelled import read
-from ..errors import UserError
 from . import peers
 from .workplace import accelerator_of
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Config, validate
-from ..errors import EXIT_CODE, UserError
+from ..core.errors import EXIT_CODE, UserError
 from .contest import contest
 from .settings import Settings, read_settings
 from .start import measure_start

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Config
-from ..errors import UserError
+from ..core.errors import UserError
 from .settings import Settings
 
 # What torchrun gives a process to find the others by; the new process has no others.

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from ..config.base import Section
 from ..config.reading import shown
-from ..errors import UserError
+from ..core.errors import UserError
 
 Size = Annotated[int, Field(gt=0)]
 

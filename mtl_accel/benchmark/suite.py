@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from ..config import Config
-from ..errors import UserError
+from ..core.errors import UserError
 from .accuracy import measure_accuracy
 from .contest import PEERS, contest
 from .fresh import in_fresh_process

@@ -10,20 +10,21 @@ from pathlib import Path
 import numpy as np
 from accelerate import Accelerator
 
-from .. import durable, launching
+from .. import launching
 from ..config import Config
+from ..core import atomic_io
 from ..data.labelled import Labelled
 
 
 def accelerator_of(config: Config) -> tuple[Accelerator, int]:
     """The Accelerator and the micro-batch size that `train` would have."""
-    return launching.start(config, cache=durable.cache_dir(config.data.cache_dir))
+    return launching.start(config, cache=atomic_io.cache_dir(config.data.cache_dir))
 
 
 @contextmanager
 def workplace(config: Config) -> Iterator[Config]:
     """The config with a run folder and a pixel cache of its own, on the disk of the configured cache."""
-    parent = durable.cache_dir(config.data.cache_dir)
+    parent = atomic_io.cache_dir(config.data.cache_dir)
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=parent, prefix="benchmark-") as folder:
         run_dir = Path(folder) / "run"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
+from ..core.errors import UserError
 from .knobs import Knob, did_you_mean, is_text, walk
 from .merging import merge, origins
 from .reading import parse_json, placed, read_json, shown, validate

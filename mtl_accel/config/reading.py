@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ..errors import UserError
+from ..core.errors import UserError
 from .knobs import TAGS, branch_of, did_you_mean, models_at
 from .root import Config, Finding
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ..tasks import METRIC_NAMES, PRIMARY_METRIC
+from ..core.tasks import METRIC_NAMES, PRIMARY_METRIC
 from .base import Section
 from .losses import BCE, MSE, CrossEntropy, MulticlassLoss, MultilabelLoss, RegressionLoss
 from .sampling import RareLabels

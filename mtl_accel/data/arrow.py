@@ -13,7 +13,7 @@ import pyarrow as pa
 from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
 from datasets.exceptions import DatasetsError
 
-from ..errors import UserError
+from ..core.errors import UserError
 from .folders import split_folders
 from .paths import stamps
 from .splits import RawSplit, split_of

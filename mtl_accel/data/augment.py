@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from .. import keyed
 from ..config.transforms import Transform, cached_prefix
+from ..core import rng
 from .colour import ColourJitter, Greyscale, Normalization
 from .geometry import Erasing, Flip, HorizontalFlip, MiddleCrop, ResizedCrop, Rotation, VerticalFlip
 from .operation import Operation, as_float
@@ -72,7 +72,7 @@ class Augmentation:
         drawn: dict[str, np.ndarray] = {}
         for position, operation in self.operations.items():
             if operation.num_uniforms:
-                uniforms = keyed.uniforms(operation.num_uniforms, self.seed, keyed.AUGMENT, epoch, ids, position)
+                uniforms = rng.uniforms(operation.num_uniforms, self.seed, rng.AUGMENT, epoch, ids, position)
                 drawn |= {f"{position}.{name}": array for name, array in operation.parameters(uniforms).items()}
         return drawn
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ..errors import UserError
+from ..core.errors import UserError
 
 # Uncompressed, 180 megapixels are about 0.5 GB: more is a mistake or an attack (a decompression bomb).
 MAX_PIXELS = 180_000_000

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import datasets
 
 from ..config import Config
-from ..errors import UserError
-from ..tasks import Task
+from ..core.errors import UserError
+from ..core.tasks import Task
 from .labelled import Labelled, hold_out, load
 from .labels import LabelReader, Targets
 

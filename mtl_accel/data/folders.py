@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..errors import UserError
+from ..core.errors import UserError
 from .jsonl import read_jsonl
 from .mapped import ROWS, TableCache, digest_of
 from .paths import files_below, is_image, relative_files

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
-from ..errors import UserError
+from ..core.errors import UserError
 
 
 def split(ids: Iterable[str], strata: Sequence[Hashable] | np.ndarray, fraction: float, seed: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from datasets import config as datasets_config
 from datasets.exceptions import DatasetsError
 from huggingface_hub import constants
 
-from ..errors import UserError
+from ..core.errors import UserError
 from .arrow import named_splits
 from .mapped import TableCache
 from .paths import ImageFinder

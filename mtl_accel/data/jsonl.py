@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ..errors import UserError
+from ..core.errors import UserError
 from .mapped import ROWS, TableCache, digest_of
 from .tables import TextTable
 

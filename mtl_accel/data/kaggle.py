@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import UserError
+from ..core.errors import UserError
 from .mapped import TableCache
 from .splits import ALIASES, RawSplit, text_split
 from .tables import read_csv

@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from ..config import Config
 from ..config.sections import DataConfig
-from ..durable import cache_dir
-from ..errors import UserError
-from ..tasks import Task
+from ..core.atomic_io import cache_dir
+from ..core.errors import UserError
+from ..core.tasks import Task
 from . import holdout, sources, wardrobe
 from .labels import LabelReader, Targets
 from .splits import ids_of

@@ -11,7 +11,7 @@ import datasets
 import numpy as np
 
 from ..config.sections import MultilabelConfig, RegressionConfig, TaskConfig, primary_metric
-from ..tasks import Task
+from ..core.tasks import Task
 from .cells import read_column
 from .label_columns import ZERO_ONE, told, zero_one_columns
 from .splits import RawSplit

@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 from datasets import Dataset
 
-from .. import durable
-from ..errors import UserError
+from ..core import atomic_io
+from ..core.errors import UserError
 
 ROWS = 1024  # of a batch: no more of a table is held as Python objects at a time
 _CHUNK_BYTES = 1 << 20
@@ -51,7 +51,7 @@ class TableCache:
                 _write(partial, batches)
                 path = name(partial)
                 if not path.exists():  # what is there is the same, and others may have mapped it
-                    durable.fsync(partial)
+                    atomic_io.fsync(partial)
                     partial.rename(path)
             finally:
                 partial.unlink(missing_ok=True)

@@ -15,9 +15,9 @@ import torch
 from scipy.special import betaincinv
 from torch import Tensor
 
-from .. import keyed
 from ..config.sections import CutMix, Mixup
-from ..errors import UserError
+from ..core import rng
+from ..core.errors import UserError
 
 
 class Mix(NamedTuple):
@@ -76,7 +76,7 @@ class Mixing:
     def _draw(self, epoch: int, ids: np.ndarray, partners: np.ndarray) -> _Drawn:
         """For samples ids [..., B] with these partners."""
         height, width = self.size
-        choice, quantile, row, column = np.moveaxis(keyed.uniforms(4, self.seed, keyed.MIX, epoch, ids), -1, 0)
+        choice, quantile, row, column = np.moveaxis(rng.uniforms(4, self.seed, rng.MIX, epoch, ids), -1, 0)
         method = np.searchsorted(self._ends, choice, side="right")
         # A sample alone keeps all of itself: a share of 1, outside an empty box.
         method[partners == np.arange(ids.shape[-1])] = len(self.methods)

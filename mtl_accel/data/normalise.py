@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, Features, Image, List, Value, concatenate_datasets
 
-from ..errors import UserError
+from ..core.errors import UserError
 from .mapped import ROWS, TableCache
 from .paths import ImageFile, ImageFinder, NoImageError
 from .splits import Columns, RawSplit, column_of, is_identifier, is_unique, undecoded

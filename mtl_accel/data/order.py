@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import keyed
-from ..errors import UserError
+from ..core import rng
+from ..core.errors import UserError
 from .labels import Targets
 
 PADDING = -1
@@ -85,13 +85,13 @@ class TrainingOrder:
         return self._ids[1]
 
     def _permutation(self, epoch: int) -> np.ndarray:
-        drawn = keyed.words(self.seed, keyed.ORDER, epoch, np.arange(self.num_samples))
+        drawn = rng.words(self.seed, rng.ORDER, epoch, np.arange(self.num_samples))
         return np.argsort(drawn, kind="stable")
 
     def _drawn(self, epoch: int) -> np.ndarray:
         """The inverse of the cumulative weights, at keyed uniform numbers."""
         assert self._cumulative is not None
-        uniform = keyed.uniforms(1, self.seed, keyed.ORDER, epoch, np.arange(self.num_samples))[:, 0]
+        uniform = rng.uniforms(1, self.seed, rng.ORDER, epoch, np.arange(self.num_samples))[:, 0]
         rows = np.searchsorted(self._cumulative, uniform * self._cumulative[-1], side="right")
         rows = np.minimum(rows, self.num_samples - 1)  # rounding may lead a number just below 1 past the end
         by_row = np.argsort(rows, kind="stable")

@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
-from .. import keyed
 from ..config.reading import shown
 from ..config.torchvision_names import TorchvisionTransform
 from ..config.transforms import CenterCrop, Transform, cached_prefix, torchvision_end
-from ..errors import UserError
+from ..core import rng
+from ..core.errors import UserError
 from .augment import AUGMENTATIONS
 from .operation import Operation
 
@@ -131,12 +131,12 @@ class PerSample:
         pictures: Sequence[Tensor] | Tensor = images
         with _undisturbed():
             for position, stage in self.stages.items():
-                key = self.seed, keyed.AUGMENT, epoch, ids, position
+                key = self.seed, rng.AUGMENT, epoch, ids, position
                 if isinstance(stage, Single):
-                    seeds = (keyed.words(*key) >> np.uint64(1)).tolist()
+                    seeds = (rng.words(*key) >> np.uint64(1)).tolist()
                     pictures = [stage(picture, seed) for picture, seed in zip(pictures, seeds, strict=True)]
                 else:
-                    uniforms = keyed.uniforms(stage.num_uniforms, *key)
+                    uniforms = rng.uniforms(stage.num_uniforms, *key)
                     pictures = stage.apply(_stacked(pictures), stage.parameters(uniforms))
             return _stacked(pictures)
 

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..errors import UserError
+from ..core.errors import UserError
 from .decoding import Encoded
 from .loading import Batch, Key, MicroBatches
 from .pixels import DecodedPixels, Prefix, apply_prefix, picture_size

@@ -21,7 +21,7 @@ from PIL import Image
 from torchvision.transforms.v2 import functional as tvf
 
 from ..config.transforms import CenterCrop, Resize
-from ..errors import UserError
+from ..core.errors import UserError
 from .decoding import Encoded, decode
 from .splits import ids_of
 

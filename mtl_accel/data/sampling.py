@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..config.sampling import RareLabels
-from ..tasks import Task
+from ..core.tasks import Task
 from .labels import Targets
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from datasets import Dataset, DatasetDict
 
-from ..durable import cache_dir as user_cache
-from ..errors import UserError
+from ..core.atomic_io import cache_dir as user_cache
+from ..core.errors import UserError
 from . import arrow, folders, hub, kaggle
 from .mapped import TableCache
 from .normalise import normalise

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset, Image, Value
 
-from ..errors import UserError
+from ..core.errors import UserError
 from .mapped import ROWS
 from .tables import TextTable
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 from datasets import Dataset
 
-from ..errors import UserError
+from ..core.errors import UserError
 from .mapped import ROWS, TableCache, digest_of
 
 _CSV_VERSION = 1  # of what is made of a CSV: another one never reads an older table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datasets
 
 from ..config import Config
-from ..errors import UserError
+from ..core.errors import UserError
 from .labelled import load
 
 

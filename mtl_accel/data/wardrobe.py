@@ -26,8 +26,8 @@ from random import Random
 from filelock import FileLock
 from tqdm import tqdm
 
-from ..durable import cache_dir as user_cache
-from ..errors import UserError
+from ..core.atomic_io import cache_dir as user_cache
+from ..core.errors import UserError
 from .garments import draw
 
 DRAWING_VERSION = 6  # a changed drawing or sampling takes the next number, so that no stale files are read

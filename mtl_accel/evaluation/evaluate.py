@@ -10,8 +10,9 @@ import datasets
 import numpy as np
 from accelerate import Accelerator
 
-from .. import agreement, durable, launching, scoring
+from .. import agreement, launching, scoring
 from ..config import Config, run_config
+from ..core import atomic_io
 from ..data import evaluated
 from ..data.labels import Targets
 from ..losses import build
@@ -105,6 +106,6 @@ def _beside(logged: Mapping[str, float], tasks: list[Scored]) -> dict[str, float
 
 
 def _write(result: dict[str, Any], folder: Path) -> None:
-    with durable.storage_errors(folder):
-        durable.make_folder(folder)
-        durable.write_json(path_of(folder, result["split"]), result)
+    with atomic_io.storage_errors(folder):
+        atomic_io.make_folder(folder)
+        atomic_io.write_json(path_of(folder, result["split"]), result)

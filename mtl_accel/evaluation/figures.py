@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_curve
 
 from .. import metrics
-from ..tasks import METRIC_NAMES
+from ..core.tasks import METRIC_NAMES
 from .decisions import HALF, suffix
 from .scored import Scored
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from .. import thresholds
+from ..core.tasks import Task
 from ..data.labels import Targets
 from ..losses import ElementLoss
 from ..predictions import split_logits
-from ..tasks import Task
 from .decisions import CROSS_FITTED, HALF, LARGEST, STORED
 
 

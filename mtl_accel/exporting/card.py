@@ -9,12 +9,13 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from .. import durable, thresholds
+from .. import thresholds
 from ..config import Config
+from ..core import atomic_io
+from ..core.tasks import Task
 from ..data.hub import is_hub_id
 from ..finished import Finished
 from ..report.runs import RunRecord
-from ..tasks import Task
 
 NAME = "README.md"
 _FILES = {
@@ -31,7 +32,7 @@ def write(folder: Path, record: RunRecord, description: Finished, repo: str | No
     path = folder / NAME
     files = [name for name in _FILES if (folder / name).is_file()]
     text = "\n\n".join([_front_matter(record, description), *_sections(record, description, files, repo)])
-    durable.write_bytes(path, f"{text}\n".encode())
+    atomic_io.write_bytes(path, f"{text}\n".encode())
     return path
 
 

@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import keyed
 from ..config import Config
 from ..config.transforms import cached_prefix
+from ..core import rng
+from ..core.errors import UserError
+from ..core.tasks import Task
 from ..data.augment import Augmentation
 from ..data.labelled import read
 from ..data.pixels import DecodedPixels
-from ..errors import UserError
 from ..finished import Finished
 from ..models.pair import Pair
-from ..tasks import Task
 from .graph import picture_size
 
 NUM_PICTURES = 64
@@ -50,8 +50,8 @@ def sample(config: Config, description: Finished) -> Sample:
 def noise(size: tuple[int, int]) -> Tensor:
     """uint8 [64, 3, H, W]: noise, in each picture of another colour, so that a model tells them apart."""
     shape = (NUM_PICTURES, 3, *size)
-    grain = keyed.words(0, np.arange(np.prod(shape))).astype(np.uint8).reshape(shape)
-    colours = keyed.words(1, np.arange(NUM_PICTURES * 3)).astype(np.uint8).reshape(NUM_PICTURES, 3, 1, 1)
+    grain = rng.words(0, np.arange(np.prod(shape))).astype(np.uint8).reshape(shape)
+    colours = rng.words(1, np.arange(NUM_PICTURES * 3)).astype(np.uint8).reshape(NUM_PICTURES, 3, 1, 1)
     return torch.from_numpy((grain * (colours / 255)).astype(np.uint8))
 
 

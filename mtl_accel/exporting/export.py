@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from .. import durable, finished
+from .. import finished
 from ..config import Config, run_config
-from ..errors import UserError
+from ..core import atomic_io
+from ..core.errors import UserError
 from ..finished import Finished
 from ..report import runs
 from . import FORMATS, card, check, hub, onnx_file, torch_file
@@ -102,7 +103,7 @@ def _write(
     _, write, read = _ONE_FILE[format]
     content = write(Graph(finished.load_weights(folder, description), description), description)
     difference = check.check(read(content), images, expected, description.tasks)
-    durable.write_bytes(target, content)
+    atomic_io.write_bytes(target, content)
     write_card()
     return difference
 
@@ -137,7 +138,7 @@ def _check_folder(folder: Path, images: Tensor, expected: Mapping[str, np.ndarra
 
 
 def _copy(folder: Path, target: Path, images: Tensor, expected: Mapping[str, np.ndarray]) -> float:
-    with durable.storage_errors(target), durable.replace_folder(target) as temporary:
+    with atomic_io.storage_errors(target), atomic_io.replace_folder(target) as temporary:
         for name in (*finished.FILES, card.NAME):
             shutil.copy(folder / name, temporary / name)
         return _check_folder(temporary, images, expected)

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from ..config.transforms import Normalize, cached_prefix
+from ..core.tasks import Task
 from ..finished import Finished
 from ..models.pair import Pair
-from ..tasks import Task
 
 # Not one of 1, whose sizes an exporter takes for constants.
 _TRACED_BATCH = 2

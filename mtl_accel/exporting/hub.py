@@ -8,7 +8,7 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HTTPError
 from huggingface_hub.utils import validate_repo_id
 
-from ..errors import UserError
+from ..core.errors import UserError
 
 # The errors of a connection are no OSError in every release of the library.
 _REFUSED = (OSError, ValueError, HTTPError)

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import extras
-from ..errors import UserError
+from ..core.errors import UserError
+from ..core.extras import require
 from ..finished import Finished
 from .graph import DYNAMIC_SHAPES, Graph, example, metadata
 
@@ -67,7 +67,7 @@ class Session:
 
 def packages() -> list[Any]:
     """onnx, onnxscript, onnxruntime. Raises UserError where one is missing."""
-    return extras.require("export", "onnx", "onnxscript", "onnxruntime")
+    return require("export", "onnx", "onnxscript", "onnxruntime")
 
 
 def _name(graph: Any, tasks: list[str]) -> None:

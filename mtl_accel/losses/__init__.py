@@ -11,7 +11,7 @@ from typing import Any
 
 from ..config.losses import Loss
 from ..config.sections import TaskConfig
-from ..tasks import Task
+from ..core.tasks import Task
 from .balanced import Labels, resolve
 from .element import ElementLoss
 from .multiclass import cross_entropy, focal

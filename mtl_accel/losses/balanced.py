@@ -8,8 +8,8 @@ import numpy as np
 
 from ..config.losses import BCE, CrossEntropy, Focal, Loss
 from ..config.sections import TaskConfig
-from ..errors import UserError
-from ..tasks import Task
+from ..core.errors import UserError
+from ..core.tasks import Task
 
 Labels = tuple[np.ndarray, np.ndarray]  # target and mask, as data.labels.Targets has them
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..lazy import attributes, names
+from ..core.lazy import attributes, names
 
 if TYPE_CHECKING:
     from .measuring import METRICS, LabelRow, compute, per_label

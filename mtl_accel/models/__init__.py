@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..config.knobs import did_you_mean
-from ..errors import UserError
+from ..core.errors import UserError
 from .convnext_tiny_linear import ConvNeXtTinyLinear
 from .efficientnet_v2_s_linear import EfficientNetV2SLinear
 from .mobilenet_v2_linear import MobileNetV2Linear

@@ -25,7 +25,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
-from ..errors import UserError
+from ..core.errors import UserError
 
 logger = logging.getLogger(__name__)
 

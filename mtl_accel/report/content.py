@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from .. import curves
-from ..errors import UserError
+from ..core.errors import UserError
 from . import changes, conflict_figures, figures, label_figures, leaderboard, palette, validation, weight_figures
 from .conflict_figures import Conflicts
 from .figures import Panel

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ..tasks import lower_is_better
+from ..core.tasks import lower_is_better
 from . import reference
 from .figures import metrics_of, title
 from .frames import summary

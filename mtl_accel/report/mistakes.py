@@ -12,9 +12,9 @@ import datasets
 import numpy as np
 from pydantic import BaseModel
 
+from ..core.errors import UserError
+from ..core.tasks import Task
 from ..data.decoding import decode
-from ..errors import UserError
-from ..tasks import Task
 
 SHOWN, SHOWN_OF_A_KIND = 12, 3
 _PIXELS = 128  # of a picture's longer side

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from .. import durable, extras
-from ..errors import UserError
-from ..spreadsheet import csv_line, harmless
+from ..core import atomic_io
+from ..core.csv_cells import csv_line, harmless
+from ..core.errors import UserError
+from ..core.extras import require
 from . import palette
 from .conflict_figures import MOST_DOTS
 from .content import Report, RunPart, build
@@ -47,12 +48,12 @@ def write_report(runs: Iterable[str | Path], output: str | Path = "report.html")
         (path.with_suffix(".md"), _markdown(report)),
         (path.with_name(_CSV), _csv(frame)),
     ):
-        durable.write_bytes(place, text.encode("utf-8", "replace"))
+        atomic_io.write_bytes(place, text.encode("utf-8", "replace"))
     return path
 
 
 def _environment():  # type: ignore[no-untyped-def]
-    jinja2 = extras.require("report", "jinja2")[0]
+    jinja2 = require("report", "jinja2")[0]
     return jinja2.Environment(
         loader=jinja2.PackageLoader("mtl_accel.report", "."),
         autoescape=True,

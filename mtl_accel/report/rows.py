@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from .. import durable
-from ..errors import UserError
+from ..core import atomic_io
+from ..core.errors import UserError
 
 
 class Epoch(BaseModel):
@@ -83,7 +83,7 @@ def read_log(path: Path) -> Log:
     epochs: dict[int, Epoch] = {}
     conflicts: dict[tuple[int, int], Conflict] = {}
     end = End()
-    with durable.storage_errors(path):
+    with atomic_io.storage_errors(path):
         content = path.read_bytes() if path.is_file() else b""
     # A last line without its end was cut short by a kill, or is being written now.
     for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), start=1):
@@ -103,7 +103,7 @@ def read_log(path: Path) -> Log:
 
 def read_one(kind: type[Kind], path: Path) -> Kind:
     """A file that holds one object; where it is not there, what is known without it."""
-    return _parsed(kind, durable.read_json(path) if path.is_file() else {}, str(path))
+    return _parsed(kind, atomic_io.read_json(path) if path.is_file() else {}, str(path))
 
 
 def _json(line: bytes, place: str) -> Any:

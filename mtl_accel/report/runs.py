@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from .. import durable
 from ..config import Config, validate
 from ..config.sections import primary_metric
-from ..errors import UserError
-from ..tasks import Task, composite, lower_is_better
+from ..core import atomic_io
+from ..core.errors import UserError
+from ..core.tasks import Task, composite, lower_is_better
 from . import rows
 from .rows import Conflict, End, Environment, Epoch, Status
 
@@ -145,7 +145,7 @@ def _read(folder: Path, name: str) -> RunRecord:
     if not path.is_file():
         what = "holds no config.json" if folder.is_dir() else "is no folder"
         raise UserError(f"{folder}: {what}, and so is no run; give the folder of a run, such as runs/v5")
-    raw = durable.read_json(path)
+    raw = atomic_io.read_json(path)
     if not isinstance(raw, dict):
         raise UserError(f"{path}: holds no object; restore the file, or leave this run out")
     log = rows.read_log(folder / "log.jsonl")

@@ -15,13 +15,14 @@ import datasets
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from .. import durable, metrics, predictor
+from .. import metrics, predictor
+from ..core import atomic_io
+from ..core.errors import UserError
+from ..core.tasks import Task
 from ..data import evaluated
 from ..data.labels import Targets
-from ..errors import UserError
 from ..finished import FILES
 from ..runlog import without_nan
-from ..tasks import Task
 from ..thresholds import DEFAULT
 from . import mistakes
 from .mistakes import Mistake
@@ -102,7 +103,7 @@ def of(record: RunRecord) -> Validation:
         ],
     )
     try:
-        durable.write_bytes(path, found.model_dump_json().encode())
+        atomic_io.write_bytes(path, found.model_dump_json().encode())
     except UserError as error:  # somebody else's run, or a full disk: the page is made all the same
         logger.warning("the figures of %s are not kept: %s", record.name, error)
     return found
@@ -184,7 +185,7 @@ def _key(record: RunRecord) -> str:
         path = folder / name
         if not path.is_file():
             raise UserError(f"{path} is not there; a run writes RUN/model when it has finished")
-        with durable.storage_errors(path), path.open("rb") as stream:
+        with atomic_io.storage_errors(path), path.open("rb") as stream:
             while chunk := stream.read(_CHUNK_BYTES):
                 digest.update(chunk)
     return digest.hexdigest()

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ..config import overrides, read_json
 from ..config.reading import parse_json
-from ..errors import UserError
+from ..core.errors import UserError
 
 Value = TypeVar("Value")
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import durable
-from ..errors import UserError
+from ..core import atomic_io
+from ..core.errors import UserError
 from ..interrupts import Interrupts
 from ..ownership import own, owner_of
 from .plan import Member
@@ -71,7 +71,7 @@ class Runner:
 
     def _start(self, member: Member) -> Outcome:
         path = self.configs / f"{member.name}.json"
-        durable.write_json(path, member.config.model_dump(mode="json", by_alias=True))
+        atomic_io.write_json(path, member.config.model_dump(mode="json", by_alias=True))
         before = _status(member.folder)
         with _process([*self.command, "--config", str(path)]) as process:
             code = self._wait(process, member, before)
@@ -152,7 +152,7 @@ def _is_owned(folder: Path) -> bool:
 
 def _status(folder: Path) -> dict[str, Any]:
     path = folder / "status.json"
-    return durable.read_json(path) if path.is_file() else {}
+    return atomic_io.read_json(path) if path.is_file() else {}
 
 
 def _say(text: str) -> None:

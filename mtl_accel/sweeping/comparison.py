@@ -6,14 +6,14 @@ import json
 
 import pandas as pd
 
-from .. import durable
+from ..core import atomic_io
+from ..core.tasks import lower_is_better
 from ..report import summary
 from ..report.figures import title
 from ..report.frames import frame_of
 from ..report.leaderboard import leaderboard
 from ..report.runs import COMPOSITE, read
 from ..report.tables import Cell, Row, Table, figure, markdown
-from ..tasks import lower_is_better
 from .sharing import sharing
 from .sweep import Sweep
 from .variants import quality_metrics, variant_table
@@ -41,9 +41,9 @@ def write_comparison(done: Sweep) -> str:
     further = [variant_table(done.members, frame), sharing(done.members, frame)]
     text = "\n".join(markdown(one) for one in (table, *further) if one)
     whole = f"# Sweep\n\n{text}\n{markdown(leaderboard(records, frame))}"
-    durable.write_bytes(done.folder / "comparison.md", whole.encode())
-    durable.write_bytes(done.folder / "runs.csv", frame.join(settings).to_csv(index=False).encode())
-    durable.write_bytes(done.folder / "means.csv", varied.join(means, how="right").to_csv().encode())
+    atomic_io.write_bytes(done.folder / "comparison.md", whole.encode())
+    atomic_io.write_bytes(done.folder / "runs.csv", frame.join(settings).to_csv(index=False).encode())
+    atomic_io.write_bytes(done.folder / "means.csv", varied.join(means, how="right").to_csv().encode())
     return text
 
 

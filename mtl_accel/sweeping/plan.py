@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ..config import Config, read_config
 from ..config.differences import differences
-from ..errors import UserError
+from ..core.errors import UserError
 
 _SHORT = 24  # characters of a value in a name
 _LONGEST = 100  # characters of all values in a name

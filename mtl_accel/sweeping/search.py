@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import extras, keyed
 from ..config import Config, read_config
 from ..config.differences import differences
-from ..errors import UserError
+from ..core import rng
+from ..core.errors import UserError
+from ..core.extras import require
+from ..core.tasks import lower_is_better
 from ..report.runs import read
-from ..tasks import lower_is_better
 from .child import Runner
 from .plan import Member, members, option_problems
 from .space import Choices, Range
@@ -42,7 +43,7 @@ class Search:
         seeds: Sequence[int],
         overrides: Mapping[str, Any],
     ) -> None:
-        self._optuna = extras.require("sweep", "optuna")[0]
+        self._optuna = require("sweep", "optuna")[0]
         self.path, self.output, self.space, self.seeds, self.overrides = config, output, space, seeds, overrides
         self._places = dict.fromkeys(space, "--search")
         self.base = self._checked()
@@ -96,7 +97,7 @@ class Search:
             told += whole
         if told >= trials:
             return None
-        seed = keyed.seed_of(self.base.seed, keyed.SEARCH, len(study.trials)) % 2**32
+        seed = rng.seed_of(self.base.seed, rng.SEARCH, len(study.trials)) % 2**32
         # A sampler keeps random state, which a restart would lose; so each trial has its own.
         study.sampler = self._optuna.samplers.TPESampler(seed=seed)
         return int(study.ask({key: self._distribution(entry) for key, entry in self.space.items()}).number)

@@ -12,8 +12,8 @@ import pandas as pd
 
 from ..config import Config
 from ..config.sections import primary_metric
+from ..core.tasks import lower_is_better
 from ..report.tables import Cell, Row, Table, spread
-from ..tasks import lower_is_better
 from .plan import Member
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import UserError
+from ..core.errors import UserError
 
 _FORM = 'give {"low": 1e-5, "high": 1e-2, "log": true}, {"low": 1, "high": 9, "step": 2} or {"choices": [...]}'
 

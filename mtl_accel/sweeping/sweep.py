@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
+from ..core.errors import UserError
 from ..interrupts import EXIT_CODE as STOPPED
 from ..interrupts import Interrupts
 from ..ownership import own

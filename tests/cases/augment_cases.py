@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from pydantic import TypeAdapter
 
-from mtl_accel import keyed
 from mtl_accel.config.transforms import Resize, Transform
+from mtl_accel.core import rng
 from mtl_accel.data.augment import AUGMENTATIONS, Augmentation
 from mtl_accel.data.operation import Operation
 
@@ -41,7 +41,7 @@ def pipeline(*names: str, size: tuple[int, int], seed: int = 0) -> Augmentation:
 
 def pictures(count: int, height: int, width: int, seed: int = 0) -> torch.Tensor:
     """uint8 [count, 3, height, width]: noise, and every fourth picture of few colours, greys among them."""
-    noise = torch.from_numpy((keyed.uniforms(3 * height * width, seed, np.arange(count)) * 256).astype(np.uint8))
+    noise = torch.from_numpy((rng.uniforms(3 * height * width, seed, np.arange(count)) * 256).astype(np.uint8))
     images = noise.view(count, 3, height, width)
     images[::4] = images[::4] // 128 * 255
     return images

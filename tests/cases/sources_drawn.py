@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from mtl_accel.core.errors import UserError
 from mtl_accel.data import sources
 from mtl_accel.data.decoding import decode
-from mtl_accel.errors import UserError
 
 SPLITS = {"train": "train", "validation": "val", "test": "test"}
 ROWS = {

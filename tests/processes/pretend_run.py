@@ -11,8 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from mtl_accel import durable
 from mtl_accel.config import read_config
+from mtl_accel.core import atomic_io
 from mtl_accel.interrupts import EXIT_CODE, Interrupts
 from mtl_accel.ownership import own
 
@@ -30,10 +30,10 @@ def main() -> int:
 
     def status(word: str, **values) -> None:
         row = {"status": word, **values, "host": socket.gethostname(), "pid": os.getpid(), "time": time.time()}
-        durable.write_json(run_dir / "status.json", row)
+        atomic_io.write_json(run_dir / "status.json", row)
 
     with Interrupts() as interrupts, own(run_dir):
-        durable.write_json(run_dir / "config.json", config.model_dump(mode="json", by_alias=True))
+        atomic_io.write_json(run_dir / "config.json", config.model_dump(mode="json", by_alias=True))
         with (run_dir / "starts.txt").open("a") as file:
             file.write("started\n")
         status("running")

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ... import keyed, models
+from ... import models
 from ...config import Config
+from ...core import rng
+from ...core.tasks import Task
 from ...optim import OPTIMIZERS, Schedule
-from ...tasks import Task
 
 CRITERIA: dict[str, type[nn.Module]] = {
     "multiclass": nn.CrossEntropyLoss,
@@ -25,7 +26,7 @@ class ModelWithLoss(nn.Module):
 
     def __init__(self, config: Config, tasks: Mapping[str, Task]) -> None:
         super().__init__()
-        torch.manual_seed(keyed.seed_of(config.seed, keyed.INITIAL))  # the weights that our run starts from
+        torch.manual_seed(rng.seed_of(config.seed, rng.INITIAL))  # the weights that our run starts from
         outputs = {name: task.num_outputs for name, task in tasks.items()}
         self.pair = models.build(config.model.name, outputs, config.model.weights, config.model.backbone)
         self.criteria = nn.ModuleDict({name: CRITERIA[task.kind]() for name, task in tasks.items()})

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ...config import Config
+from ...core.tasks import Task
 from ...data.labelled import Labelled
-from ...tasks import Task
 from .data import NotebookData
 from .model import ModelWithLoss, optimizer_of, schedule_of
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from checkpoint_faults import KILLED, before_each_operation, in_child
 
-from mtl_accel import durable
-from mtl_accel.errors import UserError
+from mtl_accel.core import atomic_io
+from mtl_accel.core.errors import UserError
 
 # Newer Pythons warn when a process with threads forks; these children only write files.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -18,33 +18,33 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 def test_json_files_are_replaced_whole_and_errors_name_the_file(tmp_path: Path) -> None:
     path = tmp_path / "new" / "status.json"
-    durable.write_json(path, {"step": 1})
+    atomic_io.write_json(path, {"step": 1})
 
     def disturbed() -> None:
         with before_each_operation(lambda now: os._exit(KILLED) if now == 2 else None):
-            durable.write_json(path, {"step": 2})
+            atomic_io.write_json(path, {"step": 2})
 
     assert in_child(disturbed) == KILLED
-    assert durable.read_json(path) == {"step": 1}
-    durable.sweep(path.parent)
+    assert atomic_io.read_json(path) == {"step": 1}
+    atomic_io.sweep(path.parent)
     assert [inner.name for inner in path.parent.iterdir()] == ["status.json"]
     with pytest.raises(ValueError, match="JSON compliant"):
-        durable.write_json(path, {"loss": math.nan})
-    assert durable.read_json(path) == {"step": 1}
+        atomic_io.write_json(path, {"loss": math.nan})
+    assert atomic_io.read_json(path) == {"step": 1}
     for content in (b"{", b"\xff", b"", b"[" * 100_000):
         path.write_bytes(content)
         with pytest.raises(UserError, match=r"status\.json"):
-            durable.read_json(path)
+            atomic_io.read_json(path)
     with pytest.raises(UserError, match=r"missing\.json"):
-        durable.read_json(tmp_path / "missing.json")
+        atomic_io.read_json(tmp_path / "missing.json")
 
 
 def test_replaced_folder_is_the_old_or_the_new_one(tmp_path: Path) -> None:
     final = tmp_path / "model"
     for text in ("old", "new"):
-        with durable.replace_folder(final) as folder:
+        with atomic_io.replace_folder(final) as folder:
             (folder / "config.json").write_text(text)
-    with pytest.raises(RuntimeError), durable.replace_folder(final) as folder:
+    with pytest.raises(RuntimeError), atomic_io.replace_folder(final) as folder:
         (folder / "config.json").write_text("half")
         raise RuntimeError
     assert (final / "config.json").read_text() == "new"

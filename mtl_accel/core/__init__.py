@@ -1,0 +1,1 @@
+"""What every other room stands on: errors, keyed random numbers, tasks, whole files. No torch, no config."""
