@@ -17,8 +17,7 @@ from torch import Tensor
 
 from ..config import balancing as sections
 from ..config.balancing import OnGradients
-from ..core.errors import UserError
-from ..core.extras import require
+from ..core.errors import UserError, require
 from .balancer import GradientBalancer
 
 

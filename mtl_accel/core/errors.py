@@ -1,8 +1,10 @@
-"""What a user got wrong: raised as one error that lists every problem, printed without a traceback."""
+"""What a user got wrong, as one error that lists every problem; a package that is missing is one of them."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
+from types import ModuleType
 
 EXIT_CODE = 2  # of a launch script that ends with a UserError
 
@@ -20,3 +22,21 @@ class UserError(ValueError):
         self.problems: list[str] = [problems] if isinstance(problems, str) else list(problems)
         self.everywhere = everywhere
         super().__init__("\n".join(self.problems))
+
+
+def require(extra: str, *names: str) -> list[ModuleType]:
+    """The modules of an extra of setup.cfg.
+
+    Raises:
+        UserError: one or more of them cannot be imported; the fix installs all.
+    """
+    found: list[ModuleType] = []
+    problems: list[str] = []
+    for name in names:
+        try:
+            found.append(importlib.import_module(name))
+        except ImportError as error:  # noqa: PERF203 (all that are missing are told at once)
+            problems.append(f"{name} cannot be imported ({error}); install it with: pip install 'mtl_accel[{extra}]'")
+    if problems:
+        raise UserError(problems)
+    return found

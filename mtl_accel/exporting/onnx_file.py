@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.errors import UserError
-from ..core.extras import require
+from ..core.errors import UserError, require
 from ..finished import Finished
 from .graph import DYNAMIC_SHAPES, Graph, example, metadata
 

@@ -10,8 +10,7 @@ from huggingface_hub.errors import EntryNotFoundError
 from torch import Tensor
 
 from ..config.knobs import did_you_mean
-from ..core.errors import UserError
-from ..core.extras import require
+from ..core.errors import UserError, require
 from .heads import Heads, linear
 from .pair import Pair
 from .weights import load_backbone_file, local_file

@@ -9,8 +9,7 @@ import pandas as pd
 
 from ..core import atomic_io
 from ..core.csv_cells import csv_line, harmless
-from ..core.errors import UserError
-from ..core.extras import require
+from ..core.errors import UserError, require
 from . import palette
 from .conflict_figures import MOST_DOTS
 from .content import Report, RunPart, build

@@ -12,8 +12,7 @@ from typing import Any
 from ..config import Config, read_config
 from ..config.differences import differences
 from ..core import rng
-from ..core.errors import UserError
-from ..core.extras import require
+from ..core.errors import UserError, require
 from ..core.tasks import lower_is_better
 from ..report.runs import read
 from .child import Runner
