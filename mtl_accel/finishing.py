@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from . import checkpoint, finished, metrics, persistence, thresholds
+from . import checkpoint, finished, metrics, persistence
 from .core.errors import UserError
 from .core.tasks import METRIC_NAMES, Task
 from .data.labels import Targets
 from .losses import resolve
+from .metrics import thresholds
 from .predictions import split_logits
 from .run import Run
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import thresholds
+from ..metrics import thresholds
 
 LARGEST = "largest"  # the class of the largest probability
 HALF = f"at_{thresholds.DEFAULT}"

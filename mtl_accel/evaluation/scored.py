@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import thresholds
 from ..core.tasks import Task
 from ..data.labels import Targets
 from ..losses import ElementLoss
+from ..metrics import thresholds
 from ..predictions import split_logits
 from .decisions import CROSS_FITTED, HALF, LARGEST, STORED
 

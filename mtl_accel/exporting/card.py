@@ -9,12 +9,12 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from .. import thresholds
 from ..config import Config
 from ..core import atomic_io
 from ..core.tasks import Task
 from ..data.hub import is_hub_id
 from ..finished import Finished
+from ..metrics import thresholds
 from ..report.runs import RunRecord
 
 NAME = "README.md"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..thresholds import DEFAULT
+from ..metrics.thresholds import DEFAULT
 from .tables import ABSENT, Cell, Row, Table, figure
 from .validation import LabelFigures, TaskFigures
 

@@ -22,8 +22,8 @@ from ..core.tasks import Task
 from ..data import evaluated
 from ..data.labels import Targets
 from ..finished import FILES
+from ..metrics.thresholds import DEFAULT
 from ..runlog import without_nan
-from ..thresholds import DEFAULT
 from . import mistakes
 from .mistakes import Mistake
 from .runs import RunRecord

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from mtl_accel import metrics, thresholds
+from mtl_accel import metrics
+from mtl_accel.metrics import thresholds
 
 # Few distinct scores make ties; 0, 1 and their neighbours are where a threshold inside (0, 1) has no room.
 EDGES = [0.0, 1.0, 0.5, 5e-324, np.nextafter(1, 0), np.nextafter(np.nextafter(1, 0), 0), np.nextafter(0.5, 0), 0.25]

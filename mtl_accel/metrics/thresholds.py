@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .core import rng
+from ..core import rng
 
 DEFAULT = 0.5  # of a label's probability, where none is fitted
 NUM_FOLDS = 5
