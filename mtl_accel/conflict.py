@@ -11,7 +11,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from .models.pair import Pair
+from .models.base import Pair
 from .runlog import RunLog
 from .task_gradients import TaskGradients, gramian
 

@@ -22,7 +22,7 @@ from .config.transforms import FixedTransform
 from .core import atomic_io
 from .core.errors import UserError
 from .core.tasks import Task
-from .models.pair import Pair
+from .models.base import Pair
 
 FILES = WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"  # of a model folder
 _LOSS: TypeAdapter[Loss] = TypeAdapter(Annotated[Loss, Field(discriminator="name")])

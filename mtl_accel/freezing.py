@@ -6,7 +6,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from . import launching
 from .config import Config
-from .models.pair import Pair
+from .models.base import Pair
 from .optim import complete_momentum
 from .run import Run
 

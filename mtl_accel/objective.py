@@ -12,7 +12,7 @@ from .balancing import Balancer
 from .core.tasks import Task
 from .data.mixing import Mix
 from .losses import ElementLoss
-from .models.pair import Pair
+from .models.base import Pair
 
 
 class Output(NamedTuple):

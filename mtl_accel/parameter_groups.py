@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from .config import Config
 from .core.errors import UserError
-from .models.pair import Pair
+from .models.base import Pair
 
 _NEVER_DECAY = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.Embedding)
 

@@ -25,7 +25,7 @@ from .data.loading import EvaluationLoader
 from .data.pictures import PictureBatches, Pictures
 from .data.tables import shorten
 from .finished import Finished
-from .models.pair import Pair
+from .models.base import Pair
 from .predictions import split_logits
 
 

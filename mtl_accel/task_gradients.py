@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from .gradients import halfway
-from .models.pair import Pair
+from .models.base import Pair
 
 _PART = 2**20  # columns of a Gramian that are turned into float64 at once
 

@@ -13,7 +13,7 @@ from mtl_accel.data.augment import Augmentation
 from mtl_accel.exporting import check, onnx_file, torch_file
 from mtl_accel.exporting.graph import Graph
 from mtl_accel.finished import Finished
-from mtl_accel.models.pair import Pair
+from mtl_accel.models.base import Pair
 
 # An ONNX export takes ten seconds and more of a network with many layers, so two pairs stand for all: without and with
 # BatchNorm, and the second with heads that attend.

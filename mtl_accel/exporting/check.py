@@ -18,7 +18,7 @@ from ..data.augment import Augmentation
 from ..data.labelled import read
 from ..data.pixels import DecodedPixels
 from ..finished import Finished
-from ..models.pair import Pair
+from ..models.base import Pair
 from .graph import picture_size
 
 NUM_PICTURES = 64

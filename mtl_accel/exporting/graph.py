@@ -13,7 +13,7 @@ from torch.export import Dim
 from ..config.transforms import Normalize, cached_prefix
 from ..core.tasks import Task
 from ..finished import Finished
-from ..models.pair import Pair
+from ..models.base import Pair
 
 # Not one of 1, whose sizes an exporter takes for constants.
 _TRACED_BATCH = 2

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from ..config.knobs import did_you_mean
 from ..core.errors import UserError
+from .base import SMALLEST, Pair
 from .convnext_tiny_linear import ConvNeXtTinyLinear
 from .efficientnet_v2_s_linear import EfficientNetV2SLinear
 from .mobilenet_v2_linear import MobileNetV2Linear
 from .mobilenet_v2_mlp import MobileNetV2MLP
 from .mobilenet_v2_query import MobileNetV2Query
 from .mobilenet_v3_large_linear import MobileNetV3LargeLinear
-from .pair import SMALLEST, Pair
 from .resnet18_linear import ResNet18Linear
 from .resnet18_mlp import ResNet18MLP
 from .resnet18_query import ResNet18Query

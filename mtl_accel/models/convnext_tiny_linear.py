@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torchvision.models import ConvNeXt_Tiny_Weights, convnext_tiny
 
+from .base import Pair
 from .heads import Heads, linear
-from .pair import Pair
 from .weights import load_backbone_weights
 
 

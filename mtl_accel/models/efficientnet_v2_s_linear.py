@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torchvision.models import EfficientNet_V2_S_Weights, efficientnet_v2_s
 
+from .base import Pair
 from .heads import Heads, linear
-from .pair import Pair
 from .weights import load_backbone_weights
 
 

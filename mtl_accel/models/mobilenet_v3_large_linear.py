@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torchvision.models import MobileNet_V3_Large_Weights, mobilenet_v3_large
 
+from .base import Pair
 from .heads import Heads, linear
-from .pair import Pair
 from .weights import load_backbone_weights
 
 

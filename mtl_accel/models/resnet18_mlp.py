@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torchvision.models import ResNet18_Weights, resnet18
 
+from .base import Pair
 from .heads import Heads, mlp
-from .pair import Pair
 from .weights import load_backbone_weights
 
 

@@ -7,8 +7,8 @@ from collections import OrderedDict
 from torch import Tensor, nn
 from torchvision.models import ResNet18_Weights, resnet18
 
+from .base import Pair
 from .heads import Heads, Query
-from .pair import Pair
 from .weights import load_backbone_weights
 
 

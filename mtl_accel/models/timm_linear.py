@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ..config.knobs import did_you_mean
 from ..core.errors import UserError, require
+from .base import Pair
 from .heads import Heads, linear
-from .pair import Pair
 from .weights import load_backbone_file, local_file
 
 PRETRAINED, WEIGHTS = "pretrained", "model.safetensors"

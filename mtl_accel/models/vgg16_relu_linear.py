@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torchvision.models import VGG16_Weights, vgg16
 
+from .base import Pair
 from .heads import Heads, relu_linear
-from .pair import Pair
 from .weights import load_backbone_weights
 
 

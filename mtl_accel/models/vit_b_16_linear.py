@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torchvision.models import VisionTransformer, ViT_B_16_Weights, vit_b_16
 
+from .base import Pair
 from .heads import Heads, linear
-from .pair import Pair
 from .weights import load_backbone_weights
 
 

@@ -28,8 +28,8 @@ from mtl_accel.building import build
 from mtl_accel.config import Config
 from mtl_accel.data.labelled import Labelled, read
 from mtl_accel.interrupts import Interrupts
+from mtl_accel.models.base import Pair
 from mtl_accel.models.heads import Heads, linear
-from mtl_accel.models.pair import Pair
 from mtl_accel.run import Run
 from mtl_accel.runlog import RunLog
 

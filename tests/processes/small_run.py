@@ -23,8 +23,8 @@ from torchvision.models import ResNet18_Weights
 from mtl_accel import config as config_module
 from mtl_accel import console, engine, models
 from mtl_accel.experiment import train
+from mtl_accel.models.base import Pair
 from mtl_accel.models.heads import Heads, linear
-from mtl_accel.models.pair import Pair
 
 
 class Small(Pair):

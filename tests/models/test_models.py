@@ -16,7 +16,7 @@ from torchvision.ops import StochasticDepth
 
 from mtl_accel.core.errors import UserError
 from mtl_accel.models import MODELS, build
-from mtl_accel.models.pair import Pair
+from mtl_accel.models.base import Pair
 
 # A ModuleDict refuses the first as a key.
 NUM_OUTPUTS = {"type": 3, "sleeve-length_2": 1}

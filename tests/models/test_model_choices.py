@@ -18,7 +18,7 @@ from mtl_accel.config import read_config
 from mtl_accel.core.tasks import Task
 from mtl_accel.finished import Finished
 from mtl_accel.models import build, problems
-from mtl_accel.models.pair import Pair
+from mtl_accel.models.base import Pair
 
 NAME, OUTPUTS = "test_vit.r160_in1k", {"kind": 3}
 TIMM = pytest.importorskip("timm")
