@@ -20,10 +20,10 @@ from . import manifest
 from .config import Config
 from .config.differences import OF_A_HOST, flat
 from .core.errors import UserError
-from .data.labelled import Labelled
-from .data.labels import Targets
-from .data.pixels import Pixels
-from .data.splits import ids_of
+from .data.labels.dataset import Labelled
+from .data.labels.reader import Targets
+from .data.loading.pixel_cache import Pixels
+from .data.sources.splits import ids_of
 
 T = TypeVar("T")
 

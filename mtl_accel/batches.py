@@ -12,13 +12,13 @@ from .config import Config
 from .config.transforms import cached_prefix
 from .core import atomic_io
 from .core.errors import UserError
-from .data import sampling
-from .data.augment import Augmentation
-from .data.labelled import Labelled
-from .data.loading import EvaluationLoader, MicroBatches, TrainingLoader, TrainingOrder
-from .data.mixing import Mixing, mixing_of
-from .data.per_sample import PerSample, per_sample
-from .data.pixels import open_pixels
+from .data.labels.dataset import Labelled
+from .data.loading import sampling
+from .data.loading.loader import EvaluationLoader, MicroBatches, TrainingLoader, TrainingOrder
+from .data.loading.pixel_cache import open_pixels
+from .data.transforms.augment import Augmentation
+from .data.transforms.mixing import Mixing, mixing_of
+from .data.transforms.per_sample import PerSample, per_sample
 
 logger = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ from .batches import loaders, train_transforms
 from .batchnorm import RunningStatistics
 from .config import Config
 from .core import rng
-from .data.augment import Augmentation
-from .data.labelled import Labelled
-from .data.loading import TrainingOrder
+from .data.labels.dataset import Labelled
+from .data.loading.loader import TrainingOrder
+from .data.transforms.augment import Augmentation
 from .losses import ElementLoss, losses_of
 from .objective import Objective
 from .optim import Schedule, build_optimizer

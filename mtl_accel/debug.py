@@ -14,7 +14,7 @@ from .config.losses import CrossEntropy
 from .config.sections import TaskConfig
 from .core import rng
 from .core.errors import UserError
-from .data.labelled import Labelled
+from .data.labels.dataset import Labelled
 from .run import Run
 
 MODES = ("batches", "overfit")

@@ -14,8 +14,8 @@ from tqdm import tqdm
 from . import freezing, inference, stopping
 from .core import rng
 from .core.tasks import score_of
-from .data.loading import Batch, EvaluationLoader
-from .data.mixing import mixed
+from .data.loading.loader import Batch, EvaluationLoader
+from .data.transforms.mixing import mixed
 from .interrupts import Interrupts
 from .objective import Output
 from .predictions import Predictions

@@ -28,7 +28,7 @@ from .building import build
 from .checkpoint import Checkpoint
 from .config import Config
 from .core import atomic_io
-from .data.labelled import Labelled, read
+from .data.labels.dataset import Labelled, read
 from .failures import FailureLog
 from .interrupts import EXIT_CODE as STOPPED
 from .interrupts import Interrupts

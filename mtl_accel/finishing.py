@@ -11,7 +11,7 @@ from torch import Tensor
 from . import checkpoint, finished, metrics, persistence
 from .core.errors import UserError
 from .core.tasks import METRIC_NAMES, Task
-from .data.labels import Targets
+from .data.labels.reader import Targets
 from .losses import resolve
 from .metrics import thresholds
 from .predictions import split_logits

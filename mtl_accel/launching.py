@@ -19,7 +19,7 @@ from . import agreement, ambient, precision
 from .allocator import keep_freed_memory
 from .config import Config
 from .core.errors import UserError
-from .data.order import check_sizes
+from .data.loading.sampler import check_sizes
 from .runlog import tracker_problems
 
 _SUPPORTED = (

@@ -8,7 +8,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import EntryNotFoundError
 
 from .core.errors import UserError
-from .data.hub import is_hub_id
+from .data.sources.hub import is_hub_id
 from .finished import FILES, WEIGHTS
 
 

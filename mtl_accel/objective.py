@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .balancing import Balancer
 from .core.tasks import Task
-from .data.mixing import Mix
+from .data.transforms.mixing import Mix
 from .losses import ElementLoss
 from .models.base import Pair
 

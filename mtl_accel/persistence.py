@@ -15,7 +15,7 @@ from torch import Tensor
 
 from . import checkpoint
 from .checkpoint import Checkpoint
-from .data.labels import Targets
+from .data.labels.reader import Targets
 from .run import Run
 from .state import Tensors, optimizer_state
 

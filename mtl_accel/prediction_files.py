@@ -14,9 +14,9 @@ from . import agreement, answers, launching, submission
 from .config import Config, run_config
 from .core import atomic_io
 from .core.errors import UserError
-from .data import unlabelled
-from .data.mapped import TableCache
-from .data.splits import ids_of
+from .data.labels import unlabelled
+from .data.sources.splits import ids_of
+from .data.sources.table_cache import TableCache
 from .predictor import Predictor, load
 from .sample_submission import Expected, plan
 from .submission import Form, Submission

@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from .core.tasks import Task
-from .data.loading import PADDING
+from .data.loading.loader import PADDING
 
 
 class Predictions:

@@ -19,11 +19,11 @@ from tqdm import tqdm
 from . import answers, finished, inference, launching, model_folder
 from .config.transforms import cached_prefix
 from .core.errors import UserError
-from .data import pictures
-from .data.augment import Augmentation
-from .data.loading import EvaluationLoader
-from .data.pictures import PictureBatches, Pictures
-from .data.tables import shorten
+from .data.loading import inputs
+from .data.loading.inputs import PictureBatches, Pictures
+from .data.loading.loader import EvaluationLoader
+from .data.sources.text_tables import shorten
+from .data.transforms.augment import Augmentation
 from .finished import Finished
 from .models.base import Pair
 from .predictions import split_logits
@@ -72,7 +72,7 @@ class Predictor:
         Raises:
             UserError: everything that is no picture, or cannot be decoded.
         """
-        given = pictures.of(images)
+        given = inputs.of(images)
         # A few pictures are not filled up to a whole batch: that would take the time of one.
         scores = self._scores(given, flip, min(self.batch_size, max(len(given), 1)))
         return answers.table(given.ids, scores, self.tasks, self.thresholds, probabilities=probabilities)
@@ -87,7 +87,7 @@ class Predictor:
         Raises:
             UserError: pictures that cannot be decoded.
         """
-        return self._logits(pictures.of_split(split, name), (mirrored,), self.batch_size)
+        return self._logits(inputs.of_split(split, name), (mirrored,), self.batch_size)
 
     def probabilities(
         self, split: datasets.Dataset, *, flip: bool = False, name: str = "images"
@@ -97,7 +97,7 @@ class Predictor:
         Args:
             flip: the mean over each picture and its mirror image.
         """
-        return self._scores(pictures.of_split(split, name), flip, self.batch_size)
+        return self._scores(inputs.of_split(split, name), flip, self.batch_size)
 
     def _scores(self, given: Pictures, flip: bool, batch_size: int) -> dict[str, np.ndarray]:
         mirrored = (False, True) if flip else (False,)
@@ -122,7 +122,7 @@ class Predictor:
         with _numbers_of_training(self.device):
             seen = inference.predict(
                 self.model,
-                pictures.readable(bar, problems),
+                inputs.readable(bar, problems),
                 self.transforms,
                 self.tasks,
                 self.device,

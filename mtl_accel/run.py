@@ -15,9 +15,9 @@ from .backward import Backward
 from .batchnorm import RunningStatistics
 from .config import Config
 from .core.tasks import Task
-from .data.augment import Augmentation
-from .data.labels import Targets
-from .data.loading import EvaluationLoader, TrainingLoader
+from .data.labels.reader import Targets
+from .data.loading.loader import EvaluationLoader, TrainingLoader
+from .data.transforms.augment import Augmentation
 from .inference import DTYPES
 from .losses import ElementLoss
 from .objective import Objective

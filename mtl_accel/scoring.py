@@ -9,7 +9,7 @@ from torch import Tensor
 
 from . import metrics
 from .core.tasks import Task
-from .data.labels import Targets
+from .data.labels.reader import Targets
 from .losses import ElementLoss
 from .objective import masked_sum
 from .predictions import split_logits

@@ -27,7 +27,7 @@ from mtl_accel.benchmark.settings import SWITCHES, Settings, read_settings
 from mtl_accel.benchmark.workplace import whole_batches
 from mtl_accel.config import Config, read_config
 from mtl_accel.core.errors import UserError
-from mtl_accel.data.labelled import read
+from mtl_accel.data.labels.dataset import read
 
 NAMES = {
     *("share_of_limit", "metrics_share", "import_seconds", "start_seconds", "peak_host_memory_mb"),

@@ -16,7 +16,7 @@ from sklearn.metrics import average_precision_score
 from mtl_accel import metrics
 from mtl_accel.config.losses import BCE, MSE, CrossEntropy
 from mtl_accel.core.tasks import Task
-from mtl_accel.data.labels import Targets
+from mtl_accel.data.labels.reader import Targets
 from mtl_accel.evaluation import bootstrap, figures, weighted
 from mtl_accel.evaluation.decisions import CROSS_FITTED, HALF, LARGEST, STORED
 from mtl_accel.evaluation.scored import Scored, of_split

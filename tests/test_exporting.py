@@ -23,7 +23,7 @@ from mtl_accel.config import run_config
 from mtl_accel.config.transforms import Normalize, Resize
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import Task
-from mtl_accel.data.labelled import read
+from mtl_accel.data.labels.dataset import read
 from mtl_accel.exporting import card, check, export, onnx_file, torch_file
 from mtl_accel.exporting.graph import Graph
 from mtl_accel.finished import Finished

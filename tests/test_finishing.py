@@ -13,7 +13,7 @@ import torch
 from mtl_accel import checkpoint, finished, finishing
 from mtl_accel.config import read_config
 from mtl_accel.core.tasks import Task
-from mtl_accel.data.labelled import read
+from mtl_accel.data.labels.dataset import read
 
 
 @pytest.fixture(scope="module")

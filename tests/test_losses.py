@@ -17,7 +17,7 @@ from mtl_accel.config.losses import BCE, Asymmetric, CrossEntropy, Focal, Huber,
 from mtl_accel.config.sections import MulticlassConfig, MultilabelConfig
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import Task
-from mtl_accel.data.labels import Targets
+from mtl_accel.data.labels.reader import Targets
 from mtl_accel.losses import LOSSES, build, resolve
 from mtl_accel.losses.balanced import class_weights, pos_weight
 from mtl_accel.objective import masked_sum

@@ -16,9 +16,10 @@ from sources_drawn import quiet_caches  # noqa: F401
 
 from mtl_accel import config as config_module
 from mtl_accel import metrics
-from mtl_accel.data import labelled, mapped
+from mtl_accel.data.labels import dataset
+from mtl_accel.data.sources import table_cache
 
-FEW, MANY = 2 * mapped.ROWS, 6 * mapped.ROWS
+FEW, MANY = 2 * table_cache.ROWS, 6 * table_cache.ROWS
 # What an image adds to the peak while its table is read: names of files, a set of the ids. Python objects for its
 # cells would add 1,000 bytes.
 PEAK_BYTES = 350
@@ -85,7 +86,7 @@ def bytes_of_reading(config: config_module.Config) -> tuple[int, int]:
     pa.set_memory_pool(pool)
     tracemalloc.start()
     try:
-        found = labelled.read(config)
+        found = dataset.read(config)
         kept, peak = tracemalloc.get_traced_memory()
         assert len(found.splits["train"])
         return peak + pool.max_memory(), kept + pool.bytes_allocated()
@@ -116,10 +117,10 @@ def test_a_second_start_opens_as_many_files_for_many_images_as_for_few(roots, tm
         table = write_csv(root / "train", rows_of(count))
         path = runs.write_config(tmp_path / f"{count}.json", root, tasks=TASKS)
         config = config_module.validate(config_module.read_json(path), path)
-        labelled.read(config)
+        dataset.read(config)
         opened.clear()
         counting[0] = True
-        labelled.read(config)
+        dataset.read(config)
         counting[0] = False
         counts.append(len(opened))
         assert not [name for name in opened if name.endswith(".png")]

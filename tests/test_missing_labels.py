@@ -18,7 +18,7 @@ import mtl_accel
 from mtl_accel import models
 from mtl_accel.config import read_config
 from mtl_accel.core import rng
-from mtl_accel.data.labelled import read
+from mtl_accel.data.labels.dataset import read
 
 WORLDS = (1, 2)
 TASKS = {

@@ -17,7 +17,7 @@ from sklearn import metrics as sk
 from mtl_accel import balancing
 from mtl_accel.balancing import BALANCERS
 from mtl_accel.config.balancing import Balancing
-from mtl_accel.data.labels import Targets
+from mtl_accel.data.labels.reader import Targets
 from mtl_accel.objective import Objective, masked_sum
 from mtl_accel.predictions import split_logits
 from mtl_accel.scoring import score

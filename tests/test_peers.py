@@ -24,7 +24,7 @@ from mtl_accel.config import Config, read_config
 from mtl_accel.config.losses import Focal
 from mtl_accel.config.sampling import RareLabels
 from mtl_accel.config.transforms import CenterCrop, Normalize, Resize
-from mtl_accel.data.labelled import Labelled, read
+from mtl_accel.data.labels.dataset import Labelled, read
 from mtl_accel.run import Run
 from mtl_accel.runlog import RunLog
 from mtl_accel.scoring import score

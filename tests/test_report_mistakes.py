@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from mtl_accel.core.tasks import Task
-from mtl_accel.data.labels import Targets
+from mtl_accel.data.labels.reader import Targets
 from mtl_accel.report import label_figures, mistakes, validation
 from mtl_accel.report.label_tables import label_table
 

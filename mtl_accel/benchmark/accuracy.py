@@ -10,7 +10,7 @@ from pathlib import Path
 from .. import experiment
 from ..config import Config
 from ..core.errors import UserError
-from ..data.labelled import read
+from ..data.labels.dataset import read
 from . import peers
 from .workplace import accelerator_of
 

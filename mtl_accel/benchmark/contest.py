@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from ..batches import loaders
 from ..building import build
 from ..config import Config
-from ..data.labelled import Labelled, read
+from ..data.labels.dataset import Labelled, read
 from ..run import Run
 from ..runlog import RunLog
 from .clock import Arm, interleave, median_ratio, seconds_of, together

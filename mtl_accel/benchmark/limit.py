@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..data.loading import Batch
-from ..data.mixing import mixed
+from ..data.loading.loader import Batch
+from ..data.transforms.mixing import mixed
 from ..objective import Output
 from ..run import Run
 from .clock import seconds_of

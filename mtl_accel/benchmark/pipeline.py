@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 
-from ..data.loading import TrainingLoader
-from ..data.mixing import mixed
+from ..data.loading.loader import TrainingLoader
+from ..data.transforms.mixing import mixed
 from ..run import Run
 from .clock import seconds_of
 

@@ -7,7 +7,7 @@ from typing import Any
 from ..batches import loaders
 from ..config import Config
 from ..core.errors import UserError
-from ..data.labelled import read
+from ..data.labels.dataset import read
 from .fresh import in_fresh_process
 from .settings import Settings
 from .workplace import accelerator_of

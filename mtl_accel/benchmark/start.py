@@ -9,7 +9,7 @@ from pathlib import Path
 from .. import engine
 from ..building import build
 from ..config import Config
-from ..data.labelled import read
+from ..data.labels.dataset import read
 from ..interrupts import Interrupts
 from ..run import Run
 from ..runlog import RunLog

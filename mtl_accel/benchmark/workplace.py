@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from .. import launching
 from ..config import Config
 from ..core import atomic_io
-from ..data.labelled import Labelled
+from ..data.labels.dataset import Labelled
 
 
 def accelerator_of(config: Config) -> tuple[Accelerator, int]:

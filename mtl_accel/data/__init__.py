@@ -1,0 +1,1 @@
+"""From any source to batches on the device."""

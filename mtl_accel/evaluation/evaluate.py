@@ -13,8 +13,8 @@ from accelerate import Accelerator
 from .. import agreement, launching, scoring
 from ..config import Config, run_config
 from ..core import atomic_io
-from ..data import evaluated
-from ..data.labels import Targets
+from ..data.labels import evaluated
+from ..data.labels.reader import Targets
 from ..losses import build
 from ..predictor import Predictor, load, require_finite
 from ..runlog import without_nan

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..core.tasks import Task
-from ..data.labels import Targets
+from ..data.labels.reader import Targets
 from ..losses import ElementLoss
 from ..metrics import thresholds
 from ..predictions import split_logits

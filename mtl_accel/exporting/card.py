@@ -12,7 +12,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from ..config import Config
 from ..core import atomic_io
 from ..core.tasks import Task
-from ..data.hub import is_hub_id
+from ..data.sources.hub import is_hub_id
 from ..finished import Finished
 from ..metrics import thresholds
 from ..report.runs import RunRecord

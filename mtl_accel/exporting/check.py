@@ -14,9 +14,9 @@ from ..config.transforms import cached_prefix
 from ..core import rng
 from ..core.errors import UserError
 from ..core.tasks import Task
-from ..data.augment import Augmentation
-from ..data.labelled import read
-from ..data.pixels import DecodedPixels
+from ..data.labels.dataset import read
+from ..data.loading.pixel_cache import DecodedPixels
+from ..data.transforms.augment import Augmentation
 from ..finished import Finished
 from ..models.base import Pair
 from .graph import picture_size

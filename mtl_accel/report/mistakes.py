@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from ..core.errors import UserError
 from ..core.tasks import Task
-from ..data.decoding import decode
+from ..data.loading.decoding import decode
 
 SHOWN, SHOWN_OF_A_KIND = 12, 3
 _PIXELS = 128  # of a picture's longer side

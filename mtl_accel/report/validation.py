@@ -19,8 +19,8 @@ from .. import metrics, predictor
 from ..core import atomic_io
 from ..core.errors import UserError
 from ..core.tasks import Task
-from ..data import evaluated
-from ..data.labels import Targets
+from ..data.labels import evaluated
+from ..data.labels.reader import Targets
 from ..finished import FILES
 from ..metrics.thresholds import DEFAULT
 from ..runlog import without_nan

@@ -8,8 +8,8 @@ from pydantic import TypeAdapter
 
 from mtl_accel.config.transforms import Resize, Transform
 from mtl_accel.core import rng
-from mtl_accel.data.augment import AUGMENTATIONS, Augmentation
-from mtl_accel.data.operation import Operation
+from mtl_accel.data.transforms.augment import AUGMENTATIONS, Augmentation
+from mtl_accel.data.transforms.base import Operation
 
 # Small pictures: boxes are small and many do not fit, so that every path is taken.
 CASES = {

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from mtl_accel.config.transforms import CenterCrop, Resize
-from mtl_accel.data.labels import Targets
-from mtl_accel.data.pixels import Pixels, open_pixels
+from mtl_accel.data.labels.reader import Targets
+from mtl_accel.data.loading.pixel_cache import Pixels, open_pixels
 
 PREFIX = (Resize(name="Resize", size=(7, 9)), CenterCrop(name="CenterCrop", size=(6, 5)))
 

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from mtl_accel.core.errors import UserError
-from mtl_accel.data import sources
-from mtl_accel.data.decoding import decode
+from mtl_accel.data.loading.decoding import decode
+from mtl_accel.data.sources.load import Sources
+from mtl_accel.data.sources.load import load as load_source
 
 SPLITS = {"train": "train", "validation": "val", "test": "test"}
 ROWS = {
@@ -162,7 +163,7 @@ LAYOUTS = {
 }
 
 
-def contents(loaded: sources.Sources) -> dict[str, dict[str, tuple[str, bytes]]]:
+def contents(loaded: Sources) -> dict[str, dict[str, tuple[str, bytes]]]:
     return {
         split: {row["id"]: (row["label"], decode(row["image"], place=split).tobytes()) for row in loaded.splits[split]}
         for split in loaded.splits
@@ -183,5 +184,5 @@ def kaggle(root: Path, text: str, *names: str) -> Path:
 
 def problems(root: Path | str, **options) -> str:
     with pytest.raises(UserError) as error:
-        sources.load(str(root), **options)
+        load_source(str(root), **options)
     return str(error.value)

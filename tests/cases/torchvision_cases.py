@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from mtl_accel.config.torchvision_names import TorchvisionName
 from mtl_accel.config.transforms import Transform
-from mtl_accel.data.per_sample import PerSample
+from mtl_accel.data.transforms.per_sample import PerSample
 
 NAMES = get_args(TorchvisionName)
 # Where torchvision's defaults do not do: the arguments that have none, and probabilities.

@@ -15,7 +15,7 @@ from mtl_accel import config as config_module
 from mtl_accel import engine, launching, models
 from mtl_accel.building import build
 from mtl_accel.config.balancing import Balancing
-from mtl_accel.data.labelled import read
+from mtl_accel.data.labels.dataset import read
 from mtl_accel.interrupts import Interrupts
 from mtl_accel.run import Run
 from mtl_accel.runlog import RunLog

@@ -26,7 +26,7 @@ from mtl_accel import engine, launching, models
 from mtl_accel.balancing import GradientBalancer
 from mtl_accel.building import build
 from mtl_accel.config import Config
-from mtl_accel.data.labelled import Labelled, read
+from mtl_accel.data.labels.dataset import Labelled, read
 from mtl_accel.interrupts import Interrupts
 from mtl_accel.models.base import Pair
 from mtl_accel.models.heads import Heads, linear

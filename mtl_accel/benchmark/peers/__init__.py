@@ -6,7 +6,7 @@ import torch
 
 from ...config import Config
 from ...config.losses import BCE, MSE, CrossEntropy
-from ...data.labelled import Labelled
+from ...data.labels.dataset import Labelled
 from .accelerate_loop import HuggingFace
 from .notebook_loop import Notebook
 

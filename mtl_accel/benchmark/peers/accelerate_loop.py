@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from ...config import Config
-from ...data.labelled import Labelled
+from ...data.labels.dataset import Labelled
 from ...metrics import METRICS
 from .data import collate, hub_style
 from .model import ModelWithLoss, optimizer_of, schedule_of

@@ -15,7 +15,7 @@ from torchvision import transforms as v1
 from torchvision.transforms import v2
 
 from ...config.transforms import Transform
-from ...data.labelled import Labelled
+from ...data.labels.dataset import Labelled
 
 Example = Mapping[str, Any]
 _ENUMS = {"interpolation": v1.InterpolationMode, "policy": v1.AutoAugmentPolicy}

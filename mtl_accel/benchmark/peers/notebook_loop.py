@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from ...config import Config
 from ...core.tasks import Task
-from ...data.labelled import Labelled
+from ...data.labels.dataset import Labelled
 from .data import NotebookData
 from .model import ModelWithLoss, optimizer_of, schedule_of
 

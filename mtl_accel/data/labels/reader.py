@@ -1,0 +1,192 @@
+"""From the columns of a table to tasks and their targets: classes are found, every cell is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import datasets
+import numpy as np
+
+from ...config.sections import MultilabelConfig, RegressionConfig, TaskConfig, primary_metric
+from ...core.tasks import Task
+from ..sources.splits import RawSplit
+from .columns import read_column
+from .label_columns import ZERO_ONE, told, zero_one_columns
+
+_SHOWN = 5  # samples named for one problem
+_ORDER = ("train", "validation", "test")
+
+
+class Targets(NamedTuple):
+    """A task's labels of one split.
+
+    target: int64 [N] (multiclass), float32 [N, C] of 0 and 1 (multilabel) or of values (regression).
+    mask: bool [N] or [N, C]; false where there is no label, and the target there is 0.
+    """
+
+    target: np.ndarray
+    mask: np.ndarray
+
+
+def sorted_names(names: set[str]) -> tuple[str, ...]:
+    """Class names in order: numbers by value, text by code point. Never by appearance."""
+    if all(name.isdecimal() for name in names):
+        return tuple(sorted(names, key=lambda name: (int(name), name)))
+    return tuple(sorted(names))
+
+
+class LabelReader:
+    """Finds each task's columns and classes in the splits, and turns the columns into targets.
+
+    Messages name a row by its line, where `origins` knows one, and by the splits' column `id`. `notes` says which
+    columns were taken where a config names none, for the log of a run.
+    """
+
+    def __init__(
+        self, splits: Mapping[str, datasets.Dataset], reserved: set[str], origins: Mapping[str, RawSplit] | None = None
+    ) -> None:
+        self.splits = {name: splits[name] for name in _ORDER if name in splits}
+        self.reserved, self.origins = reserved, origins or {}
+        self.problems: list[str] = []
+        self.notes: list[str] = []
+
+    def values(self, name: str) -> Iterator[Any]:
+        """The values of a training column; one may come several times."""
+        for cells in read_column(self.splits["train"], name):
+            yield from cells.values
+
+    def has(self, split: str, name: str) -> bool:
+        return name in self.splits[split].column_names
+
+    def tasks(self, configs: Mapping[str, TaskConfig]) -> dict[str, Task]:
+        """The tasks with their columns and classes. One whose columns are not there is a problem and left out."""
+        taken = set(self.reserved)
+        for config in configs.values():
+            taken |= {c for c in (getattr(config, "column", None), *(getattr(config, "columns", None) or ())) if c}
+        found = {name: self._task(name, config, taken) for name, config in configs.items()}
+        return {name: task for name, task in found.items() if task is not None}
+
+    def _task(self, name: str, config: TaskConfig, taken: set[str]) -> Task | None:
+        columns: tuple[str, ...]
+        if isinstance(config, RegressionConfig):
+            columns = config.columns
+        elif config.column is not None:
+            columns = (config.column,)
+        else:
+            assert isinstance(config, MultilabelConfig)
+            columns = config.columns if config.columns is not None else self._zero_one_columns(name, taken)
+            if config.columns == ():
+                self.problems.append(f"tasks.{name}.columns: the list is empty; name the columns, or give null")
+        absent = [column for column in columns if not self.has("train", column)]
+        if absent or not columns:
+            if absent:
+                present = ", ".join(c for c in self.splits["train"].column_names if c not in self.reserved)
+                self.problems.append(f"tasks.{name}: the training table has no column {absent}; it has: {present}")
+            return None
+        task = Task(name, config.kind, columns, columns, primary_metric(config), config.weight)
+        if config.kind == "multiclass":
+            return replace(task, classes=config.classes or sorted_names(set(self.values(columns[0]))))
+        if isinstance(config, MultilabelConfig) and config.column is not None:
+            task = replace(task, delimiter=config.delimiter)
+            names = {label for cell in self.values(config.column) for label in labels_in(cell, task)}
+            return replace(task, classes=config.classes or sorted_names(names))
+        return task
+
+    def _zero_one_columns(self, name: str, taken: set[str]) -> tuple[str, ...]:
+        left = [column for column in self.splits["train"].column_names if column not in taken]
+        labels, left_out = zero_one_columns("train", self.splits["train"], left)
+        if labels:
+            others = f"; not {told(left_out)}" if left_out else ""
+            self.notes.append(f"{name}: labels {', '.join(labels)}{others}")
+        else:
+            self.problems.append(
+                f"tasks.{name}.columns: none of the columns left over ({told(left_out) or 'there is none'}) "
+                "holds only 0, 1 or blanks; correct the cells, or name the columns"
+            )
+        return labels
+
+    def targets(self, task: Task, split: str) -> Targets:
+        """The targets of a task in a split; all masked where the split has no labels. Collects problems."""
+        size = len(self.splits[split])
+        shape = (size,) if task.kind == "multiclass" else (size, task.num_outputs)
+        target = np.zeros(shape, dtype=np.int64 if task.kind == "multiclass" else np.float32)
+        mask = np.zeros(shape, dtype=bool)
+        # One column for all outputs, or one column for each.
+        whole = task.kind == "multiclass" or (task.kind == "multilabel" and task.columns != task.classes)
+        for index, name in enumerate(task.columns):
+            if self.has(split, name):
+                of_column = ... if whole else (slice(None), index)
+                self._fill(task, split, name, target[of_column], mask[of_column])
+        return Targets(target, mask)
+
+    def _fill(self, task: Task, split: str, name: str, target: np.ndarray, mask: np.ndarray) -> None:
+        """Write a column's values into target and mask, and note the cells that break the rule."""
+        parse, rule = _rule_of(task)
+        bad: list[tuple[int, Any]] = []
+        for cells in read_column(self.splits[split], name):
+            parsed = [parse(value) for value in cells.values]
+            known = np.array([*(value is not None for value in parsed), False])  # the last one is of blanks
+            lookup = np.zeros((len(known), *target.shape[1:]), target.dtype)
+            for code in np.flatnonzero(known):
+                lookup[code] = parsed[code]
+            target[cells.rows] = lookup[cells.codes]
+            mask[cells.rows] = known[cells.codes].reshape(-1, *(1,) * (mask.ndim - 1))
+            wrong = np.flatnonzero((cells.codes >= 0) & ~known[cells.codes])
+            bad += [(cells.rows.start + place, cells.values[cells.codes[place]]) for place in wrong]
+        if bad:
+            place, rows = self._places(split, [row for row, _ in bad[:_SHOWN]])
+            shown = ", ".join(f"{row}: {value!r}" for row, (_, value) in zip(rows, bad, strict=False))
+            more = f", and {len(bad) - _SHOWN} more rows" if len(bad) > _SHOWN else ""
+            self.problems.append(f"{place}, column {name!r}: a cell {rule}; found {shown}{more}")
+
+    def _places(self, split: str, rows: list[int]) -> tuple[str, list[str]]:
+        """Where rows of a split stand: in a file of text, with their lines, else in the split, with their ids."""
+        ids = self.splits[split].select(rows)["id"]
+        origin = self.origins.get(split)
+        if origin is None or origin.lines is None:
+            return split, [f"id {value}" for value in ids]
+        lines = origin.lines()
+        # A blank id is a problem of its own.
+        named = [f" (id {value})" if value else "" for value in ids]
+        return origin.origin, [f"line {lines[row]}{name}" for row, name in zip(rows, named, strict=True)]
+
+
+def _rule_of(task: Task) -> tuple[Callable[[Any], Any], str]:
+    """What turns a cell into its target, or into None if it breaks the rule; and the rule."""
+    if task.kind == "regression":
+        return _number, "must be a finite number or blank"
+    if task.kind == "multilabel" and task.columns == task.classes:
+        return ZERO_ONE.get, "must be 0, 1 or blank"
+    known = {label: index for index, label in enumerate(task.classes)}
+    origin = f"of the training split or of tasks.{task.name}.classes"
+    if task.kind == "multiclass":
+        return known.get, f"is none of the {len(known)} classes {origin}"
+    return partial(_label_set, known=known, task=task), f"holds a label that is none of the {len(known)} {origin}"
+
+
+def _label_set(cell: Any, known: Mapping[str, int], task: Task) -> np.ndarray | None:
+    """0 and 1 for each label, None if one is not known: [C]."""
+    labels = labels_in(cell, task)
+    if any(label not in known for label in labels):
+        return None
+    row = np.zeros(len(known))
+    row[[known[label] for label in labels]] = 1
+    return row
+
+
+def labels_in(cell: str | tuple[str, ...], task: Task) -> list[str]:
+    """The label names in a cell: a list, or text with a delimiter."""
+    parts = cell if isinstance(cell, tuple) else cell.split(task.delimiter)
+    return [part.strip() for part in parts if part and part.strip()]
+
+
+def _number(value: str) -> float | None:
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    # False for NaN as well.
+    return number if abs(number) <= float(np.finfo(np.float32).max) else None

@@ -1,0 +1,1 @@
+"""From tables and targets to batches on the device."""

@@ -1,0 +1,245 @@
+"""The pixel cache: a split's pictures, decoded and brought to one size once, in a memory-mapped file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import torch
+from filelock import FileLock
+from PIL import Image
+from torchvision.transforms.v2 import functional as tvf
+
+from ...config.transforms import CenterCrop, Resize
+from ...core.errors import UserError
+from ..sources.splits import ids_of
+from .decoding import Encoded, decode
+
+Prefix = Sequence[Resize | CenterCrop]
+_VERSION = 1  # of what the file holds: another one never reads an older file
+_SHOWN = 20  # pictures named when some cannot be decoded
+_ROWS = 64  # rows of one write
+
+logger = logging.getLogger(__name__)
+
+
+def picture_size(prefix: Prefix) -> tuple[int, int]:
+    """(height, width) after the cached transforms."""
+    return prefix[-1].size
+
+
+def apply_prefix(value: Encoded | Image.Image, place: str, prefix: Prefix) -> np.ndarray:
+    """Decode one picture and apply the transforms of the prefix: uint8 [3, H, W]."""
+    picture = decode(value, place=place)
+    for transform in prefix:
+        if isinstance(transform, Resize):
+            mode = tvf.InterpolationMode(transform.interpolation)
+            picture = tvf.resize(picture, list(transform.size), interpolation=mode, antialias=True)
+        else:
+            picture = tvf.center_crop(picture, list(transform.size))
+    return tvf.pil_to_tensor(picture).numpy()
+
+
+class DecodedPixels:
+    """Pictures decoded anew each time they are read."""
+
+    decodes = True
+
+    def __init__(self, split: datasets.Dataset, prefix: Prefix, name: str) -> None:
+        self.split, self.prefix, self.name = split.select_columns(["id", "image"]), prefix, name
+        self.size = picture_size(prefix)
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def read(self, indices: np.ndarray) -> torch.Tensor:
+        """Pictures of some rows: uint8 [B, 3, H, W]."""
+        rows = self.split[indices.tolist()]
+        places = (f"{self.name}, id {identifier}" for identifier in rows["id"])
+        pictures = [apply_prefix(v, p, self.prefix) for v, p in zip(rows["image"], places, strict=True)]
+        return torch.from_numpy(np.stack(pictures))
+
+
+class StoredPixels:
+    """Pictures in a memory-mapped file."""
+
+    decodes = False
+
+    def __init__(self, path: Path, length: int, size: tuple[int, int]) -> None:
+        self.path, self.size = path, size
+        self.array = np.memmap(path, dtype=np.uint8, mode="r", shape=(length, 3, *size))
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def read(self, indices: np.ndarray) -> torch.Tensor:
+        """Pictures of some rows: uint8 [B, 3, H, W]."""
+        return torch.from_numpy(self.array[indices])
+
+
+class DevicePixels:
+    """Pictures in the accelerator's memory, or in RAM on a CPU."""
+
+    decodes = False
+
+    def __init__(self, stored: StoredPixels, device: torch.device) -> None:
+        self.size = stored.size
+        self.images = torch.from_numpy(np.array(stored.array)).to(device)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def read(self, indices: np.ndarray) -> torch.Tensor:
+        """Pictures of some rows: uint8 [B, 3, H, W], on the device."""
+        rows = torch.from_numpy(indices).to(self.images.device, non_blocking=True)
+        return self.images.index_select(0, rows)
+
+
+Pixels = DecodedPixels | StoredPixels | DevicePixels
+
+
+def open_pixels(
+    split: datasets.Dataset,
+    prefix: Prefix,
+    *,
+    name: str,
+    cache: str,
+    fingerprint: str,
+    folder: Path,
+    num_workers: int,
+    device: torch.device,
+) -> Pixels:
+    """The pictures of a split, in the way that `data.cache` asks for.
+
+    Args:
+        name: of the split, for messages.
+        fingerprint: of the source; another one, other rows or another prefix make another file.
+        folder: of the cache files.
+    """
+    if cache == "none":
+        return DecodedPixels(split, prefix, name)
+    stored = _stored(split, prefix, name, fingerprint, folder, num_workers)
+    if cache == "disk":
+        return stored
+    need, have = stored.array.nbytes, _free_memory(device)
+    if need > have:
+        logger.warning(
+            "data.cache 'device': %s needs %.2f GB and %s has %.2f GB free; reading from disk instead",
+            *(name, need / 1e9, device, have / 1e9),
+        )
+        return stored
+    return DevicePixels(stored, device)
+
+
+def _free_memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0] * 0.5)  # the model and its activations need the rest
+    return int(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 0.5)
+
+
+def _stored(
+    split: datasets.Dataset, prefix: Prefix, name: str, fingerprint: str, folder: Path, num_workers: int
+) -> StoredPixels:
+    size = picture_size(prefix)
+    described = json.dumps([_VERSION, fingerprint, [t.model_dump() for t in prefix]])
+    digest = hashlib.blake2b(described.encode(), digest_size=12)
+    for identifier in ids_of(split):
+        digest.update(f"{identifier}\0".encode())
+    final = folder / f"{name}-{size[0]}x{size[1]}-{digest.hexdigest()}"
+    path = final / "pixels.uint8"
+    folder.mkdir(parents=True, exist_ok=True)
+    # One process decodes; the others of this machine wait here, and then find the folder.
+    with FileLock(f"{final}.lock"):
+        if not path.exists():
+            _build(split, prefix, name, final, num_workers)
+    return StoredPixels(path, len(split), size)
+
+
+def _build(split: datasets.Dataset, prefix: Prefix, name: str, final: Path, num_workers: int) -> None:
+    """Decode every row that an earlier, killed attempt has not, then give the folder its name."""
+    partial = final.with_name(final.name + ".partial")
+    shape = (len(split), 3, *picture_size(prefix))
+    held = sum(path.stat().st_blocks * 512 for path in partial.glob("*"))
+    need, have = int(np.prod(shape, dtype=np.int64)), shutil.disk_usage(final.parent).free + held
+    if need > have:
+        raise UserError(
+            f"{final}: the decoded pictures of {name} need {need / 1e9:.2f} GB and {have / 1e9:.2f} GB are free; "
+            'make room, set data.cache_dir to another disk, or data.cache to "none"'
+        )
+    partial.mkdir(exist_ok=True)
+    pixels = _mapped(partial / "pixels.uint8", shape)
+    done = _mapped(partial / "done.uint8", shape[:1])
+    left = np.flatnonzero(done == 0)
+    rows = split.select_columns(["id", "image"]).select(left)
+    with _bars_on_terminals():
+        rows.map(
+            _write_rows,
+            with_indices=True,
+            batched=True,
+            batch_size=_ROWS,
+            num_proc=num_workers if num_workers > 1 and len(left) > 4 * _ROWS else None,
+            fn_kwargs={"places": left, "folder": partial, "shape": shape, "prefix": prefix, "name": name},
+            load_from_cache_file=False,
+            desc=f"decoding {name} ({need / 1e6:,.0f} MB)",
+        )
+    problems = [line for log in sorted(partial.glob("problems-*")) for line in log.read_text().splitlines()]
+    if problems:
+        shutil.rmtree(partial)
+        more = [f"... and {len(problems) - _SHOWN} more pictures"] if len(problems) > _SHOWN else []
+        raise UserError(problems[:_SHOWN] + more)
+    assert done.all()
+    pixels.flush()
+    (partial / "done.uint8").unlink()
+    partial.rename(final)
+
+
+@contextmanager
+def _bars_on_terminals() -> Iterator[None]:
+    """`datasets` draws its bars into files too."""
+    hides = not sys.stderr.isatty() and not datasets.are_progress_bars_disabled()
+    if hides:
+        datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if hides:
+            datasets.enable_progress_bars()
+
+
+def _mapped(path: Path, shape: tuple[int, ...]) -> np.memmap:
+    """A file of zeros to write into, or the one that is there."""
+    size = int(np.prod(shape, dtype=np.int64))
+    with path.open("ab") as file:
+        file.truncate(size)
+    return np.memmap(path, dtype=np.uint8, mode="r+", shape=shape)
+
+
+def _write_rows(
+    batch: dict[str, list[Any]],
+    indices: list[int],
+    places: np.ndarray,
+    folder: Path,
+    shape: tuple[int, ...],
+    prefix: Prefix,
+    name: str,
+) -> None:
+    """Decode some rows into the file. Pictures that cannot be decoded are noted, so that all are named at once."""
+    pixels = np.memmap(folder / "pixels.uint8", dtype=np.uint8, mode="r+", shape=shape)
+    done = np.memmap(folder / "done.uint8", dtype=np.uint8, mode="r+", shape=shape[:1])
+    for index, identifier, value in zip(indices, batch["id"], batch["image"], strict=True):
+        try:
+            pixels[places[index]] = apply_prefix(value, f"{name}, id {identifier}", prefix)
+        except UserError as error:
+            with (folder / f"problems-{os.getpid()}").open("a") as log:
+                log.write(str(error).replace("\n", " ") + "\n")
+        done[places[index]] = 1

@@ -1,0 +1,124 @@
+"""Which rows each step of each epoch sees: a pure function of (seed, epoch, step)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from ...core import rng
+from ...core.errors import UserError
+from ..labels.reader import Targets
+
+PADDING = -1
+
+
+def check_sizes(batch_size: int, micro_batch_size: int | None, num_processes: int) -> int:
+    """The micro-batch size of a run. Raises UserError, naming the nearest sizes, where the cut leaves a rest."""
+    if micro_batch_size is None:
+        if batch_size % num_processes == 0:
+            return batch_size // num_processes
+        lower = batch_size // num_processes * num_processes
+        near = " or ".join(str(size) for size in (lower, lower + num_processes) if size)
+        raise UserError(f"batch_size: {batch_size} cannot be dealt to {num_processes} processes; set it to {near}")
+    num_micro_batches = batch_size // micro_batch_size
+    if num_micro_batches * micro_batch_size == batch_size and num_micro_batches % num_processes == 0:
+        return micro_batch_size
+    fits = [n for n in range(1, batch_size + 1) if batch_size % (n * num_processes) == 0]
+    near = " or ".join(str(n) for n in sorted(sorted(fits, key=lambda n: abs(n - micro_batch_size))[:2]))
+    unit = micro_batch_size * num_processes
+    other = f"set batch_size to a multiple of {unit}, such as {max(round(batch_size / unit), 1) * unit}"
+    raise UserError(
+        f"micro_batch_size: batch_size {batch_size} in micro-batches of {micro_batch_size} cannot be dealt to "
+        f"{num_processes} processes; " + (f"set micro_batch_size to {near}, or {other}" if near else other)
+    )
+
+
+class Key(NamedTuple):
+    """One micro-batch. The epoch travels with it, so that a long-lived worker cannot hold a stale one."""
+
+    epoch: int
+    step: int
+    micro_batch: int
+    rows: np.ndarray  # int64 [B], rows of the table whose pictures are read
+    ids: np.ndarray  # int64 [B], the samples' numbers in this epoch, or PADDING for one that counts nowhere
+
+    @property
+    def draws(self) -> np.ndarray:
+        """What augmentation is keyed by: the ids, and rows for padding. int64 [B]."""
+        return np.where(self.ids == PADDING, self.rows, self.ids)
+
+
+class TrainingOrder:
+    """Which rows each step of each epoch sees: a seeded permutation, cut into batches and micro-batches.
+
+    The last batch is filled up with the first rows of the permutation, as padding: they pass through
+    BatchNorm like any others, but carry no labels and are counted nowhere.
+
+    With `weights` rows are drawn with replacement instead, as many as there are. A sample's id is its row, and
+    `num_samples` more each time that the row is drawn again: so every id of an epoch is another one, and a picture
+    that comes twice is augmented in two ways.
+    """
+
+    def __init__(
+        self, num_samples: int, batch_size: int, micro_batch_size: int, seed: int, weights: np.ndarray | None = None
+    ) -> None:
+        """`weights`: float64 [num_samples], how often a row is drawn beside the others; None: each once."""
+        assert batch_size % micro_batch_size == 0
+        self.num_samples, self.batch_size, self.micro_batch_size, self.seed = (
+            num_samples,
+            batch_size,
+            micro_batch_size,
+            seed,
+        )
+        self.num_steps = math.ceil(num_samples / batch_size)
+        self.num_micro_batches = batch_size // micro_batch_size
+        self._cumulative = None if weights is None else np.cumsum(weights)
+        self._ids: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
+
+    def ids(self, epoch: int) -> np.ndarray:
+        """The ids of an epoch in order, int64 [num_samples]."""
+        if self._ids[0] != epoch:
+            self._ids = epoch, self._permutation(epoch) if self._cumulative is None else self._drawn(epoch)
+        return self._ids[1]
+
+    def _permutation(self, epoch: int) -> np.ndarray:
+        drawn = rng.words(self.seed, rng.ORDER, epoch, np.arange(self.num_samples))
+        return np.argsort(drawn, kind="stable")
+
+    def _drawn(self, epoch: int) -> np.ndarray:
+        """The inverse of the cumulative weights, at keyed uniform numbers."""
+        assert self._cumulative is not None
+        uniform = rng.uniforms(1, self.seed, rng.ORDER, epoch, np.arange(self.num_samples))[:, 0]
+        rows = np.searchsorted(self._cumulative, uniform * self._cumulative[-1], side="right")
+        rows = np.minimum(rows, self.num_samples - 1)  # rounding may lead a number just below 1 past the end
+        by_row = np.argsort(rows, kind="stable")
+        first = np.searchsorted(rows[by_row], rows[by_row])  # of the draws of the same row
+        earlier = np.empty_like(rows)
+        earlier[by_row] = np.arange(self.num_samples) - first
+        return rows + earlier * self.num_samples
+
+    def rows_of(self, ids: np.ndarray) -> np.ndarray:
+        """The rows of ids, none of which is PADDING."""
+        return ids % self.num_samples
+
+    def targets_of(self, epoch: int, ids: np.ndarray, targets: Mapping[str, Targets]) -> dict[str, Targets]:
+        """The targets of an epoch's samples; `ids` are all of theirs, rising."""
+        assert np.array_equal(ids, np.sort(self.ids(epoch))), "a sample was lost or doubled"
+        if self._cumulative is None:
+            return dict(targets)
+        rows = self.rows_of(ids)
+        return {name: Targets(target[rows], mask[rows]) for name, (target, mask) in targets.items()}
+
+    def step(self, epoch: int, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and ids of one optimizer step over all processes, int64 [batch_size] each."""
+        places = step * self.batch_size + np.arange(self.batch_size)
+        ids = self.ids(epoch)[places % self.num_samples]
+        return self.rows_of(ids), np.where(places < self.num_samples, ids, PADDING)
+
+    def micro_batch(self, epoch: int, step: int, index: int) -> Key:
+        rows, ids = self.step(epoch, step)
+        part = slice(index * self.micro_batch_size, (index + 1) * self.micro_batch_size)
+        return Key(epoch, step, index, rows[part], ids[part])

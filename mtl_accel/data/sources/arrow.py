@@ -1,0 +1,112 @@
+"""Tables that `datasets` keeps: Parquet files, `save_to_disk` folders, and data sets of the Hub."""
+
+from __future__ import annotations
+
+import glob
+import json
+import logging
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
+from datasets.exceptions import DatasetsError
+
+from ...core.errors import UserError
+from .image_paths import stamps
+from .imagefolder import split_folders
+from .splits import RawSplit, split_of
+
+logger = logging.getLogger(__name__)
+
+
+def is_saved(folder: Path) -> bool:
+    return (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
+
+
+def read_saved(folder: Path) -> list[RawSplit]:
+    """A folder of `save_to_disk`; a single Dataset is the train split."""
+    try:
+        saved = load_from_disk(str(folder))
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException, DatasetsError) as error:
+        raise UserError(
+            f"data.source: {folder} is no readable folder of save_to_disk: {error}. Save the data set anew"
+        ) from error
+    tables = {"train": saved} if isinstance(saved, Dataset) else saved
+    files = {name: [Path(file["filename"]) for file in table.cache_files] for name, table in tables.items()}
+    keys = {name: json.dumps([tables[name]._fingerprint, stamps(files[name], folder)]) for name in tables}
+    return named_splits(tables, str(folder), keys, (folder,))
+
+
+def parquet_files(folder: Path) -> dict[str, list[Path]]:
+    """The Parquet files of each split: train.parquet, train-00000-of-00002.parquet, train/*.parquet, also in data/.
+
+    When no name says a split, all of them are train. Empty when there are none.
+    """
+    found: dict[str, list[Path]] = {}
+    unnamed = []
+    for file in sorted([*folder.glob("*.parquet"), *folder.glob("data/*.parquet")]):
+        split = split_of(re.split(r"[-_.]", file.stem)[0])
+        if file.name == "metadata.parquet":
+            continue
+        if split is None:
+            unnamed.append(file)
+        else:
+            found.setdefault(split, []).append(file)
+    for parent in (folder, folder / "data"):
+        for split, path in split_folders(parent).items():
+            files = [file for file in sorted(path.glob("*.parquet")) if file.name != "metadata.parquet"]
+            if files:
+                found.setdefault(split, []).extend(files)
+    if found and unnamed:
+        names = ", ".join(file.name for file in unnamed)
+        logger.warning("%s: the names of these files say no split, so they are not used: %s", folder, names)
+    return found or ({"train": unnamed} if unnamed else {})
+
+
+def read_parquet(folder: Path) -> list[RawSplit]:
+    files = parquet_files(folder)
+    try:
+        # `datasets` takes names for patterns, so brackets in a folder's name must be quoted.
+        data_files = {split: [glob.escape(str(file)) for file in paths] for split, paths in files.items()}
+        tables = load_dataset("parquet", data_files=data_files)
+    except (OSError, ValueError, TypeError, pa.ArrowException, DatasetsError) as error:
+        reason = str(error.__cause__ or error)
+        raise UserError(
+            f"data.source: the Parquet files of {folder} cannot be read: {reason}. Write them anew, all files of a "
+            "split with the same columns"
+        ) from error
+    keys = {split: json.dumps(stamps(paths, folder)) for split, paths in files.items()}
+    return named_splits(tables, str(folder), keys, (*{file.parent: None for f in files.values() for file in f}, folder))
+
+
+def named_splits(
+    tables: Mapping[str, Dataset] | DatasetDict, origin: str, keys: Mapping[str, str], bases: tuple[Path, ...]
+) -> list[RawSplit]:
+    """The tables under our names of splits; a single one of another name is train.
+
+    Raises:
+        UserError: no name is known, or two mean the same split.
+    """
+    if len(tables) == 1 and split_of(str(next(iter(tables)))) is None:
+        (name,) = tables
+        return [RawSplit("train", tables[name], origin, keys[name], bases)]
+    found: dict[str, RawSplit] = {}
+    unknown = []
+    for name, table in tables.items():
+        split = split_of(str(name))
+        if split is None:
+            unknown.append(str(name))
+        elif split in found:
+            raise UserError(f"data.source: {origin} has two {split} splits among {', '.join(map(str, tables))}")
+        else:
+            found[split] = RawSplit(split, table, origin, keys[name], bases)
+    if not found:
+        raise UserError(
+            f"data.source: {origin} has the splits {', '.join(unknown)}, none of them train, validation or test. "
+            "Rename them"
+        )
+    if unknown:
+        logger.warning("%s: splits that are not used: %s", origin, ", ".join(unknown))
+    return sorted(found.values(), key=lambda split: ("train", "validation", "test").index(split.name))

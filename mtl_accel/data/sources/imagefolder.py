@@ -1,0 +1,160 @@
+"""Folders of images with a metadata file, and folders of classes.
+
+`datasets.load_dataset("imagefolder")` reads both, but guesses types in metadata.csv (class `001` becomes 1),
+drops images without a row, loads rows without an image, and numbers classes by folder. So they are read here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...core.errors import UserError
+from .image_paths import files_below, is_image, relative_files
+from .jsonl import read_jsonl
+from .splits import ALIASES, RawSplit, choose_columns, column_of, split_of, text_split
+from .table_cache import ROWS, TableCache, digest_of
+from .text_tables import MAX_LISTED, read_csv
+
+logger = logging.getLogger(__name__)
+
+_VERSION = 1  # of what is made of a metadata file: another one never reads an older table
+_METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+
+
+def split_folders(folder: Path) -> dict[str, Path]:
+    """The folder of each split.
+
+    Raises:
+        UserError: two folders of one split, such as val/ and valid/.
+    """
+    found = {}
+    for split, aliases in ALIASES.items():
+        folders = [folder / alias for alias in aliases if (folder / alias).is_dir()]
+        if len(folders) > 1:
+            names = " and ".join(f"{path.name}/" for path in folders)
+            raise UserError(f"{folder}: {names} are both the {split} split. Keep one of them")
+        if folders:
+            found[split] = folders[0]
+    return found
+
+
+def is_imagefolder(folder: Path) -> bool:
+    return any(name in _METADATA or is_image(name) for _, name in files_below(folder))
+
+
+def read(folder: Path, image_column: str | None, cache: TableCache) -> list[RawSplit]:
+    """Each split from its metadata file, else from its class folders; without split folders all is train."""
+    folders = split_folders(folder)
+    metadata = _metadata_file(folder)
+    if metadata is not None:
+        return _by_first_folder(_read_metadata("train", metadata, cache), image_column, cache)
+    splits = [_read_split(split, path, cache) for split, path in (folders or {"train": folder}).items()]
+    return [split for split in splits if split is not None]
+
+
+def _metadata_file(folder: Path) -> Path | None:
+    files = [folder / name for name in _METADATA if (folder / name).is_file()]
+    if len(files) > 1:
+        raise UserError(f"{folder}: {' and '.join(file.name for file in files)}: keep one of them")
+    return files[0] if files else None
+
+
+def _read_split(split: str, folder: Path, cache: TableCache) -> RawSplit | None:
+    metadata = _metadata_file(folder)
+    return _read_classes(split, folder, cache) if metadata is None else _read_metadata(split, metadata, cache)
+
+
+def _read_metadata(split: str, file: Path, cache: TableCache) -> RawSplit:
+    bases = (file.parent,)
+    if file.suffix == ".csv":
+        return text_split(split, read_csv(file, cache), bases)
+    if file.suffix == ".jsonl":
+        return text_split(split, read_jsonl(file, cache), bases)
+    try:
+        key = digest_of(file)
+        table = cache.get(f"parquet {_VERSION} {key}", lambda: _parquet_batches(file))
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"{file}: not a readable Parquet file: {error}. Write it anew") from error
+    return RawSplit(split, table, str(file), key, bases)
+
+
+def _parquet_batches(file: Path) -> Iterator[pa.Table]:
+    with pq.ParquetFile(file) as parquet:
+        empty = parquet.schema_arrow.empty_table()
+        yield empty
+        yield from (pa.Table.from_batches([batch], empty.schema) for batch in parquet.iter_batches(ROWS))
+
+
+def _by_first_folder(split: RawSplit, image_column: str | None, cache: TableCache) -> list[RawSplit]:
+    """One metadata file for the whole folder: a row whose image lies in test/ is of the test split, and so on."""
+    column = column_of(split.table, choose_columns([split], image_column, None).image)
+    names = list(ALIASES)
+    of_rows = np.empty(len(column), np.int8)
+    for start in range(0, len(column), ROWS):
+        cells = column[start : start + ROWS].to_pylist()
+        of_rows[start : start + ROWS] = [names.index(_split_of_image(cell)) for cell in cells]
+    return [
+        _part(split, name, np.flatnonzero(of_rows == code), cache)
+        for code, name in enumerate(names)
+        if (of_rows == code).any()
+    ]
+
+
+def _split_of_image(name: Any) -> str:
+    first = Path(name).parts[:-1][:1] if isinstance(name, str) else ()
+    return (split_of(first[0]) if first else None) or "train"
+
+
+def _part(split: RawSplit, name: str, rows: np.ndarray, cache: TableCache) -> RawSplit:
+    """Some rows of a table as a split of their own."""
+    part = split.table.select(rows).with_format("arrow")
+    table = cache.put(part.iter(ROWS))
+    lines = None if split.lines is None else partial(_lines, split.lines, rows)
+    return RawSplit(name, table, split.origin, split.key, split.bases, lines)
+
+
+def _lines(of_all: Callable[[], Sequence[int]], rows: np.ndarray) -> list[int]:
+    lines = of_all()
+    return [lines[row] for row in rows]
+
+
+def _read_classes(split: str, folder: Path, cache: TableCache) -> RawSplit | None:
+    """Column `file_name`, and `label`: the first folder on the way to each image, None without one.
+
+    Classes take turns, so that the first rows are not all of one class.
+    """
+    files = relative_files(folder)
+    others = [file for file in files if not is_image(file)]
+    misplaced = [file for file in others if file.rpartition(os.sep)[2] in _METADATA]
+    if misplaced:
+        place = folder / misplaced[0]
+        raise UserError(f"{place}: a metadata file must lie in the data folder itself or in a split's folder")
+    if others:
+        names = ", ".join(others[:MAX_LISTED])
+        logger.warning("%s: %d entries are no image files and are not used: %s", folder, len(others), names)
+    by_class: dict[str | None, list[str]] = defaultdict(list)
+    for file in filter(is_image, files):
+        by_class[file.split(os.sep, 1)[0] if os.sep in file else None].append(file)
+    if not by_class:
+        logger.warning("%s holds no image; there is no %s split", folder, split)
+        return None
+    rows = sorted((turn, name, label) for label, names in by_class.items() for turn, name in enumerate(names))
+    batches = (_class_batch(rows[n : n + ROWS], set(by_class) != {None}) for n in range(0, len(rows), ROWS))
+    return RawSplit(split, cache.put(batches), str(folder), "", (folder,))
+
+
+def _class_batch(rows: list[tuple[int, str, str | None]], has_classes: bool) -> pa.Table:
+    columns = {"file_name": pa.array([name for _, name, _ in rows], pa.string())}
+    if has_classes:
+        columns["label"] = pa.array([label for _, _, label in rows], pa.string())
+    return pa.table(columns)

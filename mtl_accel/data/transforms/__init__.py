@@ -1,0 +1,1 @@
+"""What becomes of a picture's pixels after they are read."""

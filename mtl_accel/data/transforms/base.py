@@ -1,0 +1,60 @@
+"""What one augmentation is: parameters from uniform numbers on the host, pixels on the device."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Generic, TypeVar
+
+import numpy as np
+import torch
+
+from ...config.base import Section
+
+ConfigT = TypeVar("ConfigT", bound=Section)
+Parameters = Mapping[str, np.ndarray]  # each array has one row a sample
+
+
+class Operation(ABC, Generic[ConfigT]):
+    """One random transform of a batch, each sample with its own parameters.
+
+    Parameters stay on the host until `apply`, which groups samples by them without waiting for the device.
+    What `apply` does to a sample must not depend on the other samples of the batch, to the last bit.
+    """
+
+    num_uniforms = 0  # random numbers that a sample needs; 0: not random
+
+    def __init__(self, config: ConfigT, size: tuple[int, int]) -> None:
+        """`size` is [height, width] of the pictures that arrive."""
+        self.config = config
+        self.size = size
+
+    @property
+    def output_size(self) -> tuple[int, int]:
+        """[height, width] of the pictures that leave."""
+        return self.size
+
+    def parameters(self, uniforms: np.ndarray) -> dict[str, np.ndarray]:
+        """Parameters of each sample from uniforms [B, num_uniforms] in [0, 1)."""
+        return {}
+
+    @abstractmethod
+    def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
+        """images [B, 3, H, W], uint8 in 0..255 or float32 in [0, 1]; a float input may be overwritten."""
+
+
+def as_float(images: torch.Tensor) -> torch.Tensor:
+    """float32 in [0, 1]: uint8 is scaled, once; float32 passes through."""
+    return images.to(torch.float32).div_(255) if images.dtype == torch.uint8 else images
+
+
+def send(array: np.ndarray, device: torch.device) -> torch.Tensor:
+    """A host array on the device. From pinned memory, so that neither side waits."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
+def between(uniforms: np.ndarray, low: float, high: float) -> np.ndarray:
+    return low + (high - low) * uniforms

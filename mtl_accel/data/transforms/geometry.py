@@ -1,0 +1,217 @@
+"""Operations that move or cover pixels: flips, rotation, resized crop, erasing."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ...config import transforms
+from .base import Operation, Parameters, as_float, between, send
+
+_NUM_TRIES = 10  # torchvision's, for a box that fits
+
+
+class Flip(Operation[transforms.RandomHorizontalFlip | transforms.RandomVerticalFlip]):
+    """Mirror the samples that are chosen."""
+
+    num_uniforms = 1
+    axis: ClassVar[str]  # "columns" or "rows"
+
+    def parameters(self, uniforms: np.ndarray) -> dict[str, np.ndarray]:
+        return {"flip": uniforms[:, 0] < self.config.p}
+
+    def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
+        rows = send(np.flatnonzero(parameters["flip"]), images.device)
+        flipped = images.index_select(0, rows).flip(3 if self.axis == "columns" else 2)
+        return images.index_copy(0, rows, flipped)
+
+
+class HorizontalFlip(Flip):
+    """Left and right."""
+
+    axis = "columns"
+
+
+class VerticalFlip(Flip):
+    """Up and down."""
+
+    axis = "rows"
+
+
+class MiddleCrop(Operation[transforms.CenterCrop]):
+    """Cut the middle out."""
+
+    @property
+    def output_size(self) -> tuple[int, int]:
+        return self.config.size
+
+    def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
+        (top, height), (left, width) = (
+            (round((before - after) / 2), after) for before, after in zip(self.size, self.config.size, strict=True)
+        )
+        return images[..., top : top + height, left : left + width]
+
+
+class Rotation(Operation[transforms.RandomRotation]):
+    """Rotate about the centre, counter-clockwise for positive angles; the frame stays.
+
+    Parameters "columns" and "rows" [B], where they are given, mirror a sample first.
+    """
+
+    num_uniforms = 1
+
+    @property
+    def takes_flips(self) -> bool:
+        return self.config.interpolation == "nearest"  # bilinear weights would round otherwise
+
+    def parameters(self, uniforms: np.ndarray) -> dict[str, np.ndarray]:
+        return {"angle": between(uniforms[:, 0], *self.config.degrees)}
+
+    def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
+        x, y = self._source(parameters["angle"], images)
+        if self.config.interpolation == "bilinear":
+            return _sample_bilinear(as_float(images), x, y, self.config.fill / 255)
+        if images.dtype == torch.uint8 and self.config.fill.is_integer():  # a quarter of the bytes to move
+            return _take_nearest(images, x, y, int(self.config.fill), parameters)
+        return _take_nearest(as_float(images), x, y, self.config.fill / 255, parameters)
+
+    @staticmethod
+    def _source(angle: np.ndarray, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Column and row in the source of each pixel of the result, as float32 [B, H, W] each."""
+        height, width = images.shape[2:]
+        radians = np.radians(angle)
+        turn = send(np.stack([np.cos(radians), np.sin(radians)]).astype(np.float32), images.device)
+        cos, sin = turn[..., None, None]  # [B, 1, 1] each
+        column = torch.arange(width, dtype=torch.float32, device=images.device) - (width - 1) / 2
+        row = (torch.arange(height, dtype=torch.float32, device=images.device) - (height - 1) / 2)[:, None]
+        x = (column * cos + (width - 1) / 2) - row * sin
+        y = (column * sin + (height - 1) / 2) + row * cos
+        return x, y
+
+
+def _take_nearest(
+    images: torch.Tensor, x: torch.Tensor, y: torch.Tensor, fill: float, mirrored: Parameters
+) -> torch.Tensor:
+    """Pixels at the rounded columns x and rows y [B, H, W] of the mirrored pictures; `fill` where these lie outside."""
+    height, width = images.shape[2:]
+    inner_x, inner_y = x.round_().clamp(0, width - 1), y.round_().clamp(0, height - 1)
+    # 1 inside and 0 outside, in the pixels' own type: on a CPU products are much faster than masks.
+    inside = x.eq_(inner_x).mul_(y.eq_(inner_y)).to(images.dtype)[:, None]
+    sign_x, sign_y, offset = send(_index_of_mirrored(mirrored, len(images), height, width), x.device)[..., None, None]
+    # In float32, exact for pictures of up to 4096 x 4096, and then at once to what gather asks for.
+    index = inner_y.mul_(sign_y).add_(inner_x.mul_(sign_x)).add_(offset).to(torch.int64)
+    taken = images.flatten(2).gather(2, index.flatten(1)[:, None].expand(-1, 3, -1)).view_as(images)
+    taken.mul_(inside)
+    return taken.add_((1 - inside).mul_(fill)) if fill else taken
+
+
+def _index_of_mirrored(mirrored: Parameters, count: int, height: int, width: int) -> np.ndarray:
+    """float32 [3, B]: pixel (x, y) of a mirrored picture is number sign_x x + sign_y y + offset of its own."""
+    none = np.zeros(count, dtype=bool)
+    columns, rows = (mirrored.get(axis, none) for axis in ("columns", "rows"))
+    offset = columns * (width - 1) + rows * (height - 1) * width
+    return np.stack([np.where(columns, -1, 1), np.where(rows, -width, width), offset]).astype(np.float32)
+
+
+def _sample_bilinear(images: torch.Tensor, x: torch.Tensor, y: torch.Tensor, fill: float) -> torch.Tensor:
+    """As torchvision does it: a channel of ones, sampled along, tells how much of a pixel lies inside."""
+    height, width = images.shape[2:]
+    grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=3)
+    inside = torch.ones_like(images[:, :1])
+    sampled = F.grid_sample(torch.cat([images, inside], dim=1), grid, padding_mode="zeros", align_corners=False)
+    colour, inside = sampled[:, :3], sampled[:, 3:]
+    return colour.sub_(fill).mul_(inside).add_(fill)
+
+
+class ResizedCrop(Operation[transforms.RandomResizedCrop]):
+    """Cut out a box of random area and aspect ratio and resize it (bilinear, antialiased)."""
+
+    num_uniforms = 2 * _NUM_TRIES + 2
+
+    @property
+    def output_size(self) -> tuple[int, int]:
+        return self.config.size
+
+    def parameters(self, uniforms: np.ndarray) -> dict[str, np.ndarray]:
+        height, width = self.size
+        area, ratio = _boxes(uniforms, self.size, self.config.scale, self.config.ratio)
+        w, h = np.rint(np.sqrt(area * ratio)), np.rint(np.sqrt(area / ratio))
+        fits = (w > 0) & (w <= width) & (h > 0) & (h <= height)
+        h, w, found = _first(h, w, fits)
+        top, left = _corner(uniforms, height - h, width - w)
+        # No box fitted: the middle, with the aspect ratio that is nearest to the allowed ones.
+        least, most = min(self.config.ratio), max(self.config.ratio)
+        middle_h = round(width / least) if width / height < least else height
+        middle_w = round(height * most) if width / height > most else width
+        return {
+            "top": np.where(found, top, (height - middle_h) // 2),
+            "left": np.where(found, left, (width - middle_w) // 2),
+            "height": np.where(found, h, middle_h),
+            "width": np.where(found, w, middle_w),
+        }
+
+    def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
+        # One sample after another: the boxes differ in size, and this is torchvision's own resize.
+        resized = torch.empty((len(images), 3, *self.config.size), dtype=torch.float32, device=images.device)
+        box = np.stack([parameters[name] for name in ("top", "left", "height", "width")], axis=1).tolist()
+        for sample, (top, left, height, width) in enumerate(box):
+            crop = as_float(images[sample : sample + 1, :, top : top + height, left : left + width])
+            resized[sample] = F.interpolate(
+                crop, self.config.size, mode="bilinear", antialias=True, align_corners=False
+            )[0]
+        return resized
+
+
+class Erasing(Operation[transforms.RandomErasing]):
+    """Overwrite a box."""
+
+    num_uniforms = 2 * _NUM_TRIES + 3
+
+    def parameters(self, uniforms: np.ndarray) -> dict[str, np.ndarray]:
+        height, width = self.size
+        area, ratio = _boxes(uniforms, self.size, self.config.scale, self.config.ratio)
+        h, w = np.rint(np.sqrt(area * ratio)), np.rint(np.sqrt(area / ratio))
+        h, w, found = _first(h, w, (h < height) & (w < width))
+        top, left = _corner(uniforms, height - h, width - w)
+        chosen = found & (uniforms[:, -1] < self.config.p)
+        box = {"top": top, "left": left, "height": h, "width": w}
+        return {name: np.where(chosen, side, 0) for name, side in box.items()}
+
+    def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
+        images = as_float(images)
+        box = np.stack([parameters[name] for name in ("top", "left", "height", "width")])
+        top, left, height, width = send(box, images.device)[..., None]  # [B, 1] each
+        row = torch.arange(images.shape[2], device=images.device)
+        column = torch.arange(images.shape[3], device=images.device)
+        rows = ((row >= top) & (row < top + height)).to(torch.float32)
+        columns = ((column >= left) & (column < left + width)).to(torch.float32)
+        erased = rows[:, None, :, None] * columns[:, None, None, :]
+        return images.mul_(1 - erased).add_(erased.mul_(self.config.value))
+
+
+def _boxes(
+    uniforms: np.ndarray, size: tuple[int, int], scale: tuple[float, float], ratio: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Area in pixels and aspect ratio of every try: [B, tries] each."""
+    area = size[0] * size[1] * between(uniforms[:, :_NUM_TRIES], *scale)
+    log_ratio = between(uniforms[:, _NUM_TRIES : 2 * _NUM_TRIES], math.log(ratio[0]), math.log(ratio[1]))
+    return area, np.exp(log_ratio)
+
+
+def _first(h: np.ndarray, w: np.ndarray, fits: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Height and width of the first try that fits, and whether there is one: [B] each."""
+    first = fits.argmax(axis=1)[:, None]
+    found = np.asarray(fits.any(axis=1))
+    pick = (np.take_along_axis(side, first, axis=1)[:, 0] for side in (h, w))
+    h, w = (np.where(found, side, 0).astype(np.int64) for side in pick)
+    return h, w, found
+
+
+def _corner(uniforms: np.ndarray, spare_rows: np.ndarray, spare_columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    top = uniforms[:, 2 * _NUM_TRIES] * (spare_rows + 1)
+    left = uniforms[:, 2 * _NUM_TRIES + 1] * (spare_columns + 1)
+    return top.astype(np.int64), left.astype(np.int64)

@@ -1,0 +1,222 @@
+"""The embedded data set: garments with one of ten categories and fifteen attributes, drawn on first use.
+
+It is drawn once into the user's cache, as JPEG files and tables in the layout of a Kaggle competition, and then
+read like any folder of the user's. It cannot be solved to 100%: categories overlap, occlusion hides attributes,
+2% of the categories are wrong, and so are about 1% of the attributes. A random forest that is told the true
+attributes and measures still misses 4% of the categories.
+
+A linear model on pixels (logistic regression on 16 x 16 RGB, 2,000 training images of 64 pixels) reaches a
+validation accuracy of 0.31 for the category and a macro F1 of 0.18 for the attributes at threshold 0.5.
+
+Quickstart (configs/quickstart.json) reaches a validation accuracy of 0.55 and a macro F1 of 0.28.
+"""
+
+from __future__ import annotations
+
+import csv
+import multiprocessing
+import shutil
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from filelock import FileLock
+from tqdm import tqdm
+
+from ...core.atomic_io import cache_dir as user_cache
+from ...core.errors import UserError
+from .photo import draw
+
+DRAWING_VERSION = 6  # a changed drawing or sampling takes the next number, so that no stale files are read
+
+CATEGORIES: tuple[str, ...] = (
+    *("t-shirt", "blouse", "shirt", "hoodie", "jacket"),
+    *("coat", "dress", "skirt", "trousers", "shorts"),
+)
+ATTRIBUTES: tuple[str, ...] = (
+    *("long_sleeves", "sleeveless", "collar", "v_neck", "hood"),
+    *("buttons", "zip", "pockets", "belt", "stripes"),
+    *("checks", "dots", "print", "pleats", "ruffles"),
+)
+
+_CATEGORY_WEIGHTS = (16, 10, 11, 9, 11, 8, 13, 7, 9, 6)
+# Percent of each category that has the attribute, in the order of CATEGORIES.
+_RATES: dict[str, tuple[int, ...]] = {
+    "long_sleeves": (9, 40, 60, 85, 84, 90, 15, 0, 0, 0),
+    "sleeveless": (14, 24, 2, 1, 2, 1, 55, 0, 0, 0),
+    "collar": (8, 25, 92, 2, 55, 80, 10, 0, 0, 0),
+    "v_neck": (16, 38, 3, 2, 4, 4, 34, 0, 0, 0),
+    "hood": (1, 0, 1, 90, 22, 18, 1, 0, 0, 0),
+    "buttons": (3, 45, 92, 3, 35, 75, 14, 14, 12, 8),
+    "zip": (1, 3, 1, 40, 58, 14, 4, 6, 12, 8),
+    "pockets": (7, 5, 35, 75, 60, 62, 6, 14, 55, 55),
+    "belt": (0, 3, 1, 0, 5, 34, 26, 18, 32, 20),
+    "stripes": (27, 18, 24, 8, 5, 2, 12, 12, 10, 12),
+    "checks": (2, 6, 38, 3, 10, 14, 7, 26, 10, 10),
+    "dots": (4, 24, 6, 1, 1, 0, 28, 18, 1, 5),
+    "print": (44, 2, 0, 30, 3, 0, 2, 0, 0, 2),
+    "pleats": (0, 2, 0, 0, 0, 0, 16, 42, 3, 1),
+    "ruffles": (0, 12, 0, 0, 0, 0, 8, 10, 0, 0),
+}
+# Of these at most one is there: the first that comes up.
+_EXCLUSIVE = (("long_sleeves", "sleeveless"), ("stripes", "checks", "dots"), ("zip", "buttons"))
+
+_CATEGORY_NOISE = 0.02
+_ATTRIBUTE_NOISE = 0.06  # of the labels are drawn afresh from the category's rate: about 1% of all come out wrong
+
+_SPLITS = ("train", "val", "test")
+_CHUNK = 64  # images that a worker draws for one message
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Images `numbers` of a split; number n is in the file `first_name` + n."""
+
+    folder: Path
+    split: str
+    numbers: range
+    first_name: int
+    image_size: int
+    seed: int
+
+
+def sample_labels(rng: Random) -> tuple[str, frozenset[str]]:
+    """A category and the attributes that are to be seen."""
+    [category] = rng.choices(CATEGORIES, _CATEGORY_WEIGHTS)
+    column = CATEGORIES.index(category)
+    present = {name for name in ATTRIBUTES if 100 * rng.random() < _RATES[name][column]}
+    for group in _EXCLUSIVE:
+        present -= set([name for name in group if name in present][1:])
+    return category, frozenset(present)
+
+
+def mislabel(category: str, attributes: frozenset[str], rng: Random) -> tuple[str, frozenset[str]]:
+    """The labels as a tired annotator writes them: a few wrong, at rates that stay those of the category."""
+    column = CATEGORIES.index(category)
+    written = set(attributes)
+    for name in ATTRIBUTES:
+        if rng.random() < _ATTRIBUTE_NOISE:
+            written.discard(name)
+            if 100 * rng.random() < _RATES[name][column]:
+                written.add(name)
+    if rng.random() < _CATEGORY_NOISE:
+        category = rng.choice([other for other in CATEGORIES if other != category])
+    return category, frozenset(written)
+
+
+def _draw_chunk(chunk: _Chunk) -> list[list[str]]:
+    """Writes the images of a chunk; returns their rows of the table."""
+    rows = []
+    for number in chunk.numbers:
+        # Seeded by text: Random hashes it whole, the same on every machine. The size is not in it, so that a
+        # small picture shows the garment of the large one.
+        rng = Random(f"{chunk.seed}/{chunk.split}/{number}")
+        category, attributes = sample_labels(rng)
+        written_category, written = mislabel(category, attributes, rng)
+        quality = rng.randint(60, 95)
+        name = f"{chunk.first_name + number:06d}.jpg"
+        draw(category, attributes, chunk.image_size, rng).save(chunk.folder / chunk.split / name, quality=quality)
+        rows.append([name, written_category, *(str(int(attribute in written)) for attribute in ATTRIBUTES)])
+    return rows
+
+
+def _chunks(folder: Path, counts: tuple[int, int, int], image_size: int, seed: int) -> list[_Chunk]:
+    chunks, first_name = [], 1
+    for split, count in zip(_SPLITS, counts, strict=True):
+        for start in range(0, count, _CHUNK):
+            numbers = range(start, min(start + _CHUNK, count))
+            chunks.append(_Chunk(folder, split, numbers, first_name, image_size, seed))
+        first_name += count
+    return chunks
+
+
+def _in_order(chunks: list[_Chunk], num_workers: int) -> Iterator[list[list[str]]]:
+    if num_workers == 1:
+        yield from map(_draw_chunk, chunks)
+        return
+    # spawn: a fork of a process that runs threads, as torch does, may hang.
+    with ProcessPoolExecutor(num_workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(_draw_chunk, chunks)
+
+
+def _write_table(path: Path, header: list[str], rows: list[list[str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+
+
+def _write_all(folder: Path, counts: tuple[int, int, int], image_size: int, seed: int, num_workers: int) -> None:
+    for split in _SPLITS:
+        (folder / split).mkdir(parents=True)
+    chunks = _chunks(folder, counts, image_size, seed)
+    rows: dict[str, list[list[str]]] = {split: [] for split in _SPLITS}
+    with tqdm(total=sum(counts), desc="Drawing the wardrobe", unit="image", disable=not sys.stderr.isatty()) as bar:
+        for chunk, drawn in zip(chunks, _in_order(chunks, num_workers), strict=True):
+            rows[chunk.split] += drawn
+            bar.update(len(drawn))
+    header = ["filename", "category", *ATTRIBUTES]
+    _write_table(folder / "train.csv", header, rows["train"])
+    _write_table(folder / "val.csv", header, rows["val"])
+    _write_table(folder / "test.csv", header[:1], [row[:1] for row in rows["test"]])
+    _write_table(folder / "test_labels.csv", header, rows["test"])
+
+
+def default_cache_dir() -> Path:
+    return user_cache(None) / "wardrobe"
+
+
+def write(
+    num_train: int,
+    num_validation: int,
+    num_test: int,
+    image_size: int,
+    seed: int = 0,
+    cache_dir: Path | None = None,
+    num_workers: int = 1,
+) -> Path:
+    """The folder of the data set, drawn if it is not in the cache yet.
+
+    It holds train.csv and val.csv (filename, category, attributes as 0 or 1), test.csv (filename only),
+    test_labels.csv to score predictions by, and the images under train/, val/ and test/. Every image is a pure
+    function of seed, split, its number in the split and image_size. Any number of processes may call at once.
+
+    Raises:
+        UserError: a count, size or number of workers below 1, or a cache that cannot be written to.
+    """
+    counts = (num_train, num_validation, num_test)
+    sizes = dict(zip(("num_train", "num_validation", "num_test"), counts, strict=True))
+    _require_positive(**sizes, image_size=image_size, num_workers=num_workers)
+    cache = default_cache_dir() if cache_dir is None else cache_dir
+    folder = cache / f"v{DRAWING_VERSION}-{num_train}-{num_validation}-{num_test}-{image_size}px-seed{seed}"
+    if folder.is_dir():
+        return folder
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not folder.is_dir():
+                _write_complete(folder, counts, image_size, seed, num_workers)
+    except OSError as error:
+        raise UserError(
+            f"cache folder {cache} of the wardrobe: {error}. Free space there, make it writable, "
+            "or set XDG_CACHE_HOME to a folder that is"
+        ) from error
+    return folder
+
+
+def _require_positive(**numbers: int) -> None:
+    wrong = {name: number for name, number in numbers.items() if number < 1}
+    if wrong:
+        raise UserError(
+            [f"wardrobe: {name} is {n}, but must be at least 1. Ask for 1 or more" for name, n in wrong.items()]
+        )
+
+
+def _write_complete(folder: Path, counts: tuple[int, int, int], image_size: int, seed: int, num_workers: int) -> None:
+    """Draws into a sibling and renames it: under its own name the folder is complete or absent."""
+    partial = folder.with_name(f"{folder.name}.partial")
+    if partial.exists():  # left by a process that was killed: the lock is ours now
+        shutil.rmtree(partial)
+    _write_all(partial, counts, image_size, seed, num_workers)
+    partial.rename(folder)

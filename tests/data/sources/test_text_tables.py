@@ -1,0 +1,74 @@
+"""CSV tables: cells stay text, and what is wrong with a table is named with its line."""
+
+from __future__ import annotations
+
+import pytest
+from sources_drawn import draw, kaggle, problems, quiet_caches, write  # noqa: F401
+
+from mtl_accel.data.sources.load import load as load_source
+
+
+def test_cells_stay_text_and_empty_ones_are_unlabelled(tmp_path):
+    cells = ["001", "NA", "null", "True", "1e3", "nan", ""]
+    rows = "".join(f"{index}.png,{cell}\n" for index, cell in enumerate(cells))
+    kaggle(tmp_path, "filename,label\n" + rows, *(f"{index}.png" for index in range(len(cells))))
+    assert load_source(str(tmp_path)).splits["train"]["label"][:] == [*cells[:-1], None]
+
+
+def test_byte_order_mark_crlf_quotes_blank_lines_and_spaces_are_understood(tmp_path):
+    text = '\ufefffilename, label \r\n\r\n"a, b.png"," x ""y"" "\r\n c.png ,"two\r\nlines"\r\n'
+    loaded = load_source(str(kaggle(tmp_path, text, "a, b.png", "c.png")))
+    assert loaded.splits["train"]["id"][:] == ["a, b.png", "c.png"]
+    assert loaded.splits["train"]["label"][:] == ['x "y"', "two\r\nlines"]
+
+
+def test_class_names_in_metadata_csv_stay_text(tmp_path):
+    draw(tmp_path / "train" / "a.png")
+    write(tmp_path / "train" / "metadata.csv", "file_name,label\na.png,001\n")
+    assert load_source(str(tmp_path)).splits["train"]["label"][:] == ["001"]
+
+
+BROKEN_TABLES = {
+    "short row": ("filename,label\na.png\n", "line 2: 1 cells, but the header has 2 columns"),
+    "long row": ("filename,label\na.png,x,y\n", "line 2: 3 cells, but the header has 2 columns"),
+    "doubled column": ("filename,x,x\na.png,1,2\n", "line 1: column 'x' stands twice"),
+    "column without a name": (",filename\n0,a.png\n", "line 1: column 1 has no name"),
+    "semicolons": ("filename;label\na.png;x\n", "no comma"),
+    "open quote": ('filename,label\n\na.png,"x\n', "line 3"),
+    "no rows": ("filename,label\n", "no rows"),
+    "no text": ("", "the file is empty"),
+    "doubled id": (
+        "filename,label\na.png,x\n\na.png,y\n",
+        "line 4: id 'a.png' (column 'filename') stands also in line 2",
+    ),
+    "empty id": ("filename,label\n,y\n", "line 2: the id (column 'filename') is empty"),
+    "missing image": (
+        "filename,label\na.png,x\nb.png,y\n",
+        "line 3: image 'b.png' (column 'filename'): there is no such",
+    ),
+    "folder for an image": ("filename\nsub\n", "line 2: image 'sub'"),
+    "URL": ("filename\nhttp://host/a.png\n", "line 2: image 'http://host/a.png' (column 'filename'): it is a URL"),
+    "file URL": ("filename\nfile:///etc/hostname\n", "it is a URL"),
+    "NUL": ("filename\na\0.png\n", "NUL"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN_TABLES)
+def test_a_broken_table_is_an_error_with_file_line_and_rule(kind, tmp_path):
+    text, rule = BROKEN_TABLES[kind]
+    (tmp_path / "sub").mkdir()
+    message = problems(kaggle(tmp_path, text, "a.png"))
+    assert rule in message and str(tmp_path / "train.csv") in message
+
+
+def test_a_table_that_is_not_utf8_is_an_error_with_its_line(tmp_path):
+    (tmp_path / "train.csv").write_bytes("filename,label\na.png,x\nb.png,é\n".encode("latin-1"))
+    assert "line 3: byte 0xe9 is not UTF-8" in problems(tmp_path)
+
+
+def test_all_missing_images_of_all_splits_are_reported_at_once(tmp_path):
+    rows = "".join(f"{index}.png\n" for index in range(25))
+    write(tmp_path / "test.csv", "filename\ngone.png\n")
+    message = problems(kaggle(tmp_path, "filename\n" + rows))
+    assert message.count("there is no such file") == 11
+    assert "... and 15 more rows without an image" in message and "gone.png" in message
