@@ -13,7 +13,7 @@ from .config.transforms import cached_prefix
 from .core import atomic_io
 from .core.errors import UserError
 from .data.labels.dataset import Labelled
-from .data.loading import sampling
+from .data.loading import sampler
 from .data.loading.loader import EvaluationLoader, MicroBatches, TrainingLoader, TrainingOrder
 from .data.loading.pixel_cache import open_pixels
 from .data.transforms.augment import Augmentation
@@ -36,7 +36,7 @@ def loaders(
     mixing = mixing_of(config.mixing, config.seed, train_transforms(config, before).output_size, micro_batch_size)
     train = _micro_batches("train", config, labelled, accelerator, before, mixing)
     validation = _micro_batches("validation", config, labelled, accelerator, None, None)
-    weights = sampling.weights(config.data.sampler, labelled.tasks, labelled.targets["train"])
+    weights = sampler.weights(config.data.sampler, labelled.tasks, labelled.targets["train"])
     order = TrainingOrder(len(train.pixels), config.batch_size, micro_batch_size, config.seed, weights)
     place = accelerator.process_index, accelerator.num_processes
     how = config.data.num_workers, accelerator.device

@@ -13,8 +13,7 @@ import numpy as np
 from ...config.sections import MultilabelConfig, RegressionConfig, TaskConfig, primary_metric
 from ...core.tasks import Task
 from ..sources.splits import RawSplit
-from .columns import read_column
-from .label_columns import ZERO_ONE, told, zero_one_columns
+from .columns import ZERO_ONE, read_column, told, zero_one_columns
 
 _SHOWN = 5  # samples named for one problem
 _ORDER = ("train", "validation", "test")

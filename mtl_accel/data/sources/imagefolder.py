@@ -20,10 +20,9 @@ import pyarrow.parquet as pq
 
 from ...core.errors import UserError
 from .image_paths import files_below, is_image, relative_files
-from .jsonl import read_jsonl
 from .splits import ALIASES, RawSplit, choose_columns, column_of, split_of, text_split
 from .table_cache import ROWS, TableCache, digest_of
-from .text_tables import MAX_LISTED, read_csv
+from .text_tables import MAX_LISTED, read_csv, read_jsonl
 
 logger = logging.getLogger(__name__)
 

@@ -20,8 +20,7 @@ from mtl_accel.config.transforms import Normalize, RandomRotation, Resize
 from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels.dataset import read
 from mtl_accel.data.labels.reader import Targets
-from mtl_accel.data.loading.sampler import PADDING, TrainingOrder
-from mtl_accel.data.loading.sampling import weights
+from mtl_accel.data.loading.sampler import PADDING, TrainingOrder, weights
 from mtl_accel.data.transforms.augment import Augmentation
 from mtl_accel.losses import losses_of
 from mtl_accel.scoring import score
