@@ -11,11 +11,11 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast
 from torch import Tensor, nn
 
-from .balancing import Balancer, GradientBalancer
 from .config import Config
 from .conflict import ConflictMeter
 from .gradients import HalfwaySum
-from .objective import Objective, Output
+from .objective.balancing import Balancer, GradientBalancer
+from .objective.objective import Objective, Output
 from .runlog import RunLog
 from .task_gradients import TaskGradients, gramian
 

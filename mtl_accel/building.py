@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from . import backward, balancing, curves, freezing, launching, models, persistence
+from . import backward, curves, freezing, launching, models, persistence
 from .averaging import WeightAverage
 from .batches import loaders, train_transforms
 from .batchnorm import RunningStatistics
@@ -19,8 +19,9 @@ from .core import rng
 from .data.labels.dataset import Labelled
 from .data.loading.loader import TrainingOrder
 from .data.transforms.augment import Augmentation
-from .losses import ElementLoss, losses_of
-from .objective import Objective
+from .objective import balancing
+from .objective.losses import ElementLoss, losses_of
+from .objective.objective import Objective
 from .optim import Schedule, build_optimizer
 from .parameter_groups import parameter_groups
 from .run import Run

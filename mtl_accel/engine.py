@@ -17,7 +17,7 @@ from .core.tasks import score_of
 from .data.loading.loader import Batch, EvaluationLoader
 from .data.transforms.mixing import mixed
 from .interrupts import Interrupts
-from .objective import Output
+from .objective.objective import Output
 from .predictions import Predictions
 from .run import Run
 from .runlog import log_block

@@ -12,8 +12,8 @@ from . import checkpoint, finished, metrics, persistence
 from .core.errors import UserError
 from .core.tasks import METRIC_NAMES, Task
 from .data.labels.reader import Targets
-from .losses import resolve
 from .metrics import thresholds
+from .objective.losses import resolve
 from .predictions import split_logits
 from .run import Run
 

@@ -19,8 +19,8 @@ from .data.labels.reader import Targets
 from .data.loading.loader import EvaluationLoader, TrainingLoader
 from .data.transforms.augment import Augmentation
 from .inference import DTYPES
-from .losses import ElementLoss
-from .objective import Objective
+from .objective.losses import ElementLoss
+from .objective.objective import Objective
 from .optim import Schedule
 from .predictions import Predictions
 from .runlog import RunLog

@@ -10,8 +10,8 @@ from torch import Tensor
 from . import metrics
 from .core.tasks import Task
 from .data.labels.reader import Targets
-from .losses import ElementLoss
-from .objective import masked_sum
+from .objective.losses import ElementLoss
+from .objective.objective import masked_sum
 from .predictions import split_logits
 
 

@@ -12,7 +12,7 @@ import real_runs as runs
 from safetensors.torch import load_file
 from torch import Tensor
 
-from mtl_accel.balancing import BALANCERS, GradientBalancer
+from mtl_accel.objective.balancing import BALANCERS, GradientBalancer
 
 ON_GRADIENTS = [name for name, kind in BALANCERS.items() if issubclass(kind, GradientBalancer)]
 CASES = {f"{name} shared": {"name": name, "where": "shared"} for name in ON_GRADIENTS}

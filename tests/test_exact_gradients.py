@@ -13,7 +13,7 @@ from launcher_forms import FORMS, GROUP_OF_ONE, NOTEBOOK, PLAIN, Form, Launches
 from plain_loop import Samples
 from torch import Tensor
 
-from mtl_accel.balancing import BALANCERS, GradientBalancer
+from mtl_accel.objective.balancing import BALANCERS, GradientBalancer
 
 NUM_TRAIN = 26  # the last step is padded, unless a batch is 2
 FIXED = {"name": "fixed"}

@@ -20,7 +20,7 @@ from mtl_accel import models
 from mtl_accel.config import read_config
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.labels.dataset import read
-from mtl_accel.losses import losses_of
+from mtl_accel.objective.losses import losses_of
 from mtl_accel.predictor import Predictor
 from mtl_accel.scoring import score
 

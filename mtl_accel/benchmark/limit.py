@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..data.loading.loader import Batch
 from ..data.transforms.mixing import mixed
-from ..objective import Output
+from ..objective.objective import Output
 from ..run import Run
 from .clock import seconds_of
 

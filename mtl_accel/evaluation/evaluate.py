@@ -15,7 +15,7 @@ from ..config import Config, run_config
 from ..core import atomic_io
 from ..data.labels import evaluated
 from ..data.labels.reader import Targets
-from ..losses import build
+from ..objective.losses import build
 from ..predictor import Predictor, load, require_finite
 from ..runlog import without_nan
 from . import bootstrap, figures, weighted

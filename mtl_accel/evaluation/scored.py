@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ..core.tasks import Task
 from ..data.labels.reader import Targets
-from ..losses import ElementLoss
 from ..metrics import thresholds
+from ..objective.losses import ElementLoss
 from ..predictions import split_logits
 from .decisions import CROSS_FITTED, HALF, LARGEST, STORED
 

@@ -7,7 +7,7 @@ from loss_cases import DEFAULTS, KINDS, OUTPUTS, target_of
 from torch import nn
 
 from mtl_accel.core.tasks import PRIMARY_METRIC, Task
-from mtl_accel.losses import build
+from mtl_accel.objective.losses import build
 
 NUM, WIDTH = 12, 4
 LOSSES = build(DEFAULTS)

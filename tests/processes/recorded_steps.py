@@ -23,13 +23,13 @@ from torchvision.models import ResNet18_Weights
 
 from mtl_accel import config as config_module
 from mtl_accel import engine, launching, models
-from mtl_accel.balancing import GradientBalancer
 from mtl_accel.building import build
 from mtl_accel.config import Config
 from mtl_accel.data.labels.dataset import Labelled, read
 from mtl_accel.interrupts import Interrupts
 from mtl_accel.models.base import Pair
 from mtl_accel.models.heads import Heads, linear
+from mtl_accel.objective.balancing import GradientBalancer
 from mtl_accel.run import Run
 from mtl_accel.runlog import RunLog
 

@@ -15,12 +15,12 @@ from objective_cases import LOSSES, NUM, Batch, Model, tasks_of
 from scipy import stats
 from torch import nn
 
-from mtl_accel.balancing.loss_weights import FixedWeights
 from mtl_accel.config.balancing import Fixed
 from mtl_accel.config.sections import CutMix, Mixup
 from mtl_accel.data.loading.loader import MicroBatches, TrainingLoader, TrainingOrder
 from mtl_accel.data.transforms.mixing import Mix, Mixing, mixed
-from mtl_accel.objective import Objective
+from mtl_accel.objective.balancing.loss_weights import FixedWeights
+from mtl_accel.objective.objective import Objective
 
 SIZE = (9, 14)
 ROWS = 19

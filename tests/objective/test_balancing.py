@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from mtl_accel import balancing
-from mtl_accel.balancing import BALANCERS, Balancer, GradientBalancer
-from mtl_accel.balancing.jacobian import JacobianBalancer
 from mtl_accel.config.balancing import Balancing
+from mtl_accel.objective import balancing
+from mtl_accel.objective.balancing import BALANCERS, Balancer, GradientBalancer
+from mtl_accel.objective.balancing.jacobian import JacobianBalancer
 from mtl_accel.task_gradients import gramian
 
 # Two tasks' gradients in conflict, and what each method makes of them: TorchJD's published example.

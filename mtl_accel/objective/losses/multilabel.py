@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..config.losses import BCE, Asymmetric, SigmoidFocal
+from ...config.losses import BCE, Asymmetric, SigmoidFocal
 from .element import ElementLoss, Weights
 
 _EPS = 1e-8  # of the published code of ASL: no probability is taken for less

@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ..config import balancing as sections
-from ..config.balancing import OnGradients
-from ..core.errors import UserError, require
+from ...config import balancing as sections
+from ...config.balancing import OnGradients
+from ...core.errors import UserError, require
 from .balancer import GradientBalancer
 
 

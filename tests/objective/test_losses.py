@@ -18,9 +18,9 @@ from mtl_accel.config.sections import MulticlassConfig, MultilabelConfig
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels.reader import Targets
-from mtl_accel.losses import LOSSES, build, resolve
-from mtl_accel.losses.balanced import class_weights, pos_weight
-from mtl_accel.objective import masked_sum
+from mtl_accel.objective.losses import LOSSES, build, resolve
+from mtl_accel.objective.losses.balanced import class_weights, pos_weight
+from mtl_accel.objective.objective import masked_sum
 
 NUM = 7
 ALL_WEIGHTED = [s for s in ALL if s.model_dump().get("class_weights") or s.model_dump().get("pos_weight")]

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..core.tasks import Task
+from ..data.transforms.mixing import Mix
+from ..models.base import Pair
 from .balancing import Balancer
-from .core.tasks import Task
-from .data.transforms.mixing import Mix
 from .losses import ElementLoss
-from .models.base import Pair
 
 
 class Output(NamedTuple):

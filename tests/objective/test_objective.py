@@ -14,11 +14,11 @@ from objective_cases import LOSSES, NUM, Batch, Model, generator, tasks_of
 from pydantic import TypeAdapter
 from sklearn import metrics as sk
 
-from mtl_accel import balancing
-from mtl_accel.balancing import BALANCERS
 from mtl_accel.config.balancing import Balancing
 from mtl_accel.data.labels.reader import Targets
-from mtl_accel.objective import Objective, masked_sum
+from mtl_accel.objective import balancing
+from mtl_accel.objective.balancing import BALANCERS
+from mtl_accel.objective.objective import Objective, masked_sum
 from mtl_accel.predictions import split_logits
 from mtl_accel.scoring import score
 

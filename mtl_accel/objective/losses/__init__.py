@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..config.losses import Loss
-from ..config.sections import TaskConfig
-from ..core.tasks import Task
+from ...config.losses import Loss
+from ...config.sections import TaskConfig
+from ...core.tasks import Task
 from .balanced import Labels, resolve
 from .element import ElementLoss
 from .multiclass import cross_entropy, focal

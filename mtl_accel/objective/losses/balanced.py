@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..config.losses import BCE, CrossEntropy, Focal, Loss
-from ..config.sections import TaskConfig
-from ..core.errors import UserError
-from ..core.tasks import Task
+from ...config.losses import BCE, CrossEntropy, Focal, Loss
+from ...config.sections import TaskConfig
+from ...core.errors import UserError
+from ...core.tasks import Task
 
 Labels = tuple[np.ndarray, np.ndarray]  # target and mask, as data.labels.Targets has them
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..config.base import Section
-from ..core import rng
+from ...config.base import Section
+from ...core import rng
 
 
 class Balancer(nn.Module):

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..config.balancing import DWA, Fixed, RandomWeights, Uncertainty
-from ..core import rng
+from ...config.balancing import DWA, Fixed, RandomWeights, Uncertainty
+from ...core import rng
 from .balancer import Balancer
 
 

@@ -1,0 +1,1 @@
+"""What is minimised: the losses of each task, and how the tasks are balanced."""
