@@ -16,7 +16,6 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 from torch import Tensor
 
-from . import manifest
 from .config import Config
 from .config.differences import OF_A_HOST, flat
 from .core.errors import UserError
@@ -24,6 +23,7 @@ from .data.labels.dataset import Labelled
 from .data.labels.reader import Targets
 from .data.loading.pixel_cache import Pixels
 from .data.sources.splits import ids_of
+from .runs import manifest
 
 T = TypeVar("T")
 

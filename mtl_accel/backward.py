@@ -16,7 +16,7 @@ from .conflict import ConflictMeter
 from .gradients import HalfwaySum
 from .objective.balancing import Balancer, GradientBalancer
 from .objective.objective import Objective, Output
-from .runlog import RunLog
+from .runs.log import RunLog
 from .task_gradients import TaskGradients, gramian
 
 Forward = Callable[[int], Output]  # runs the micro-batch of that number on this process

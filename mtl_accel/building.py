@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from . import backward, curves, freezing, launching, models, persistence
+from . import backward, freezing, launching, models, persistence
 from .averaging import WeightAverage
 from .batches import loaders, train_transforms
 from .batchnorm import RunningStatistics
@@ -25,7 +25,8 @@ from .objective.objective import Objective
 from .optim import Schedule, build_optimizer
 from .parameter_groups import parameter_groups
 from .run import Run
-from .runlog import RunLog
+from .runs import curves
+from .runs.log import RunLog
 from .watch import LossWatch, SkippedSteps
 
 _DRAWING_SHARE = 20  # of the time that curves.png took, before it is drawn again

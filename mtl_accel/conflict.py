@@ -12,7 +12,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from .models.base import Pair
-from .runlog import RunLog
+from .runs.log import RunLog
 from .task_gradients import TaskGradients, gramian
 
 

@@ -20,7 +20,7 @@ from .interrupts import Interrupts
 from .objective.objective import Output
 from .predictions import Predictions
 from .run import Run
-from .runlog import log_block
+from .runs.log import log_block
 from .scoring import score
 from .votes import Mailbox, any_process
 

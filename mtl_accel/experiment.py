@@ -10,30 +10,19 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
-from . import (
-    agreement,
-    allocator,
-    ambient,
-    debug,
-    engine,
-    finishing,
-    launching,
-    ownership,
-    resuming,
-    run_folder,
-    stopping,
-)
+from . import agreement, allocator, ambient, debug, engine, finishing, launching, resuming, stopping
 from .batches import check_pictures, slow_transforms
 from .building import build
-from .checkpoint import Checkpoint
 from .config import Config
 from .core import atomic_io
 from .data.labels.dataset import Labelled, read
-from .failures import FailureLog
 from .interrupts import EXIT_CODE as STOPPED
 from .interrupts import Interrupts
 from .run import Run
-from .runlog import RunLog
+from .runs import folder, lock
+from .runs.checkpoint import Checkpoint
+from .runs.failures import FailureLog
+from .runs.log import RunLog
 
 
 @dataclass(frozen=True)
@@ -76,7 +65,7 @@ def train(
     with Interrupts() as interrupts, _owned(accelerator, run_dir) as is_owner:
         log = RunLog(run_dir, accelerator)
         agreement.on_every_process(lambda: _prepare(accelerator, run_dir, resume, overwrite))
-        saved = agreement.on_every_process(lambda: run_folder.find_checkpoint(run_dir, resume))
+        saved = agreement.on_every_process(lambda: folder.find_checkpoint(run_dir, resume))
         agreement.require_same_checkpoint(None if saved is None else saved.folder)
         with log.recording():
             labelled = agreement.on_every_process(lambda: _read(config))
@@ -92,7 +81,7 @@ def train(
 
 def _prepare(accelerator: Accelerator, run_dir: Path, resume: str, overwrite: bool) -> None:
     if accelerator.is_main_process:
-        run_folder.prepare(run_dir, resume, overwrite)
+        folder.prepare(run_dir, resume, overwrite)
         FailureLog(run_dir, accelerator.process_index).clear()
 
 
@@ -105,7 +94,7 @@ def _resume(run: Run, saved: Checkpoint, fingerprint: str, allow_changes: bool) 
     """Put the run where a checkpoint left it; the lines say what has changed since."""
     changes = resuming.restore(run, saved, fingerprint, allow_changes)
     if run.accelerator.is_main_process:
-        run_folder.take_best(saved, Path(run.config.run_dir))
+        folder.take_best(saved, Path(run.config.run_dir))
     return changes
 
 
@@ -154,7 +143,7 @@ def _owned(accelerator: Accelerator, run_dir: Path) -> Iterator[Callable[[], boo
 
         def acquire() -> Callable[[], bool]:
             is_main = accelerator.is_main_process
-            return stack.enter_context(ownership.own(run_dir)).still_owned if is_main else lambda: False
+            return stack.enter_context(lock.own(run_dir)).still_owned if is_main else lambda: False
 
         yield agreement.on_every_process(acquire)
 

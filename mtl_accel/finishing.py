@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from . import checkpoint, finished, metrics, persistence
+from . import metrics, persistence
 from .core.errors import UserError
 from .core.tasks import METRIC_NAMES, Task
 from .data.labels.reader import Targets
@@ -16,6 +16,7 @@ from .metrics import thresholds
 from .objective.losses import resolve
 from .predictions import split_logits
 from .run import Run
+from .runs import checkpoint, model_folder
 
 _F1 = [name for name in METRIC_NAMES["multilabel"] if name.startswith("f1_")]  # the others know no threshold
 
@@ -45,7 +46,7 @@ def write_model(run: Run) -> dict[str, float]:
     fitted, figures = fit(logits, targets, run.tasks, run.config.seed)
     precision, batch_size = run.accelerator.mixed_precision, run.validation_loader.batch_size
     losses = resolve(run.config.tasks, run.tasks, run.train_targets)
-    described = finished.of_run(run.config, run.tasks, fitted, precision, batch_size, losses)
+    described = model_folder.of_run(run.config, run.tasks, fitted, precision, batch_size, losses)
     described.write(run_dir, best.tensors.get("ema", best.tensors["model"]))  # what validation has seen
     for name in fitted:
         at_half, honest = run.progress.best[f"{name}/f1_macro"], figures[f"{name}/f1_macro_cross_fitted"]

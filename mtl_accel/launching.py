@@ -20,7 +20,7 @@ from .allocator import keep_freed_memory
 from .config import Config
 from .core.errors import UserError
 from .data.loading.sampler import check_sizes
-from .runlog import tracker_problems
+from .runs.log import tracker_problems
 
 _SUPPORTED = (
     DistributedType.NO,

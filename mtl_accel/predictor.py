@@ -16,7 +16,7 @@ from accelerate.utils import gather_object
 from torch import Tensor
 from tqdm import tqdm
 
-from . import answers, finished, inference, launching, model_folder
+from . import answers, inference, launching
 from .config.transforms import cached_prefix
 from .core.errors import UserError
 from .data.loading import inputs
@@ -24,9 +24,10 @@ from .data.loading.inputs import PictureBatches, Pictures
 from .data.loading.loader import EvaluationLoader
 from .data.sources.text_tables import shorten
 from .data.transforms.augment import Augmentation
-from .finished import Finished
 from .models.base import Pair
 from .predictions import split_logits
+from .runs import finding, model_folder
+from .runs.model_folder import Finished
 
 
 class Predictor:
@@ -177,9 +178,9 @@ def load(
     Raises:
         UserError: there is no finished model, or it is damaged, or the Hub was not reached.
     """
-    folder = model_folder.find(path, revision)
-    description = finished.read(folder)
-    model = finished.load_weights(folder, description)
+    folder = finding.find(path, revision)
+    description = model_folder.read(folder)
+    model = model_folder.load_weights(folder, description)
     if device is None:
         found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
         device = found or torch.device("cpu")

@@ -8,7 +8,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from .checkpoint import Checkpoint
 from .config import Config
 from .config.differences import differences as changed_knobs
 from .core.errors import UserError
@@ -16,6 +15,7 @@ from .core.tasks import score_of
 from .parameter_groups import parameter_groups
 from .predictions import Predictions
 from .run import Run
+from .runs.checkpoint import Checkpoint
 from .state import Progress, load_optimizer_state, optimizer_state
 
 _AS_USED = ("micro_batch_size", "mixed_precision")  # null means another value on another machine

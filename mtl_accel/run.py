@@ -23,7 +23,7 @@ from .objective.losses import ElementLoss
 from .objective.objective import Objective
 from .optim import Schedule
 from .predictions import Predictions
-from .runlog import RunLog
+from .runs.log import RunLog
 from .state import Progress
 from .watch import LossWatch, SkippedSteps
 

@@ -13,11 +13,12 @@ from safetensors.torch import load_file
 from small_run import Small, Without
 from torch import nn
 
-from mtl_accel import checkpoint, models, persistence, resuming
+from mtl_accel import models, persistence, resuming
 from mtl_accel.averaging import WeightAverage
-from mtl_accel.checkpoint import Checkpoint
 from mtl_accel.config import read_json, validate
 from mtl_accel.experiment import train
+from mtl_accel.runs import checkpoint
+from mtl_accel.runs.checkpoint import Checkpoint
 from mtl_accel.state import Progress
 from mtl_accel.stopping import note, reason
 

@@ -18,7 +18,7 @@ import real_runs as runs
 import small_run
 import torch
 
-from mtl_accel import finished, models, predictor
+from mtl_accel import models, predictor
 from mtl_accel.config import run_config
 from mtl_accel.config.transforms import Normalize, Resize
 from mtl_accel.core.errors import UserError
@@ -26,8 +26,9 @@ from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels.dataset import read
 from mtl_accel.exporting import card, check, export, onnx_file, torch_file
 from mtl_accel.exporting.graph import Graph
-from mtl_accel.finished import Finished
 from mtl_accel.report import runs as run_records
+from mtl_accel.runs import model_folder
+from mtl_accel.runs.model_folder import Finished
 
 
 @pytest.fixture(scope="module")
@@ -129,10 +130,10 @@ def test_a_model_that_says_something_else_is_not_written(copy, monkeypatch):
 
 def test_what_fails_for_single_pictures_only_is_found(run):
     folder = run / "model"
-    description = finished.read(folder)
-    graph = Graph(finished.load_weights(folder, description), description)
+    description = model_folder.read(folder)
+    graph = Graph(model_folder.load_weights(folder, description), description)
     images = check.noise((32, 32))
-    expected = check.reference(finished.load_weights(folder, description), description, images)
+    expected = check.reference(model_folder.load_weights(folder, description), description, images)
 
     @torch.no_grad()
     def fixed_batch(pictures):
@@ -185,7 +186,7 @@ def test_the_copy_in_safetensors_is_a_model_folder_and_replaces_nothing_else(run
 
 def test_the_card_has_the_figures_of_the_run_and_no_path_of_the_machine(run):
     (record,) = run_records.read([run])
-    path = card.write(run / "model", record, finished.read(run / "model"), "owner/shapes")
+    path = card.write(run / "model", record, model_folder.read(run / "model"), "owner/shapes")
     found = huggingface_hub.ModelCard.load(path)
     best = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()][-1]["best"]
     for name, value in best.items():

@@ -12,8 +12,8 @@ from mtl_accel.core.tasks import Task
 from mtl_accel.data.transforms.augment import Augmentation
 from mtl_accel.exporting import check, onnx_file, torch_file
 from mtl_accel.exporting.graph import Graph
-from mtl_accel.finished import Finished
 from mtl_accel.models.base import Pair
+from mtl_accel.runs.model_folder import Finished
 
 # An ONNX export takes ten seconds and more of a network with many layers, so two pairs stand for all: without and with
 # BatchNorm, and the second with heads that attend.

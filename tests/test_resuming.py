@@ -9,7 +9,7 @@ import pytest
 import real_runs as runs
 import torch
 
-from mtl_accel import checkpoint
+from mtl_accel.runs import checkpoint
 
 CHANGES = "--resume.allow_changes"
 STILL = {"optimizer": {"name": "AdamW", "lr": 1e-30}, "scheduler": None}

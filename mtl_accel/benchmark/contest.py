@@ -16,7 +16,7 @@ from ..building import build
 from ..config import Config
 from ..data.labels.dataset import Labelled, read
 from ..run import Run
-from ..runlog import RunLog
+from ..runs.log import RunLog
 from .clock import Arm, interleave, median_ratio, seconds_of, together
 from .limit import Limit
 from .loop import Loop

@@ -12,7 +12,7 @@ from ..config import Config
 from ..data.labels.dataset import read
 from ..interrupts import Interrupts
 from ..run import Run
-from ..runlog import RunLog
+from ..runs.log import RunLog
 from .clock import synchronize
 from .memory import memory_mb
 from .workplace import accelerator_of

@@ -17,7 +17,7 @@ from ..data.labels import evaluated
 from ..data.labels.reader import Targets
 from ..objective.losses import build
 from ..predictor import Predictor, load, require_finite
-from ..runlog import without_nan
+from ..runs.log import without_nan
 from . import bootstrap, figures, weighted
 from .decisions import CROSS_FITTED, STORED
 from .scored import Scored, of_split

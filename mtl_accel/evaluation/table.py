@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..curves import title
+from ..runs.curves import title
 from .decisions import CROSS_FITTED, HALF, LARGEST, STORED, suffix
 
 _DECISIONS = {LARGEST: "", HALF: "at 0.5", CROSS_FITTED: "cross-fitted", STORED: "stored thresholds"}

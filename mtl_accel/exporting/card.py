@@ -13,9 +13,9 @@ from ..config import Config
 from ..core import atomic_io
 from ..core.tasks import Task
 from ..data.sources.hub import is_hub_id
-from ..finished import Finished
 from ..metrics import thresholds
 from ..report.runs import RunRecord
+from ..runs.model_folder import Finished
 
 NAME = "README.md"
 _FILES = {

@@ -17,8 +17,8 @@ from ..core.tasks import Task
 from ..data.labels.dataset import read
 from ..data.loading.pixel_cache import DecodedPixels
 from ..data.transforms.augment import Augmentation
-from ..finished import Finished
 from ..models.base import Pair
+from ..runs.model_folder import Finished
 from .graph import picture_size
 
 NUM_PICTURES = 64

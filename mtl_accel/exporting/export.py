@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from .. import finished
 from ..config import Config, run_config
 from ..core import atomic_io
 from ..core.errors import UserError
-from ..finished import Finished
 from ..report import runs
+from ..runs import model_folder
+from ..runs.model_folder import Finished
 from . import FORMATS, card, check, hub, onnx_file, torch_file
 from .check import Runner
 from .graph import Graph
@@ -75,11 +75,11 @@ def export(
         hub.check(push_to_hub, output)
     config = config or run_config(Path(run), [])
     folder = Path(run) / "model"
-    description = finished.read(folder)
+    description = model_folder.read(folder)
     (record,) = runs.read([run])
     target = _target(folder, format, output)
     sample = check.sample(config, description)
-    expected = check.reference(finished.load_weights(folder, description), description, sample.images)
+    expected = check.reference(model_folder.load_weights(folder, description), description, sample.images)
     written = functools.partial(card.write, folder, record, description, push_to_hub)
     difference = _write(folder, target, format, sample.images, expected, written)
     url = hub.push(folder, push_to_hub, private=private) if push_to_hub else None
@@ -99,9 +99,9 @@ def _write(
         difference = _check_folder(folder, images, expected)
         write_card()
         return difference if target == folder else _copy(folder, target, images, expected)
-    description = finished.read(folder)
+    description = model_folder.read(folder)
     _, write, read = _ONE_FILE[format]
-    content = write(Graph(finished.load_weights(folder, description), description), description)
+    content = write(Graph(model_folder.load_weights(folder, description), description), description)
     difference = check.check(read(content), images, expected, description.tasks)
     atomic_io.write_bytes(target, content)
     write_card()
@@ -122,13 +122,13 @@ def _target(folder: Path, format: str, output: str | Path | None) -> Path:
 
 def _is_model(folder: Path) -> bool:
     """Whether a folder holds a model, and so may be replaced by one; an empty one may, too."""
-    return folder.is_dir() and ((folder / finished.WEIGHTS).is_file() or not any(folder.iterdir()))
+    return folder.is_dir() and ((folder / model_folder.WEIGHTS).is_file() or not any(folder.iterdir()))
 
 
 def _check_folder(folder: Path, images: Tensor, expected: Mapping[str, np.ndarray]) -> float:
     """The difference that a model folder makes when it is read as the documents say."""
-    description = finished.read(folder)
-    graph = Graph(finished.load_weights(folder, description), description)
+    description = model_folder.read(folder)
+    graph = Graph(model_folder.load_weights(folder, description), description)
     return check.check(
         lambda batch: {name: values.detach().numpy() for name, values in graph(batch).items()},
         images,
@@ -139,6 +139,6 @@ def _check_folder(folder: Path, images: Tensor, expected: Mapping[str, np.ndarra
 
 def _copy(folder: Path, target: Path, images: Tensor, expected: Mapping[str, np.ndarray]) -> float:
     with atomic_io.storage_errors(target), atomic_io.replace_folder(target) as temporary:
-        for name in (*finished.FILES, card.NAME):
+        for name in (*model_folder.FILES, card.NAME):
             shutil.copy(folder / name, temporary / name)
         return _check_folder(temporary, images, expected)

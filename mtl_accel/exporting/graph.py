@@ -12,8 +12,8 @@ from torch.export import Dim
 
 from ..config.transforms import Normalize, cached_prefix
 from ..core.tasks import Task
-from ..finished import Finished
 from ..models.base import Pair
+from ..runs.model_folder import Finished
 
 # Not one of 1, whose sizes an exporter takes for constants.
 _TRACED_BATCH = 2

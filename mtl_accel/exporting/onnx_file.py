@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import UserError, require
-from ..finished import Finished
+from ..runs.model_folder import Finished
 from .graph import DYNAMIC_SHAPES, Graph, example, metadata
 
 OPSET = 18

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..finished import Finished
+from ..runs.model_folder import Finished
 from .graph import DYNAMIC_SHAPES, Graph, example, metadata
 
 METADATA = "metadata.json"  # name inside the file

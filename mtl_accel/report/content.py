@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from .. import curves
 from ..core.errors import UserError
+from ..runs import curves
 from . import changes, conflict_figures, figures, label_figures, leaderboard, palette, validation, weight_figures
 from .conflict_figures import Conflicts
 from .figures import Panel

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .. import curves
+from ..runs import curves
 from . import palette, reference, svg
 from .runs import COMPOSITE, RunRecord
 from .svg import Drawing

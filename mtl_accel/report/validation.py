@@ -21,9 +21,9 @@ from ..core.errors import UserError
 from ..core.tasks import Task
 from ..data.labels import evaluated
 from ..data.labels.reader import Targets
-from ..finished import FILES
 from ..metrics.thresholds import DEFAULT
-from ..runlog import without_nan
+from ..runs.log import without_nan
+from ..runs.model_folder import FILES
 from . import mistakes
 from .mistakes import Mistake
 from .runs import RunRecord

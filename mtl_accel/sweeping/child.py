@@ -16,7 +16,7 @@ from typing import Any
 from ..core import atomic_io
 from ..core.errors import UserError
 from ..interrupts import Interrupts
-from ..ownership import own, owner_of
+from ..runs.lock import own, owner_of
 from .plan import Member
 
 _POLL_SECONDS = 0.2

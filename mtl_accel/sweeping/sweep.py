@@ -11,7 +11,7 @@ from typing import Any
 from ..core.errors import UserError
 from ..interrupts import EXIT_CODE as STOPPED
 from ..interrupts import Interrupts
-from ..ownership import own
+from ..runs.lock import own
 from . import space
 from .child import Outcome, Runner
 from .plan import Member, plan

@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from mtl_accel.checkpoint import Checkpoint, save, step_name
 from mtl_accel.core.errors import UserError
+from mtl_accel.runs.checkpoint import Checkpoint, save, step_name
 
 # Python's own file operations; fsync has no audit event and is counted by a wrapper.
 _OPERATIONS = frozenset(

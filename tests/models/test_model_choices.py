@@ -13,12 +13,13 @@ import torch
 from huggingface_hub import constants
 from safetensors.torch import save_file
 
-from mtl_accel import UserError, finished, train
+from mtl_accel import UserError, train
 from mtl_accel.config import read_config
 from mtl_accel.core.tasks import Task
-from mtl_accel.finished import Finished
 from mtl_accel.models import build, problems
 from mtl_accel.models.base import Pair
+from mtl_accel.runs import model_folder
+from mtl_accel.runs.model_folder import Finished
 
 NAME, OUTPUTS = "test_vit.r160_in1k", {"kind": 3}
 TIMM = pytest.importorskip("timm")
@@ -92,10 +93,10 @@ def test_a_finished_model_names_its_backbone(tmp_path: Path) -> None:
     description = Finished("timm_linear", {"kind": task}, {}, (), "no", 8, backbone=NAME)
     pair = timm_linear()
     folder = description.write(tmp_path, pair.state_dict())
-    read = finished.read(folder)
+    read = model_folder.read(folder)
     assert json.loads((folder / "config.json").read_text())["model"] == {"name": "timm_linear", "backbone": NAME}
     assert read == description
-    assert_holds(finished.load_weights(folder, read), pair.backbone.state_dict())
+    assert_holds(model_folder.load_weights(folder, read), pair.backbone.state_dict())
     plain = dataclasses.replace(description, pair="resnet18_linear", backbone=None)
     assert plain.describe()["model"] == {"name": "resnet18_linear"}
 

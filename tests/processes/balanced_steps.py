@@ -18,7 +18,7 @@ from mtl_accel.config.balancing import Balancing
 from mtl_accel.data.labels.dataset import read
 from mtl_accel.interrupts import Interrupts
 from mtl_accel.run import Run
-from mtl_accel.runlog import RunLog
+from mtl_accel.runs.log import RunLog
 
 
 def main(command: list[str], environment: dict[str, str], printed: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from mtl_accel.config import read_config
 from mtl_accel.core import atomic_io
 from mtl_accel.interrupts import EXIT_CODE, Interrupts
-from mtl_accel.ownership import own
+from mtl_accel.runs.lock import own
 
 
 def named_in(run_dir: Path, file: str) -> bool:

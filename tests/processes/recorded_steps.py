@@ -31,7 +31,7 @@ from mtl_accel.models.base import Pair
 from mtl_accel.models.heads import Heads, linear
 from mtl_accel.objective.balancing import GradientBalancer
 from mtl_accel.run import Run
-from mtl_accel.runlog import RunLog
+from mtl_accel.runs.log import RunLog
 
 
 class Smooth(Pair):

@@ -21,7 +21,7 @@ from mtl_accel.config import Config, read_config
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.labels.dataset import read
 from mtl_accel.run import Run
-from mtl_accel.runlog import RunLog
+from mtl_accel.runs.log import RunLog
 
 MIXING = [{"name": "mixup", "alpha": 0.4, "probability": 0.5}, {"name": "cutmix", "probability": 0.5}]
 

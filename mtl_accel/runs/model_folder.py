@@ -15,14 +15,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from . import models
-from .config import Config
-from .config.losses import Loss
-from .config.transforms import FixedTransform
-from .core import atomic_io
-from .core.errors import UserError
-from .core.tasks import Task
-from .models.base import Pair
+from .. import models
+from ..config import Config
+from ..config.losses import Loss
+from ..config.transforms import FixedTransform
+from ..core import atomic_io
+from ..core.errors import UserError
+from ..core.tasks import Task
+from ..models.base import Pair
 
 FILES = WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"  # of a model folder
 _LOSS: TypeAdapter[Loss] = TypeAdapter(Annotated[Loss, Field(discriminator="name")])

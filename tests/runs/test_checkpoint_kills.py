@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from checkpoint_faults import KILLED, before_each_operation, holds, in_child, leftovers, save_step, steps
 
-from mtl_accel import manifest
-from mtl_accel.checkpoint import load
+from mtl_accel.runs import manifest
+from mtl_accel.runs.checkpoint import load
 
 # Newer Pythons warn when a process with threads forks; these children only write files.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

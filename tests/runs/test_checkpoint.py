@@ -15,8 +15,8 @@ from checkpoint_faults import content, holds, leftovers, save_step, steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtl_accel.checkpoint import load, save, step_name
 from mtl_accel.core.errors import UserError
+from mtl_accel.runs.checkpoint import load, save, step_name
 
 
 def test_named_folder_is_loaded_itself_or_refused(tmp_path: Path) -> None:

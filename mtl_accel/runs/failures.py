@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .core.errors import EXIT_CODE, UserError
+from ..core.errors import EXIT_CODE, UserError
 
 _FILE = "failures.txt"
 

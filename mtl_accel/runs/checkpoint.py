@@ -23,10 +23,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from ..core import atomic_io
+from ..core.errors import UserError
 from . import manifest
-from .core import atomic_io
-from .core.errors import UserError
-from .ownership import owner_of
+from .lock import owner_of
 
 logger = logging.getLogger(__name__)
 

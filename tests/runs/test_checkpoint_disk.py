@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from checkpoint_faults import REFUSED, before_each_operation, content, holds, in_child, leftovers, save_step, steps
 
-from mtl_accel.checkpoint import load, save, step_name
 from mtl_accel.core.errors import UserError
+from mtl_accel.runs.checkpoint import load, save, step_name
 
 # Newer Pythons warn when a process with threads forks; these children only write files.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

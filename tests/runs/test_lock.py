@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mtl_accel.core.errors import UserError
-from mtl_accel.ownership import LOCK, own, owner_of
+from mtl_accel.runs.lock import LOCK, own, owner_of
 
 # Newer Pythons warn when a process with threads forks; these children only lock and wait.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

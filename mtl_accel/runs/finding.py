@@ -7,9 +7,9 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import EntryNotFoundError
 
-from .core.errors import UserError
-from .data.sources.hub import is_hub_id
-from .finished import FILES, WEIGHTS
+from ..core.errors import UserError
+from ..data.sources.hub import is_hub_id
+from .model_folder import FILES, WEIGHTS
 
 
 def find(path: str | Path, revision: str | None = None) -> Path:

@@ -15,7 +15,7 @@ from accelerate.tracking import GeneralTracker
 from mtl_accel.config import read_json, validate
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import Task
-from mtl_accel.runlog import RunLog, environment, flat, log_block, tracker_problems
+from mtl_accel.runs.log import RunLog, environment, flat, log_block, tracker_problems
 
 TASKS = {
     "category": Task("category", "multiclass", ("category",), ("a", "b"), "accuracy"),

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from .core import tasks
+from ..core import tasks
 
 # Blue and vermilion of Okabe and Ito, told apart with every kind of colour vision.
 COLOURS = {"train": "#0072B2", "validation": "#D55E00"}

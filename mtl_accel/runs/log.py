@@ -21,10 +21,10 @@ from accelerate import Accelerator
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 from tqdm import tqdm
 
-from .config import Config
-from .core import atomic_io
-from .core.errors import EXIT_CODE, UserError
-from .core.tasks import SHORT_NAMES, Task
+from ..config import Config
+from ..core import atomic_io
+from ..core.errors import EXIT_CODE, UserError
+from ..core.tasks import SHORT_NAMES, Task
 from .failures import FailureLog
 
 _PACKAGES = ("mtl_accel", "torch", "torchvision", "accelerate", "datasets", "evaluate", "numpy", "pillow")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from ..core import atomic_io
+from ..core.errors import UserError
 from . import checkpoint, manifest
 from .checkpoint import Checkpoint
-from .core import atomic_io
-from .core.errors import UserError
-from .ownership import LOCK
+from .lock import LOCK
 
 _STATUS = "status.json"
 _OURS = frozenset({_STATUS, "log.jsonl", "checkpoints"})  # not config.json: other programs have one, too

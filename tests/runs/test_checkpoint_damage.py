@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from checkpoint_faults import holds, in_child, save_step
 
-from mtl_accel import manifest
-from mtl_accel.checkpoint import load, step_name
 from mtl_accel.core.errors import UserError
+from mtl_accel.runs import manifest
+from mtl_accel.runs.checkpoint import load, step_name
 
 # Newer Pythons warn when a process with threads forks; these children only write files.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from mtl_accel import curves
 from mtl_accel.core import tasks
+from mtl_accel.runs import curves
 
 METRICS = ["loss", "category/accuracy", "attribute/f1_macro"]
 
@@ -143,5 +143,5 @@ def test_a_failed_drawing_leaves_the_old_picture(tmp_path: Path) -> None:
 
 
 def test_drawing_leaves_pyplot_alone() -> None:
-    probe = "import sys, mtl_accel.curves; sys.exit('matplotlib.pyplot' in sys.modules)"
+    probe = "import sys, mtl_accel.runs.curves; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0

@@ -16,8 +16,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .core.atomic_io import make_folder, storage_errors, sweep
-from .core.errors import UserError
+from ..core.atomic_io import make_folder, storage_errors, sweep
+from ..core.errors import UserError
 
 LOCK = ".lock"
 
