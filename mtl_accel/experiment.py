@@ -21,8 +21,7 @@ from .interrupts import Interrupts
 from .run import Run
 from .runs import folder, lock
 from .runs.checkpoint import Checkpoint
-from .runs.failures import FailureLog
-from .runs.log import RunLog
+from .runs.log import FailureLog, RunLog
 
 
 @dataclass(frozen=True)

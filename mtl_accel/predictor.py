@@ -26,7 +26,7 @@ from .data.sources.text_tables import shorten
 from .data.transforms.augment import Augmentation
 from .models.base import Pair
 from .predictions import split_logits
-from .runs import finding, model_folder
+from .runs import model_folder
 from .runs.model_folder import Finished
 
 
@@ -178,7 +178,7 @@ def load(
     Raises:
         UserError: there is no finished model, or it is damaged, or the Hub was not reached.
     """
-    folder = finding.find(path, revision)
+    folder = model_folder.find(path, revision)
     description = model_folder.read(folder)
     model = model_folder.load_weights(folder, description)
     if device is None:

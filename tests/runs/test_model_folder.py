@@ -13,7 +13,7 @@ import pytest
 from huggingface_hub import constants
 
 from mtl_accel.core.errors import UserError
-from mtl_accel.runs import finding
+from mtl_accel.runs import model_folder
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 NOWHERE = "http://127.0.0.1:9"  # nothing answers there
@@ -89,23 +89,23 @@ def hub(tmp_path, monkeypatch) -> Iterator[Hub]:
 
 def refused(*arguments: str) -> str:
     with pytest.raises(UserError) as caught:
-        finding.find(*arguments)
+        model_folder.find(*arguments)
     (problem,) = caught.value.problems
     return problem
 
 
 def test_two_files_of_a_model_on_the_hub_are_fetched_and_no_code_and_no_pickle(hub, tmp_path):
-    folder = finding.find("owner/name")
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {n: FILES[n] for n in finding.FILES}
+    folder = model_folder.find("owner/name")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {n: FILES[n] for n in model_folder.FILES}
     assert [path for path in hub.asked if "modeling" in path or ".bin" in path] == []
     assert folder.is_relative_to(tmp_path / "cache")
 
 
 def test_a_model_that_was_fetched_before_is_found_without_the_network(hub, monkeypatch):
-    folder = finding.find("owner/name", SHA)
+    folder = model_folder.find("owner/name", SHA)
     hub.asked.clear()
     answer_at(NOWHERE, monkeypatch)
-    assert finding.find("owner/name", SHA) == folder and hub.asked == []
+    assert model_folder.find("owner/name", SHA) == folder and hub.asked == []
 
 
 def test_a_model_that_is_not_there_and_a_hub_out_of_reach_are_told(hub, monkeypatch):
@@ -116,7 +116,7 @@ def test_a_model_that_is_not_there_and_a_hub_out_of_reach_are_told(hub, monkeypa
     assert problem.startswith("owner/name: neither a folder") and "connect to the network" in problem
 
 
-@pytest.mark.parametrize("missing", finding.FILES)
+@pytest.mark.parametrize("missing", model_folder.FILES)
 def test_a_model_of_another_library_is_refused_by_what_it_lacks(hub, missing):
     del hub.files[missing]
     problem = refused("owner/name")
@@ -129,7 +129,7 @@ def test_a_folder_goes_before_a_model_of_its_name(hub, tmp_path):
     assert "neither a run folder" in refused("owner/name")
     for folder in (run / "model", run):
         (folder / "model.safetensors").touch()
-        assert finding.find("owner/name") == finding.find(run) == folder
+        assert model_folder.find("owner/name") == model_folder.find(run) == folder
     assert hub.asked == []
 
 
