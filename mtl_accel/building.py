@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from . import backward, freezing, launching, models, persistence
+from . import backward, freezing, models, persistence
 from .averaging import WeightAverage
 from .batches import loaders, train_transforms
 from .batchnorm import RunningStatistics
@@ -19,6 +19,7 @@ from .core import rng
 from .data.labels.dataset import Labelled
 from .data.loading.loader import TrainingOrder
 from .data.transforms.augment import Augmentation
+from .launching.accelerator import wrap
 from .objective import balancing
 from .objective.losses import ElementLoss, losses_of
 from .objective.objective import Objective
@@ -47,7 +48,7 @@ def build(
     objective = _objective(config, labelled, accelerator, losses, order.num_micro_batches)
     optimizer = build_optimizer(config.optimizer, parameter_groups(objective, objective.model, config))
     schedule = Schedule(optimizer, config.scheduler, config.epochs, order.num_steps, config.warmup_epochs)
-    wrapped, prepared = launching.wrap(accelerator, objective, optimizer)
+    wrapped, prepared = wrap(accelerator, objective, optimizer)
     return Run(
         config=config,
         accelerator=accelerator,

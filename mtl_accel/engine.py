@@ -16,13 +16,13 @@ from .core import rng
 from .core.tasks import score_of
 from .data.loading.loader import Batch, EvaluationLoader
 from .data.transforms.mixing import mixed
-from .interrupts import Interrupts
+from .launching.collectives import Mailbox, any_process
+from .launching.interrupts import Interrupts
 from .objective.objective import Output
 from .predictions import Predictions
 from .run import Run
 from .runs.log import log_block
 from .scoring import score
-from .votes import Mailbox, any_process
 
 
 def train(run: Run, interrupts: Interrupts) -> str:

@@ -10,14 +10,17 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
-from . import agreement, allocator, ambient, debug, engine, finishing, launching, resuming, stopping
+from . import debug, engine, finishing, resuming, stopping
 from .batches import check_pictures, slow_transforms
 from .building import build
 from .config import Config
 from .core import atomic_io
 from .data.labels.dataset import Labelled, read
-from .interrupts import EXIT_CODE as STOPPED
-from .interrupts import Interrupts
+from .launching import agreement, allocator, ambient
+from .launching.accelerator import launched_precision, leave_at_exit
+from .launching.accelerator import start as start_accelerator
+from .launching.interrupts import EXIT_CODE as STOPPED
+from .launching.interrupts import Interrupts
 from .run import Run
 from .runs import folder, lock
 from .runs.checkpoint import Checkpoint
@@ -59,7 +62,7 @@ def train(
     """
     if debugging:
         config, overwrite = debug.config_for(config, debugging), True
-    accelerator, micro_batch_size = launching.start(config, cache=atomic_io.cache_dir(config.data.cache_dir))
+    accelerator, micro_batch_size = start_accelerator(config, cache=atomic_io.cache_dir(config.data.cache_dir))
     run_dir = Path(config.run_dir)
     with Interrupts() as interrupts, _owned(accelerator, run_dir) as is_owner:
         log = RunLog(run_dir, accelerator)
@@ -131,7 +134,7 @@ def _run(
     log.status(status, exit_code=result.exit_code, message=message, **where)
     for tracker in run.accelerator.trackers:
         tracker.finish()
-    launching.leave_at_exit()
+    leave_at_exit()
     return result
 
 
@@ -151,7 +154,7 @@ def _ambient(run: Run) -> list[str]:
     """What holds beside the config, or had to give way to it."""
     found = ambient.in_force(run.config, os.environ, run.accelerator.device.type)
     lines = [f"{name} is {value}" for name, value in found.items()]
-    launched, configured = launching.launched_precision(os.environ), run.config.mixed_precision
+    launched, configured = launched_precision(os.environ), run.config.mixed_precision
     if launched is not None and configured not in (None, launched):
         lines.append(f"mixed_precision {configured!r} of the config holds, and not {launched!r} of the launcher")
     return lines

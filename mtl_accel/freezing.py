@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch.nn.parallel import DistributedDataParallel
 
-from . import launching
 from .config import Config
+from .launching.accelerator import wrap
 from .models.base import Pair
 from .optim import complete_momentum
 from .run import Run
@@ -43,5 +43,5 @@ def _unfreeze(run: Run) -> None:
         run.objective = run.accelerator.unwrap_model(run.objective, keep_fp32_wrapper=False)
         run.accelerator.free_memory()  # lets go of the old wrapper, whose hooks would stay on the heads
         # Where they are, they stay: moving would put new tensors in the place of buffers that others hold.
-        run.objective, run.optimizer = launching.wrap(run.accelerator, run.objective, run.optimizer, moves=False)
+        run.objective, run.optimizer = wrap(run.accelerator, run.objective, run.optimizer, moves=False)
         run.backward.wrapped = run.objective

@@ -10,13 +10,15 @@ import datasets
 import numpy as np
 import pandas as pd
 
-from . import agreement, answers, launching, submission
+from . import answers, submission
 from .config import Config, run_config
 from .core import atomic_io
 from .core.errors import UserError
 from .data.labels import unlabelled
 from .data.sources.splits import ids_of
 from .data.sources.table_cache import TableCache
+from .launching import agreement
+from .launching.accelerator import leave_at_exit, start_inference
 from .predictor import Predictor, load
 from .sample_submission import Expected, plan
 from .submission import Form, Submission
@@ -50,7 +52,7 @@ def predict(
     Raises: UserError, of everything that is wrong with the run, the split, its pictures, the samples or the folder.
     """
     config = config or run_config(Path(run), (), whole=True)
-    accelerator = launching.start_inference("launch/predict.py", config.cpu_threads)
+    accelerator = start_inference("launch/predict.py", config.cpu_threads)
     predictor = agreement.on_every_process(
         lambda: load(run, num_workers=config.data.num_workers, accelerator=accelerator)
     )
@@ -58,7 +60,7 @@ def predict(
     pictures, expected, submissions = agreement.on_every_process(lambda: _prepare(predictor, config, split, *asked))
     agreement.require_same_question(split, pictures, {}, predictor.model.state_dict().values())
     scores = predictor.probabilities(pictures, flip=flip, name=split)
-    launching.leave_at_exit()
+    leave_at_exit()
     if not accelerator.is_main_process:
         return []
     table = _table(expected, scores, predictor.thresholds, probabilities)

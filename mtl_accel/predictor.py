@@ -16,7 +16,7 @@ from accelerate.utils import gather_object
 from torch import Tensor
 from tqdm import tqdm
 
-from . import answers, inference, launching
+from . import answers, inference
 from .config.transforms import cached_prefix
 from .core.errors import UserError
 from .data.loading import inputs
@@ -24,6 +24,7 @@ from .data.loading.inputs import PictureBatches, Pictures
 from .data.loading.loader import EvaluationLoader
 from .data.sources.text_tables import shorten
 from .data.transforms.augment import Augmentation
+from .launching.accelerator import set_cuda
 from .models.base import Pair
 from .predictions import split_logits
 from .runs import model_folder
@@ -153,7 +154,7 @@ def _numbers_of_training(device: torch.device) -> Iterator[None]:
         return
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     before = matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic
-    launching.set_cuda()
+    set_cuda()
     try:
         yield
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from .. import engine
-from ..interrupts import Interrupts
+from ..launching.interrupts import Interrupts
 from ..predictions import Predictions
 from ..run import Run
 from ..scoring import score

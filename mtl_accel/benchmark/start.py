@@ -10,7 +10,7 @@ from .. import engine
 from ..building import build
 from ..config import Config
 from ..data.labels.dataset import read
-from ..interrupts import Interrupts
+from ..launching.interrupts import Interrupts
 from ..run import Run
 from ..runs.log import RunLog
 from .clock import synchronize

@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 from accelerate import Accelerator
 
-from .. import launching
 from ..config import Config
 from ..core import atomic_io
 from ..data.labels.dataset import Labelled
+from ..launching.accelerator import start as start_accelerator
 
 
 def accelerator_of(config: Config) -> tuple[Accelerator, int]:
     """The Accelerator and the micro-batch size that `train` would have."""
-    return launching.start(config, cache=atomic_io.cache_dir(config.data.cache_dir))
+    return start_accelerator(config, cache=atomic_io.cache_dir(config.data.cache_dir))
 
 
 @contextmanager

@@ -10,11 +10,13 @@ import datasets
 import numpy as np
 from accelerate import Accelerator
 
-from .. import agreement, launching, scoring
+from .. import scoring
 from ..config import Config, run_config
 from ..core import atomic_io
 from ..data.labels import evaluated
 from ..data.labels.reader import Targets
+from ..launching import agreement
+from ..launching.accelerator import leave_at_exit, start_inference
 from ..objective.losses import build
 from ..predictor import Predictor, load, require_finite
 from ..runs.log import without_nan
@@ -46,11 +48,11 @@ def evaluate(
     """
     run = Path(run)
     config = run_config(run, ()) if config is None else config
-    accelerator = launching.start_inference("launch/evaluate.py", config.cpu_threads)
+    accelerator = start_inference("launch/evaluate.py", config.cpu_threads)
     predictor, table, targets = agreement.on_every_process(lambda: _prepare(run, config, split, accelerator))
     agreement.require_same_question(split, table, targets, predictor.model.state_dict().values())
     logits = predictor.logits(table, name=split)
-    launching.leave_at_exit()
+    leave_at_exit()
     if not accelerator.is_main_process:
         return {}
     require_finite(run, split, logits)

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..core import atomic_io
 from ..core.errors import UserError
-from ..interrupts import Interrupts
+from ..launching.interrupts import Interrupts
 from ..runs.lock import own, owner_of
 from .plan import Member
 

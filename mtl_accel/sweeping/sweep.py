@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import UserError
-from ..interrupts import EXIT_CODE as STOPPED
-from ..interrupts import Interrupts
+from ..launching.interrupts import EXIT_CODE as STOPPED
+from ..launching.interrupts import Interrupts
 from ..runs.lock import own
 from . import space
 from .child import Outcome, Runner

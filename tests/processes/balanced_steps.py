@@ -12,11 +12,13 @@ from pydantic import TypeAdapter
 from safetensors.torch import save_file
 
 from mtl_accel import config as config_module
-from mtl_accel import engine, launching, models
+from mtl_accel import engine, models
 from mtl_accel.building import build
 from mtl_accel.config.balancing import Balancing
 from mtl_accel.data.labels.dataset import read
-from mtl_accel.interrupts import Interrupts
+from mtl_accel.launching.accelerator import set_ddp
+from mtl_accel.launching.accelerator import start as start_accelerator
+from mtl_accel.launching.interrupts import Interrupts
 from mtl_accel.run import Run
 from mtl_accel.runs.log import RunLog
 
@@ -29,13 +31,13 @@ def main(command: list[str], environment: dict[str, str], printed: Path) -> None
         os.dup2(out.fileno(), 2)
     models.MODELS["without"] = small_run.Without
     config = config_module.validate(config_module.read_json(Path(command[0])), command[0])
-    accelerator, micro_batch_size = launching.start(config)
+    accelerator, micro_batch_size = start_accelerator(config)
     run_dir = Path(config.run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
     labelled = read(config)
     for name, balancing in json.loads(command[1]).items():
         changed = config.model_copy(update={"balancing": TypeAdapter(Balancing).validate_python(balancing)})
-        launching.set_ddp(accelerator, changed, micro_batch_size)
+        set_ddp(accelerator, changed, micro_batch_size)
         run = build(changed, accelerator, labelled, micro_batch_size, RunLog(run_dir, accelerator), lambda: True)
         train(run)
         if accelerator.is_main_process:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mtl_accel.config import read_config
 from mtl_accel.core import atomic_io
-from mtl_accel.interrupts import EXIT_CODE, Interrupts
+from mtl_accel.launching.interrupts import EXIT_CODE, Interrupts
 from mtl_accel.runs.lock import own
 
 

@@ -22,11 +22,12 @@ from torch import Tensor, nn
 from torchvision.models import ResNet18_Weights
 
 from mtl_accel import config as config_module
-from mtl_accel import engine, launching, models
+from mtl_accel import engine, models
 from mtl_accel.building import build
 from mtl_accel.config import Config
 from mtl_accel.data.labels.dataset import Labelled, read
-from mtl_accel.interrupts import Interrupts
+from mtl_accel.launching.accelerator import start as start_accelerator
+from mtl_accel.launching.interrupts import Interrupts
 from mtl_accel.models.base import Pair
 from mtl_accel.models.heads import Heads, linear
 from mtl_accel.objective.balancing import GradientBalancer
@@ -125,7 +126,7 @@ def train(run: Run) -> None:
 
 
 def record_one(config: Config, labelled: Labelled) -> Accelerator:
-    accelerator, micro_batch_size = launching.start(config)
+    accelerator, micro_batch_size = start_accelerator(config)
     run_dir, unrecorded = Path(config.run_dir), engine.forward_backward
     run_dir.mkdir(parents=True, exist_ok=True)
     run = build(config, accelerator, labelled, micro_batch_size, RunLog(run_dir, accelerator), lambda: True)

@@ -15,12 +15,12 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType, broadcast_object_list, parse_flag_from_env
 from torch.nn.parallel import DistributedDataParallel
 
+from ..config import Config
+from ..core.errors import UserError
+from ..data.loading.sampler import check_sizes
+from ..runs.log import tracker_problems
 from . import agreement, ambient, precision
 from .allocator import keep_freed_memory
-from .config import Config
-from .core.errors import UserError
-from .data.loading.sampler import check_sizes
-from .runs.log import tracker_problems
 
 _SUPPORTED = (
     DistributedType.NO,

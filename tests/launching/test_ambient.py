@@ -15,10 +15,12 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, GradientState
 
-from mtl_accel import ambient, launching
-from mtl_accel.ambient import SETTINGS, VARIABLES, Setting, Variable
 from mtl_accel.config import Config, read_json, validate
 from mtl_accel.core.errors import UserError
+from mtl_accel.launching import ambient
+from mtl_accel.launching.accelerator import start as start_accelerator
+from mtl_accel.launching.accelerator import start_inference
+from mtl_accel.launching.ambient import SETTINGS, VARIABLES, Setting, Variable
 
 pytestmark = pytest.mark.usefixtures("not_launched")
 
@@ -61,7 +63,7 @@ def value_of(variable: Variable) -> str:
 def test_a_variable_that_would_change_the_numbers_is_refused_with_its_fix(variable):
     config, environment = config_of(compile=variable.compiled), {variable.name: value_of(variable)}
     with pytest.raises(UserError) as caught:
-        launching.start(config, environment)
+        start_accelerator(config, environment)
     (problem,) = caught.value.problems
     assert problem.startswith(f"{variable.name} is {value_of(variable)!r}, which ") and problem.endswith(variable.fix)
 
@@ -77,7 +79,7 @@ def test_a_value_that_changes_nothing_is_taken_without_a_word(variable):
 
 def test_several_variables_are_told_at_once():
     with pytest.raises(UserError) as caught:
-        launching.start(config_of(), {one.name: value_of(one) for one in REFUSED if not (one.compiled or one.device)})
+        start_accelerator(config_of(), {one.name: value_of(one) for one in REFUSED if not (one.compiled or one.device)})
     assert len(caught.value.problems) == len([one for one in REFUSED if not (one.compiled or one.device)]) > 5
 
 
@@ -173,16 +175,16 @@ def test_a_setting_of_the_process_is_refused_or_told(setting: Setting):
         problems, told = ambient.problems(config, {}, setting.device), ambient.in_force(config, {}, device)
         if setting.fix is not None and device == "cpu":
             with pytest.raises(UserError, match=re.escape(f"{setting.name} is ")):
-                launching.start(config, {})
+                start_accelerator(config, {})
     assert len(problems) == (setting.fix is not None) and list(told) == ([setting.name] if setting.fix is None else [])
     assert ambient.problems(config, {}, setting.device) == []
 
 
 def test_a_script_that_trains_nothing_may_run_where_no_gradient_is_wanted():
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        launching.start_inference("launch/predict.py", 1, {"ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "4"})
+        start_inference("launch/predict.py", 1, {"ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "4"})
     with pytest.raises(UserError, match="ACCELERATE_USE_FSDP is 'true'"):
-        launching.start_inference("launch/predict.py", 1, {"ACCELERATE_USE_FSDP": "true"})
+        start_inference("launch/predict.py", 1, {"ACCELERATE_USE_FSDP": "true"})
 
 
 def test_the_log_of_a_run_says_what_holds_beside_its_config(tmp_path):
@@ -196,5 +198,5 @@ def test_the_log_of_a_run_says_what_holds_beside_its_config(tmp_path):
 
 def test_the_precision_of_a_notebook_s_launcher_holds_where_the_config_says_none():
     environment = {"MIXED_PRECISION": "bf16"}  # as notebook_launcher(mixed_precision="bf16") sets it
-    assert launching.start(config_of(mixed_precision=None), environment)[0].mixed_precision == "bf16"
-    assert launching.start(config_of(mixed_precision="no"), environment)[0].mixed_precision == "no"
+    assert start_accelerator(config_of(mixed_precision=None), environment)[0].mixed_precision == "bf16"
+    assert start_accelerator(config_of(mixed_precision="no"), environment)[0].mixed_precision == "no"

@@ -16,14 +16,14 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 from torch import Tensor
 
-from .config import Config
-from .config.differences import OF_A_HOST, flat
-from .core.errors import UserError
-from .data.labels.dataset import Labelled
-from .data.labels.reader import Targets
-from .data.loading.pixel_cache import Pixels
-from .data.sources.splits import ids_of
-from .runs import manifest
+from ..config import Config
+from ..config.differences import OF_A_HOST, flat
+from ..core.errors import UserError
+from ..data.labels.dataset import Labelled
+from ..data.labels.reader import Targets
+from ..data.loading.pixel_cache import Pixels
+from ..data.sources.splits import ids_of
+from ..runs import manifest
 
 T = TypeVar("T")
 
@@ -206,7 +206,7 @@ def _names(processes: Iterable[Process]) -> str:
 
 def _code_digest() -> str:
     """Of the package's own modules: two commits may have one version."""
-    folder = Path(__file__).parent
+    folder = Path(__file__).parent.parent
     return _digest(part for file in sorted(folder.rglob("*.py")) for part in (file.name, file.read_bytes()))
 
 

@@ -14,9 +14,11 @@ from accelerate.commands.launch import _validate_launch_command, launch_command_
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType
 
-from mtl_accel import launching
 from mtl_accel.config import Config, read_json, validate
 from mtl_accel.core.errors import UserError
+from mtl_accel.launching.accelerator import check as check_accelerator
+from mtl_accel.launching.accelerator import start as start_accelerator
+from mtl_accel.launching.accelerator import start_inference
 
 pytestmark = pytest.mark.usefixtures("not_launched")
 
@@ -56,18 +58,18 @@ def config_of(**changes) -> Config:
 
 def refused(environment: dict[str, str] | None = None, **changes) -> list[str]:
     with pytest.raises(UserError) as caught:
-        launching.start(config_of(**changes), environment or {})
+        start_accelerator(config_of(**changes), environment or {})
     return caught.value.problems
 
 
 def test_one_process_runs_the_whole_batch_and_steps_its_own_schedule():
-    accelerator, micro_batch_size = launching.start(config_of(), {})
+    accelerator, micro_batch_size = start_accelerator(config_of(), {})
     assert micro_batch_size == 64 and accelerator.num_processes == 1 and accelerator.device.type == "cpu"
     assert not accelerator.step_scheduler_with_optimizer and accelerator.gradient_accumulation_steps == 1
 
 
 def test_the_config_s_micro_batch_is_taken_as_it_stands():
-    assert launching.start(config_of(micro_batch_size=16), {})[1] == 16
+    assert start_accelerator(config_of(micro_batch_size=16), {})[1] == 16
 
 
 @pytest.mark.parametrize(
@@ -77,13 +79,13 @@ def test_the_config_s_micro_batch_is_taken_as_it_stands():
 def test_the_launcher_s_precision_holds_where_the_config_says_none(monkeypatch, configured, launched, expected):
     if launched is not None:
         monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", launched)
-    assert launching.start(config_of(mixed_precision=configured))[0].mixed_precision == expected
+    assert start_accelerator(config_of(mixed_precision=configured))[0].mixed_precision == expected
 
 
 def test_runs_one_after_another_in_one_process_have_each_its_precision():
-    launching.start_inference("launch/predict.py", 1, {})
+    start_inference("launch/predict.py", 1, {})
     for precision in ("bf16", "no", "bf16"):
-        assert launching.start(config_of(mixed_precision=precision))[0].mixed_precision == precision
+        assert start_accelerator(config_of(mixed_precision=precision))[0].mixed_precision == precision
 
 
 @pytest.mark.parametrize("launched", [None, "no"])  # which the launcher says where nobody said anything
@@ -91,12 +93,12 @@ def test_where_nobody_says_a_precision_the_faster_one_is_taken_and_kept(monkeypa
     if launched is not None:
         monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", launched)
     config = config_of(mixed_precision=None)
-    found = launching.start(config, cache=tmp_path)[0].mixed_precision
+    found = start_accelerator(config, cache=tmp_path)[0].mixed_precision
     (key,) = json.loads((tmp_path / "precision.json").read_text())
     other = {"no": "bf16", "bf16": "no"}[found]
     (tmp_path / "precision.json").write_text(json.dumps({key: other}))
     AcceleratorState._reset_state(reset_partial_state=True)
-    assert launching.start(config, cache=tmp_path)[0].mixed_precision == other
+    assert start_accelerator(config, cache=tmp_path)[0].mixed_precision == other
 
 
 def test_fp16_on_a_cpu_is_refused_from_the_config_and_from_the_launcher(monkeypatch):
@@ -138,15 +140,15 @@ class Sharded(OfThree):
 
 def test_sizes_that_do_not_divide_are_refused_with_sizes_that_do():
     with pytest.raises(UserError, match=r"batch_size: 64 cannot be dealt to 3 processes; set it to 63 or 66"):
-        launching.check(OfThree(), config_of())
+        check_accelerator(OfThree(), config_of())
     with pytest.raises(UserError, match=r"micro-batches of 16 .* 3 processes; set batch_size to a multiple of 48"):
-        launching.check(OfThree(), config_of(micro_batch_size=16))
-    assert launching.check(OfThree(), config_of(batch_size=48)) == 16
+        check_accelerator(OfThree(), config_of(micro_batch_size=16))
+    assert check_accelerator(OfThree(), config_of(batch_size=48)) == 16
 
 
 def test_sharded_training_is_refused_by_name():
     with pytest.raises(UserError, match=r"FSDP is not supported.*many_gpus\.yaml"):
-        launching.check(Sharded(), config_of(batch_size=48))
+        check_accelerator(Sharded(), config_of(batch_size=48))
 
 
 def launch(*arguments: str, folder: Path, **variables: str) -> subprocess.CompletedProcess:
@@ -199,7 +201,7 @@ def test_the_cases_know_every_settings_file():
 
 def test_inference_starts_on_any_number_of_processes_with_the_same_checks(monkeypatch):
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")  # the model brings its own
-    accelerator = launching.start_inference("launch/predict.py", 1, {})
+    accelerator = start_inference("launch/predict.py", 1, {})
     assert accelerator.num_processes == 1 and accelerator.device.type == "cpu" and torch.get_num_threads() == 1
     with pytest.raises(UserError, match=r"WORLD_SIZE is 2, .* --num_processes 2 launch/predict\.py"):
-        launching.start_inference("launch/predict.py", 1, {"WORLD_SIZE": "2"})
+        start_inference("launch/predict.py", 1, {"WORLD_SIZE": "2"})

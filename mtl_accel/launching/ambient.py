@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from accelerate.state import AcceleratorState, GradientState
 
-from .config import Config
+from ..config import Config
 
 _OFF = ("", "0", "n", "no", "false", "f", "off")  # what Accelerate takes for false
 _START_PLAINLY = "unset it, and start with launch/accelerate/many_gpus.yaml, which trains data-parallel"

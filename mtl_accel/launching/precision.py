@@ -10,11 +10,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from . import models
-from .config import Config
-from .config.sections import ModelConfig
-from .config.transforms import cached_prefix
-from .core import atomic_io
+from .. import models
+from ..config import Config
+from ..config.sections import ModelConfig
+from ..config.transforms import cached_prefix
+from ..core import atomic_io
 
 _FASTER = 1.1  # a smaller gain could be noise
 # A step casts every parameter once, so a micro-batch of few pixels gains less than the run's own. Of larger ones this

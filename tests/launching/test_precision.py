@@ -9,7 +9,7 @@ import pytest
 import real_runs as runs
 import torch
 
-from mtl_accel.precision import speedup
+from mtl_accel.launching.precision import speedup
 
 
 @pytest.fixture(scope="module")

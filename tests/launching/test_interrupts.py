@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from mtl_accel.interrupts import Interrupts
+from mtl_accel.launching.interrupts import Interrupts
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
