@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from .evaluation.evaluate import evaluate
     from .experiment import Result, train
     from .exporting.export import export
-    from .prediction_files import predict
-    from .predictor import Predictor, load
+    from .inference.predict import predict
+    from .inference.predictor import Predictor, load
     from .report import compare, write_report
     from .sweeping.comparison import write_comparison
     from .sweeping.sweep import Sweep, sweep
@@ -25,9 +25,9 @@ _HOMES = {
     "UserError": "core.errors",
     "Result": "experiment",
     "train": "experiment",
-    "Predictor": "predictor",
-    "load": "predictor",
-    "predict": "prediction_files",
+    "Predictor": "inference.predictor",
+    "load": "inference.predictor",
+    "predict": "inference.predict",
     "evaluate": "evaluation.evaluate",
     "compare": "report",
     "write_report": "report",

@@ -11,18 +11,19 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from . import freezing, inference, stopping
+from . import freezing, stopping
 from .core import rng
 from .core.tasks import score_of
 from .data.loading.loader import Batch, EvaluationLoader
 from .data.transforms.mixing import mixed
+from .inference.logits import predict as predict_logits
+from .inference.predictions import Predictions
+from .inference.scoring import score
 from .launching.collectives import Mailbox, any_process
 from .launching.interrupts import Interrupts
 from .objective.objective import Output
-from .predictions import Predictions
 from .run import Run
 from .runs.log import log_block
-from .scoring import score
 
 
 def train(run: Run, interrupts: Interrupts) -> str:
@@ -165,7 +166,7 @@ def predict(run: Run, loader: EvaluationLoader) -> Tensor:
     with averaged, _bar(run, "evaluating", len(loader), 0) as bar:
         seen = _ticking(bar, loader)
         device, precision = run.accelerator.device, run.accelerator.mixed_precision
-        predictions = inference.predict(run.bare.model, seen, run.eval_transforms, run.tasks, device, precision)
+        predictions = predict_logits(run.bare.model, seen, run.eval_transforms, run.tasks, device, precision)
     ids, flat = predictions.gather(run.accelerator)
     if run.accelerator.is_main_process:
         assert torch.equal(ids, torch.arange(loader.num_samples)), "a sample was lost or doubled"

@@ -12,9 +12,9 @@ from . import metrics, persistence
 from .core.errors import UserError
 from .core.tasks import METRIC_NAMES, Task
 from .data.labels.reader import Targets
+from .inference.predictions import split_logits
 from .metrics import thresholds
 from .objective.losses import resolve
-from .predictions import split_logits
 from .run import Run
 from .runs import checkpoint, model_folder
 

@@ -12,8 +12,8 @@ from .config import Config
 from .config.differences import differences as changed_knobs
 from .core.errors import UserError
 from .core.tasks import score_of
+from .inference.predictions import Predictions
 from .parameter_groups import parameter_groups
-from .predictions import Predictions
 from .run import Run
 from .runs.checkpoint import Checkpoint
 from .state import Progress, load_optimizer_state, optimizer_state

@@ -18,11 +18,11 @@ from .core.tasks import Task
 from .data.labels.reader import Targets
 from .data.loading.loader import EvaluationLoader, TrainingLoader
 from .data.transforms.augment import Augmentation
-from .inference import DTYPES
+from .inference.logits import DTYPES
+from .inference.predictions import Predictions
 from .objective.losses import ElementLoss
 from .objective.objective import Objective
 from .optim import Schedule
-from .predictions import Predictions
 from .runs.log import RunLog
 from .state import Progress
 from .watch import LossWatch, SkippedSteps

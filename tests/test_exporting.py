@@ -18,7 +18,7 @@ import real_runs as runs
 import small_run
 import torch
 
-from mtl_accel import models, predictor
+from mtl_accel import models
 from mtl_accel.config import run_config
 from mtl_accel.config.transforms import Normalize, Resize
 from mtl_accel.core.errors import UserError
@@ -26,6 +26,7 @@ from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels.dataset import read
 from mtl_accel.exporting import card, check, export, onnx_file, torch_file
 from mtl_accel.exporting.graph import Graph
+from mtl_accel.inference import predictor
 from mtl_accel.report import runs as run_records
 from mtl_accel.runs import model_folder
 from mtl_accel.runs.model_folder import Finished

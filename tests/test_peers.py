@@ -25,9 +25,9 @@ from mtl_accel.config.losses import Focal
 from mtl_accel.config.sampling import RareLabels
 from mtl_accel.config.transforms import CenterCrop, Normalize, Resize
 from mtl_accel.data.labels.dataset import Labelled, read
+from mtl_accel.inference.scoring import score
 from mtl_accel.run import Run
 from mtl_accel.runs.log import RunLog
-from mtl_accel.scoring import score
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PLAIN = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import Tensor
 
 from .. import engine
+from ..inference.predictions import Predictions
+from ..inference.scoring import score
 from ..launching.interrupts import Interrupts
-from ..predictions import Predictions
 from ..run import Run
-from ..scoring import score
 from .clock import seconds_of
 
 

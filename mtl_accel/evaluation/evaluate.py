@@ -10,15 +10,15 @@ import datasets
 import numpy as np
 from accelerate import Accelerator
 
-from .. import scoring
 from ..config import Config, run_config
 from ..core import atomic_io
 from ..data.labels import evaluated
 from ..data.labels.reader import Targets
+from ..inference import scoring
+from ..inference.predictor import Predictor, load, require_finite
 from ..launching import agreement
 from ..launching.accelerator import leave_at_exit, start_inference
 from ..objective.losses import build
-from ..predictor import Predictor, load, require_finite
 from ..runs.log import without_nan
 from . import bootstrap, figures, weighted
 from .decisions import CROSS_FITTED, STORED

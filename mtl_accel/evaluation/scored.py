@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ..core.tasks import Task
 from ..data.labels.reader import Targets
+from ..inference.predictions import split_logits
 from ..metrics import thresholds
 from ..objective.losses import ElementLoss
-from ..predictions import split_logits
 from .decisions import CROSS_FITTED, HALF, LARGEST, STORED
 
 

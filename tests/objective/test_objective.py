@@ -16,11 +16,11 @@ from sklearn import metrics as sk
 
 from mtl_accel.config.balancing import Balancing
 from mtl_accel.data.labels.reader import Targets
+from mtl_accel.inference.predictions import split_logits
+from mtl_accel.inference.scoring import score
 from mtl_accel.objective import balancing
 from mtl_accel.objective.balancing import BALANCERS
 from mtl_accel.objective.objective import Objective, masked_sum
-from mtl_accel.predictions import split_logits
-from mtl_accel.scoring import score
 
 seeds = st.integers(0, 2**31 - 1)
 many = settings(max_examples=40, deadline=None)

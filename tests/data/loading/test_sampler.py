@@ -22,8 +22,8 @@ from mtl_accel.data.labels.dataset import read
 from mtl_accel.data.labels.reader import Targets
 from mtl_accel.data.loading.sampler import PADDING, TrainingOrder, weights
 from mtl_accel.data.transforms.augment import Augmentation
+from mtl_accel.inference.scoring import score
 from mtl_accel.objective.losses import losses_of
-from mtl_accel.scoring import score
 
 NORMAL = Normalize(name="Normalize")
 TASKS = {

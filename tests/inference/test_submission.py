@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtl_accel import submission
 from mtl_accel.core.csv_cells import csv_line, harmless
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import PRIMARY_METRIC, Kind, Task
-from mtl_accel.submission import Submission, text, usual
+from mtl_accel.inference import submission
+from mtl_accel.inference.submission import Submission, text, usual
 
 HOSTILE = ["=1+1", "+x", "-x", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\uff1d1", '=HYPERLINK("u";"x")', "-1.jpg"]
 NUMBERS = ["-1", "+1", "-1.5", "-.5", "+1e5", "-1E-05", "0", "1."]

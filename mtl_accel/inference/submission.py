@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from .core.csv_cells import csv_line, harmless
-from .core.errors import UserError
-from .core.tasks import Task
+from ..core.csv_cells import csv_line, harmless
+from ..core.errors import UserError
+from ..core.tasks import Task
 
 Form = Literal["columns", "list"]
 

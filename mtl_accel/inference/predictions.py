@@ -8,8 +8,8 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from .core.tasks import Task
-from .data.loading.loader import PADDING
+from ..core.tasks import Task
+from ..data.loading.loader import PADDING
 
 
 class Predictions:

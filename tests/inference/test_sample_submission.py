@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import PRIMARY_METRIC, Kind, Task
 from mtl_accel.data.sources.table_cache import TableCache
-from mtl_accel.sample_submission import Expected, plan
-from mtl_accel.submission import text
+from mtl_accel.inference.sample_submission import Expected, plan
+from mtl_accel.inference.submission import text
 
 
 def task(name: str, kind: Kind, *classes: str, column: str | None = None) -> Task:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import nn
 
-from .core.tasks import Task
-from .data.loading.loader import Batch
-from .data.transforms.augment import Augmentation
+from ..core.tasks import Task
+from ..data.loading.loader import Batch
+from ..data.transforms.augment import Augmentation
 from .predictions import Predictions
 
 DTYPES = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from .core.errors import UserError
-from .core.tasks import Task
+from ..core.errors import UserError
+from ..core.tasks import Task
 
 _SHOWN = 5
 

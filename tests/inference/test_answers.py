@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtl_accel.answers import column_names, table
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import PRIMARY_METRIC, Kind, Task
+from mtl_accel.inference.answers import column_names, table
 
 
 def task(name: str, kind: Kind, *classes: str) -> Task:

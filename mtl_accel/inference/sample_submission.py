@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .core.errors import UserError
-from .core.tasks import Task
-from .data.sources.image_paths import IMAGE_SUFFIXES
-from .data.sources.splits import ID_NAMES, column_of
-from .data.sources.table_cache import TableCache
-from .data.sources.text_tables import read_csv
+from ..core.errors import UserError
+from ..core.tasks import Task
+from ..data.sources.image_paths import IMAGE_SUFFIXES
+from ..data.sources.splits import ID_NAMES, column_of
+from ..data.sources.table_cache import TableCache
+from ..data.sources.text_tables import read_csv
 from .submission import Form, Part, Submission, check_list, usual
 
 _SHOWN = 5  # ids or columns that a message names

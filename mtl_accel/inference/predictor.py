@@ -16,19 +16,20 @@ from accelerate.utils import gather_object
 from torch import Tensor
 from tqdm import tqdm
 
-from . import answers, inference
-from .config.transforms import cached_prefix
-from .core.errors import UserError
-from .data.loading import inputs
-from .data.loading.inputs import PictureBatches, Pictures
-from .data.loading.loader import EvaluationLoader
-from .data.sources.text_tables import shorten
-from .data.transforms.augment import Augmentation
-from .launching.accelerator import set_cuda
-from .models.base import Pair
+from ..config.transforms import cached_prefix
+from ..core.errors import UserError
+from ..data.loading import inputs
+from ..data.loading.inputs import PictureBatches, Pictures
+from ..data.loading.loader import EvaluationLoader
+from ..data.sources.text_tables import shorten
+from ..data.transforms.augment import Augmentation
+from ..launching.accelerator import set_cuda
+from ..models.base import Pair
+from ..runs import model_folder
+from ..runs.model_folder import Finished
+from . import answers
+from .logits import predict as predict_logits
 from .predictions import split_logits
-from .runs import model_folder
-from .runs.model_folder import Finished
 
 
 class Predictor:
@@ -122,7 +123,7 @@ class Predictor:
         hidden = None if rank == 0 else True  # None: hidden where there is no terminal
         bar = tqdm(loader, desc=given.name, disable=hidden, leave=False)
         with _numbers_of_training(self.device):
-            seen = inference.predict(
+            seen = predict_logits(
                 self.model,
                 inputs.readable(bar, problems),
                 self.transforms,

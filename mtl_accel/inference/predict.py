@@ -10,15 +10,15 @@ import datasets
 import numpy as np
 import pandas as pd
 
+from ..config import Config, run_config
+from ..core import atomic_io
+from ..core.errors import UserError
+from ..data.labels import unlabelled
+from ..data.sources.splits import ids_of
+from ..data.sources.table_cache import TableCache
+from ..launching import agreement
+from ..launching.accelerator import leave_at_exit, start_inference
 from . import answers, submission
-from .config import Config, run_config
-from .core import atomic_io
-from .core.errors import UserError
-from .data.labels import unlabelled
-from .data.sources.splits import ids_of
-from .data.sources.table_cache import TableCache
-from .launching import agreement
-from .launching.accelerator import leave_at_exit, start_inference
 from .predictor import Predictor, load
 from .sample_submission import Expected, plan
 from .submission import Form, Submission

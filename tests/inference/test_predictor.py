@@ -20,9 +20,9 @@ from mtl_accel import models
 from mtl_accel.config import read_config
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.labels.dataset import read
+from mtl_accel.inference.predictor import Predictor
+from mtl_accel.inference.scoring import score
 from mtl_accel.objective.losses import losses_of
-from mtl_accel.predictor import Predictor
-from mtl_accel.scoring import score
 
 BATCH = 4
 # Each way to keep decoded pictures, and a precision that rounds: {name: (keys of data, keys of the config)}.

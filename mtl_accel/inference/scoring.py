@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from . import metrics
-from .core.tasks import Task
-from .data.labels.reader import Targets
-from .objective.losses import ElementLoss
-from .objective.objective import masked_sum
+from .. import metrics
+from ..core.tasks import Task
+from ..data.labels.reader import Targets
+from ..objective.losses import ElementLoss
+from ..objective.objective import masked_sum
 from .predictions import split_logits
 
 
