@@ -16,8 +16,8 @@ from .core import rng
 from .core.tasks import score_of
 from .data.loading.loader import Batch, EvaluationLoader
 from .data.transforms.mixing import mixed
+from .inference.logits import Predictions
 from .inference.logits import predict as predict_logits
-from .inference.predictions import Predictions
 from .inference.scoring import score
 from .launching.collectives import Mailbox, any_process
 from .launching.interrupts import Interrupts

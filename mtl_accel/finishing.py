@@ -12,7 +12,7 @@ from . import metrics, persistence
 from .core.errors import UserError
 from .core.tasks import METRIC_NAMES, Task
 from .data.labels.reader import Targets
-from .inference.predictions import split_logits
+from .inference.logits import split_logits
 from .metrics import thresholds
 from .objective.losses import resolve
 from .run import Run

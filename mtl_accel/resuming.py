@@ -12,7 +12,7 @@ from .config import Config
 from .config.differences import differences as changed_knobs
 from .core.errors import UserError
 from .core.tasks import score_of
-from .inference.predictions import Predictions
+from .inference.logits import Predictions
 from .parameter_groups import parameter_groups
 from .run import Run
 from .runs.checkpoint import Checkpoint

@@ -18,8 +18,7 @@ from .core.tasks import Task
 from .data.labels.reader import Targets
 from .data.loading.loader import EvaluationLoader, TrainingLoader
 from .data.transforms.augment import Augmentation
-from .inference.logits import DTYPES
-from .inference.predictions import Predictions
+from .inference.logits import DTYPES, Predictions
 from .objective.losses import ElementLoss
 from .objective.objective import Objective
 from .optim import Schedule

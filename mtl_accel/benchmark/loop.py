@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from .. import engine
-from ..inference.predictions import Predictions
+from ..inference.logits import Predictions
 from ..inference.scoring import score
 from ..launching.interrupts import Interrupts
 from ..run import Run

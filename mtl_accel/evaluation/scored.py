@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..core.tasks import Task
 from ..data.labels.reader import Targets
-from ..inference.predictions import split_logits
+from ..inference.logits import split_logits
 from ..metrics import thresholds
 from ..objective.losses import ElementLoss
 from .decisions import CROSS_FITTED, HALF, LARGEST, STORED

@@ -1,16 +1,16 @@
-"""The logits of a split: what evaluation, prediction and calibration share."""
+"""The logits of a pass over a split, gathered once at its end: what evaluation, prediction and calibration share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
 import torch
-from torch import nn
+from accelerate import Accelerator
+from torch import Tensor, nn
 
 from ..core.tasks import Task
-from ..data.loading.loader import Batch
+from ..data.loading.loader import PADDING, Batch
 from ..data.transforms.augment import Augmentation
-from .predictions import Predictions
 
 DTYPES = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -40,3 +40,45 @@ def predict(
             passes = [model(images.flip(3) if flips else images) for flips in mirrored]
         predictions.add(batch.ids, torch.cat([logits[name].float() for logits in passes for name in tasks], dim=1))
     return predictions
+
+
+class Predictions:
+    """Ids and logits of a pass over a split, on the device until they are gathered."""
+
+    def __init__(self, earlier: tuple[Tensor, Tensor] | None = None) -> None:
+        """`earlier`: on the main process, what an interrupted run had gathered of this pass."""
+        self.earlier = earlier
+        self._ids: list[Tensor] = []
+        self._logits: list[Tensor] = []
+
+    def add(self, ids: Tensor, logits: Tensor) -> None:
+        """ids int64 [B], logits [B, outputs]."""
+        # A copy: a loader's worker shares its batch as an open file, which would stay open until the pass is over.
+        self._ids.append(ids.clone())
+        self._logits.append(logits)
+
+    def gather(self, accelerator: Accelerator | None = None) -> tuple[Tensor, Tensor]:
+        """Ids int64 [N], rising, and logits float32 [N, outputs], of every real sample; whole on the main process.
+
+        Without an accelerator, those of this process.
+        """
+        parts = [self.earlier] if self.earlier is not None else []
+        if self._ids:
+            # Every process holds equally many, since batches are padded: a plain gather loses and doubles nothing.
+            ids, logits = torch.cat(self._ids), torch.cat(self._logits).float()
+            if accelerator is not None:
+                ids, logits = accelerator.gather(ids), accelerator.gather(logits)
+            parts.append((ids.cpu(), logits.cpu()))
+        if not parts:
+            return torch.empty(0, dtype=torch.int64), torch.empty(0, 0)
+        ids = torch.cat([part[0] for part in parts])
+        logits = torch.cat([part[1] for part in parts])
+        order = torch.argsort(ids, stable=True)
+        order = order[ids[order] != PADDING]
+        return ids[order], logits[order]
+
+
+def split_logits(flat: Tensor, tasks: Mapping[str, Task]) -> dict[str, Tensor]:
+    """[N, sum of outputs] -> one [N, C] a task."""
+    parts = flat.split([task.num_outputs for task in tasks.values()], dim=1)
+    return dict(zip(tasks, parts, strict=True))

@@ -29,7 +29,7 @@ from ..runs import model_folder
 from ..runs.model_folder import Finished
 from . import answers
 from .logits import predict as predict_logits
-from .predictions import split_logits
+from .logits import split_logits
 
 
 class Predictor:

@@ -12,7 +12,7 @@ from ..core.tasks import Task
 from ..data.labels.reader import Targets
 from ..objective.losses import ElementLoss
 from ..objective.objective import masked_sum
-from .predictions import split_logits
+from .logits import split_logits
 
 
 def score(

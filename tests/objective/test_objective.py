@@ -16,7 +16,7 @@ from sklearn import metrics as sk
 
 from mtl_accel.config.balancing import Balancing
 from mtl_accel.data.labels.reader import Targets
-from mtl_accel.inference.predictions import split_logits
+from mtl_accel.inference.logits import split_logits
 from mtl_accel.inference.scoring import score
 from mtl_accel.objective import balancing
 from mtl_accel.objective.balancing import BALANCERS
