@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     from .config import Config, read_config
     from .core.errors import UserError
     from .evaluation.evaluate import evaluate
-    from .experiment import Result, train
     from .exporting.export import export
     from .inference.predict import predict
     from .inference.predictor import Predictor, load
     from .report import compare, write_report
     from .sweeping.comparison import write_comparison
     from .sweeping.sweep import Sweep, sweep
+    from .training.train import Result, train
 
 _HOMES = {
     "Config": "config",
     "read_config": "config",
     "UserError": "core.errors",
-    "Result": "experiment",
-    "train": "experiment",
+    "Result": "training.train",
+    "train": "training.train",
     "Predictor": "inference.predictor",
     "load": "inference.predictor",
     "predict": "inference.predict",

@@ -14,20 +14,21 @@ from PIL import Image
 from small_run import Small, Without
 from torchvision import transforms as tv
 
-from mtl_accel import engine, models
+from mtl_accel import models
 from mtl_accel.benchmark import peers
 from mtl_accel.benchmark.peers import HuggingFace, Notebook
 from mtl_accel.benchmark.peers.data import collate, pil_transforms
 from mtl_accel.benchmark.workplace import accelerator_of, cut
-from mtl_accel.building import build
 from mtl_accel.config import Config, read_config
 from mtl_accel.config.losses import Focal
 from mtl_accel.config.sampling import RareLabels
 from mtl_accel.config.transforms import CenterCrop, Normalize, Resize
 from mtl_accel.data.labels.dataset import Labelled, read
 from mtl_accel.inference.scoring import score
-from mtl_accel.run import Run
 from mtl_accel.runs.log import RunLog
+from mtl_accel.training import engine
+from mtl_accel.training.build import build
+from mtl_accel.training.run import Run
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PLAIN = {

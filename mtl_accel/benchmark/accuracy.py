@@ -7,10 +7,10 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from .. import experiment
 from ..config import Config
 from ..core.errors import UserError
 from ..data.labels.dataset import read
+from ..training.train import train
 from . import peers
 from .workplace import accelerator_of
 
@@ -41,7 +41,7 @@ def spread(values: list[float]) -> Spread:
 def _ours(config: Config) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         config = config.model_copy(update={"run_dir": str(Path(folder) / "run")})
-        result = experiment.train(config)
+        result = train(config)
         if result.status != "finished":
             raise UserError(f"--accuracy: the run of seed {config.seed} was {result.status}; start anew")
         rows = [json.loads(line) for line in (result.run_dir / "log.jsonl").read_text().splitlines()]

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from ..batches import loaders
-from ..building import build
 from ..config import Config
 from ..data.labels.dataset import Labelled, read
-from ..run import Run
 from ..runs.log import RunLog
+from ..training.build import build
+from ..training.loaders import loaders
+from ..training.run import Run
 from .clock import Arm, interleave, median_ratio, seconds_of, together
 from .limit import Limit
 from .loop import Loop

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..data.loading.loader import Batch
 from ..data.transforms.mixing import mixed
 from ..objective.objective import Output
-from ..run import Run
+from ..training.run import Run
 from .clock import seconds_of
 
 _NUM_KEPT = 4  # steps held in memory, and run through again and again

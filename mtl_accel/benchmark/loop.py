@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .. import engine
 from ..inference.logits import Predictions
 from ..inference.scoring import score
 from ..launching.interrupts import Interrupts
-from ..run import Run
+from ..training import engine
+from ..training.run import Run
 from .clock import seconds_of
 
 

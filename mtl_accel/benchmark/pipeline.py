@@ -6,7 +6,7 @@ import itertools
 
 from ..data.loading.loader import TrainingLoader
 from ..data.transforms.mixing import mixed
-from ..run import Run
+from ..training.run import Run
 from .clock import seconds_of
 
 

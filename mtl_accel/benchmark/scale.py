@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..batches import loaders
 from ..config import Config
 from ..core.errors import UserError
 from ..data.labels.dataset import read
+from ..training.loaders import loaders
 from .fresh import in_fresh_process
 from .settings import Settings
 from .workplace import accelerator_of

@@ -6,13 +6,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from .. import engine
-from ..building import build
 from ..config import Config
 from ..data.labels.dataset import read
 from ..launching.interrupts import Interrupts
-from ..run import Run
 from ..runs.log import RunLog
+from ..training import engine
+from ..training.build import build
+from ..training.run import Run
 from .clock import synchronize
 from .memory import memory_mb
 from .workplace import accelerator_of

@@ -14,7 +14,7 @@ from mtl_accel.config.balancing import Balancing
 from mtl_accel.objective import balancing
 from mtl_accel.objective.balancing import BALANCERS, Balancer, GradientBalancer
 from mtl_accel.objective.balancing.jacobian import JacobianBalancer
-from mtl_accel.task_gradients import gramian
+from mtl_accel.training.step.task_gradients import gramian
 
 # Two tasks' gradients in conflict, and what each method makes of them: TorchJD's published example.
 JACOBIAN = torch.tensor([[-4.0, 1.0, 1.0], [6.0, 1.0, 1.0]], dtype=torch.float64)

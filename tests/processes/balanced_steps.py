@@ -12,15 +12,16 @@ from pydantic import TypeAdapter
 from safetensors.torch import save_file
 
 from mtl_accel import config as config_module
-from mtl_accel import engine, models
-from mtl_accel.building import build
+from mtl_accel import models
 from mtl_accel.config.balancing import Balancing
 from mtl_accel.data.labels.dataset import read
 from mtl_accel.launching.accelerator import set_ddp
 from mtl_accel.launching.accelerator import start as start_accelerator
 from mtl_accel.launching.interrupts import Interrupts
-from mtl_accel.run import Run
 from mtl_accel.runs.log import RunLog
+from mtl_accel.training import engine
+from mtl_accel.training.build import build
+from mtl_accel.training.run import Run
 
 
 def main(command: list[str], environment: dict[str, str], printed: Path) -> None:

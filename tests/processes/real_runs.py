@@ -182,7 +182,7 @@ def _torchrun(processes: int) -> list[str]:
 _LAUNCHERS = {"python": lambda processes: [], "accelerate": _accelerate, "torchrun": _torchrun}
 _FORKS = multiprocessing.get_context("forkserver")
 # Not small_run: before Python 3.12 the process that is forked does not know the folder of the tests.
-_FORKS.set_forkserver_preload(["mtl_accel.experiment", "mtl_accel.metrics.measuring"])
+_FORKS.set_forkserver_preload(["mtl_accel.training.train", "mtl_accel.metrics.measuring"])
 
 
 def finish(started: Processes, timeout_seconds: float = 300) -> tuple[int, str]:

@@ -22,8 +22,7 @@ from torch import Tensor, nn
 from torchvision.models import ResNet18_Weights
 
 from mtl_accel import config as config_module
-from mtl_accel import engine, models
-from mtl_accel.building import build
+from mtl_accel import models
 from mtl_accel.config import Config
 from mtl_accel.data.labels.dataset import Labelled, read
 from mtl_accel.launching.accelerator import start as start_accelerator
@@ -31,8 +30,10 @@ from mtl_accel.launching.interrupts import Interrupts
 from mtl_accel.models.base import Pair
 from mtl_accel.models.heads import Heads, linear
 from mtl_accel.objective.balancing import GradientBalancer
-from mtl_accel.run import Run
 from mtl_accel.runs.log import RunLog
+from mtl_accel.training import engine
+from mtl_accel.training.build import build
+from mtl_accel.training.run import Run
 
 
 class Smooth(Pair):

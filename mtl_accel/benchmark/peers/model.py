@@ -12,7 +12,7 @@ from ... import models
 from ...config import Config
 from ...core import rng
 from ...core.tasks import Task
-from ...optim import OPTIMIZERS, Schedule
+from ...training.optim import OPTIMIZERS, Schedule
 
 CRITERIA: dict[str, type[nn.Module]] = {
     "multiclass": nn.CrossEntropyLoss,

@@ -12,16 +12,17 @@ import real_runs as runs
 import torch
 from small_run import Small, Without
 
-from mtl_accel import debug, engine, models
+from mtl_accel import models
 from mtl_accel.benchmark.limit import Limit
 from mtl_accel.benchmark.peers import differences
 from mtl_accel.benchmark.workplace import accelerator_of
-from mtl_accel.building import build
 from mtl_accel.config import Config, read_config
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.labels.dataset import read
-from mtl_accel.run import Run
 from mtl_accel.runs.log import RunLog
+from mtl_accel.training import debug, engine
+from mtl_accel.training.build import build
+from mtl_accel.training.run import Run
 
 MIXING = [{"name": "mixup", "alpha": 0.4, "probability": 0.5}, {"name": "cutmix", "probability": 0.5}]
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision_cases import NAMES, case, per_sample_of
 
-from mtl_accel import batches
 from mtl_accel.core.errors import UserError
+from mtl_accel.training import loaders
 
 # torchvision says so of JPEG, which it still has.
 pytestmark = pytest.mark.filterwarnings("ignore:The image decoding and encoding capabilities:DeprecationWarning")
@@ -102,11 +102,11 @@ def test_no_argument_ends_in_another_error(name, arguments):
 
 def test_a_cache_on_a_gpu_gives_way_to_the_disk_and_says_why(caplog):
     done, gpu, cpu = per_sample_of({"name": "RGB"}), torch.device("cuda", 0), torch.device("cpu")
-    with caplog.at_level(logging.WARNING, logger=batches.__name__):
-        assert batches.cache_in_use("device", gpu, None) == "device"
-        assert batches.cache_in_use("device", cpu, done) == "device"
-        assert batches.cache_in_use("none", gpu, done) == "none"
+    with caplog.at_level(logging.WARNING, logger=loaders.__name__):
+        assert loaders.cache_in_use("device", gpu, None) == "device"
+        assert loaders.cache_in_use("device", cpu, done) == "device"
+        assert loaders.cache_in_use("none", gpu, done) == "none"
         assert caplog.records == []
-        assert batches.cache_in_use("device", gpu, done) == "disk"
+        assert loaders.cache_in_use("device", gpu, done) == "disk"
     (record,) = caplog.records
     assert "RGB" in record.getMessage() and "cannot read pictures from cuda:0" in record.getMessage()

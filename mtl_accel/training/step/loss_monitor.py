@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from .core.errors import UserError
+from ...core.errors import UserError
 
 _SHOWN_IDS = 8  # of the batch that is named
 

@@ -10,21 +10,21 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
-from . import debug, engine, finishing, resuming, stopping
-from .batches import check_pictures, slow_transforms
-from .building import build
-from .config import Config
-from .core import atomic_io
-from .data.labels.dataset import Labelled, read
-from .launching import agreement, allocator, ambient
-from .launching.accelerator import launched_precision, leave_at_exit
-from .launching.accelerator import start as start_accelerator
-from .launching.interrupts import EXIT_CODE as STOPPED
-from .launching.interrupts import Interrupts
+from ..config import Config
+from ..core import atomic_io
+from ..data.labels.dataset import Labelled, read
+from ..launching import agreement, allocator, ambient
+from ..launching.accelerator import launched_precision, leave_at_exit
+from ..launching.accelerator import start as start_accelerator
+from ..launching.interrupts import EXIT_CODE as STOPPED
+from ..launching.interrupts import Interrupts
+from ..runs import folder, lock
+from ..runs.checkpoint import Checkpoint
+from ..runs.log import FailureLog, RunLog
+from . import debug, early_stopping, engine, finish, resuming
+from .build import build
+from .loaders import check_pictures, slow_transforms
 from .run import Run
-from .runs import folder, lock
-from .runs.checkpoint import Checkpoint
-from .runs.log import FailureLog, RunLog
 
 
 @dataclass(frozen=True)
@@ -119,18 +119,18 @@ def _run(
         log.say(debug.summary(run, labelled))
     status = engine.train(run, interrupts)
     if status == "stopped":
-        log.say(stopping.asked(interrupts.reason, progress, goes_on=again))
+        log.say(early_stopping.asked(interrupts.reason, progress, goes_on=again))
     result = Result(Path(config.run_dir), status, progress.best_epoch, progress.best)
     run_dir, figures = result.run_dir, {}
     if status == "finished" and run.accelerator.is_main_process:
         run.after_epoch(run, True)
-        figures = {"fitted": finishing.write_model(run)}
+        figures = {"fitted": finish.write_model(run)}
         log.say(f"best epoch {progress.best_epoch}; curves: {run_dir / 'curves.png'}, model: {run_dir / 'model'}")
     if debugging:
         debug.check(run, debugging)
     log.event("end", status=status, best_epoch=progress.best_epoch, best=progress.best, **figures)
     where = {"epoch": progress.epoch, "step": progress.step, "best_epoch": progress.best_epoch}
-    message = interrupts.reason or stopping.reason(config, progress)
+    message = interrupts.reason or early_stopping.reason(config, progress)
     log.status(status, exit_code=result.exit_code, message=message, **where)
     for tracker in run.accelerator.trackers:
         tracker.finish()

@@ -8,14 +8,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from .config import Config
-from .config.differences import differences as changed_knobs
-from .core.errors import UserError
-from .core.tasks import score_of
-from .inference.logits import Predictions
+from ..config import Config
+from ..config.differences import differences as changed_knobs
+from ..core.errors import UserError
+from ..core.tasks import score_of
+from ..inference.logits import Predictions
+from ..runs.checkpoint import Checkpoint
 from .parameter_groups import parameter_groups
 from .run import Run
-from .runs.checkpoint import Checkpoint
 from .state import Progress, load_optimizer_state, optimizer_state
 
 _AS_USED = ("micro_batch_size", "mixed_precision")  # null means another value on another machine

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .config import Config
+from ..config import Config
 from .state import Progress
 
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from mtl_accel.batchnorm import RunningStatistics
 from mtl_accel.core.errors import UserError
-from mtl_accel.gradients import HalfwaySum
-from mtl_accel.watch import LossWatch, SkippedSteps
+from mtl_accel.training.step.batchnorm import RunningStatistics
+from mtl_accel.training.step.gradients import HalfwaySum
+from mtl_accel.training.step.loss_monitor import LossWatch, SkippedSteps
 
 
 def network() -> nn.Module:

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch.optim import lr_scheduler
 
-from .config.optimization import CosineAnnealingLR, OneCycleLR, Optimizer, Scheduler
-from .core.errors import UserError
+from ..config.optimization import CosineAnnealingLR, OneCycleLR, Optimizer, Scheduler
+from ..core.errors import UserError
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "Adam": torch.optim.Adam,

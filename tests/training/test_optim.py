@@ -16,8 +16,8 @@ from mtl_accel.config import Config, read_json, validate
 from mtl_accel.config.optimization import CosineAnnealingLR, OneCycleLR, Optimizer, Scheduler
 from mtl_accel.config.transforms import IMAGENET_MEAN, IMAGENET_STD
 from mtl_accel.core.errors import UserError
-from mtl_accel.optim import OPTIMIZERS, Schedule, build_optimizer
-from mtl_accel.state import load_optimizer_state, optimizer_state
+from mtl_accel.training.optim import OPTIMIZERS, Schedule, build_optimizer
+from mtl_accel.training.state import load_optimizer_state, optimizer_state
 
 EPOCHS, STEPS = 12, 4
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from optimizer_cases import optimizer_of
 
-from mtl_accel.state import load_optimizer_state, optimizer_state
+from mtl_accel.training.state import load_optimizer_state, optimizer_state
 
 OPTIMIZER_CASES = [
     ("Adam", {}),

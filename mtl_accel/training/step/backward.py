@@ -11,12 +11,12 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast
 from torch import Tensor, nn
 
-from .config import Config
-from .conflict import ConflictMeter
+from ...config import Config
+from ...objective.balancing import Balancer, GradientBalancer
+from ...objective.objective import Objective, Output
+from ...runs.log import RunLog
+from .conflict_meter import ConflictMeter
 from .gradients import HalfwaySum
-from .objective.balancing import Balancer, GradientBalancer
-from .objective.objective import Objective, Output
-from .runs.log import RunLog
 from .task_gradients import TaskGradients, gramian
 
 Forward = Callable[[int], Output]  # runs the micro-batch of that number on this process

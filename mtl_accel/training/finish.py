@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from . import metrics, persistence
-from .core.errors import UserError
-from .core.tasks import METRIC_NAMES, Task
-from .data.labels.reader import Targets
-from .inference.logits import split_logits
-from .metrics import thresholds
-from .objective.losses import resolve
+from .. import metrics
+from ..core.errors import UserError
+from ..core.tasks import METRIC_NAMES, Task
+from ..data.labels.reader import Targets
+from ..inference.logits import split_logits
+from ..metrics import thresholds
+from ..objective.losses import resolve
+from ..runs import checkpoint, model_folder
+from . import checkpointing
 from .run import Run
-from .runs import checkpoint, model_folder
 
 _F1 = [name for name in METRIC_NAMES["multilabel"] if name.startswith("f1_")]  # the others know no threshold
 
@@ -42,7 +43,7 @@ def write_model(run: Run) -> dict[str, float]:
             f"{path}: the best epoch's checkpoint ({run.progress.best_epoch}) is not in this run folder, and so no "
             "model can be written; restore it from a copy or from the run that this one went on from, then start again"
         )
-    logits, targets = persistence.best_validation(best)
+    logits, targets = checkpointing.best_validation(best)
     fitted, figures = fit(logits, targets, run.tasks, run.config.seed)
     precision, batch_size = run.accelerator.mixed_precision, run.validation_loader.batch_size
     losses = resolve(run.config.tasks, run.tasks, run.train_targets)

@@ -8,8 +8,8 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from ...models.base import Pair
 from .gradients import halfway
-from .models.base import Pair
 
 _PART = 2**20  # columns of a Gramian that are turned into float64 at once
 

@@ -10,25 +10,27 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from . import backward, freezing, models, persistence
-from .averaging import WeightAverage
-from .batches import loaders, train_transforms
-from .batchnorm import RunningStatistics
-from .config import Config
-from .core import rng
-from .data.labels.dataset import Labelled
-from .data.loading.loader import TrainingOrder
-from .data.transforms.augment import Augmentation
-from .launching.accelerator import wrap
-from .objective import balancing
-from .objective.losses import ElementLoss, losses_of
-from .objective.objective import Objective
+from .. import models
+from ..config import Config
+from ..core import rng
+from ..data.labels.dataset import Labelled
+from ..data.loading.loader import TrainingOrder
+from ..data.transforms.augment import Augmentation
+from ..launching.accelerator import wrap
+from ..objective import balancing
+from ..objective.losses import ElementLoss, losses_of
+from ..objective.objective import Objective
+from ..runs import curves
+from ..runs.log import RunLog
+from . import checkpointing, freezing
+from .ema import WeightAverage
+from .loaders import loaders, train_transforms
 from .optim import Schedule, build_optimizer
 from .parameter_groups import parameter_groups
 from .run import Run
-from .runs import curves
-from .runs.log import RunLog
-from .watch import LossWatch, SkippedSteps
+from .step import backward
+from .step.batchnorm import RunningStatistics
+from .step.loss_monitor import LossWatch, SkippedSteps
 
 _DRAWING_SHARE = 20  # of the time that curves.png took, before it is drawn again
 
@@ -86,7 +88,7 @@ def _saver(
     config: Config, labelled: Labelled, is_owner: Callable[[], bool]
 ) -> Callable[[Run, torch.Tensor | None], None]:
     root = Path(config.run_dir) / "checkpoints"
-    return functools.partial(persistence.save, root=root, fingerprint=labelled.fingerprint, is_owner=is_owner)
+    return functools.partial(checkpointing.save, root=root, fingerprint=labelled.fingerprint, is_owner=is_owner)
 
 
 def _objective(

@@ -11,8 +11,8 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from .models.base import Pair
-from .runs.log import RunLog
+from ...models.base import Pair
+from ...runs.log import RunLog
 from .task_gradients import TaskGradients, gramian
 
 

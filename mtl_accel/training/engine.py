@@ -11,19 +11,19 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from . import freezing, stopping
-from .core import rng
-from .core.tasks import score_of
-from .data.loading.loader import Batch, EvaluationLoader
-from .data.transforms.mixing import mixed
-from .inference.logits import Predictions
-from .inference.logits import predict as predict_logits
-from .inference.scoring import score
-from .launching.collectives import Mailbox, any_process
-from .launching.interrupts import Interrupts
-from .objective.objective import Output
+from ..core import rng
+from ..core.tasks import score_of
+from ..data.loading.loader import Batch, EvaluationLoader
+from ..data.transforms.mixing import mixed
+from ..inference.logits import Predictions
+from ..inference.logits import predict as predict_logits
+from ..inference.scoring import score
+from ..launching.collectives import Mailbox, any_process
+from ..launching.interrupts import Interrupts
+from ..objective.objective import Output
+from ..runs.log import log_block
+from . import early_stopping, freezing
 from .run import Run
-from .runs.log import log_block
 
 
 def train(run: Run, interrupts: Interrupts) -> str:
@@ -49,7 +49,7 @@ def train(run: Run, interrupts: Interrupts) -> str:
         run.schedule.after_epoch()
         run.backward.end_epoch()
         run.save(run, validation_logits if better else None)
-    if reason := stopping.reason(run.config, run.progress):
+    if reason := early_stopping.reason(run.config, run.progress):
         run.log.say(reason)
     return "finished"
 
@@ -58,7 +58,7 @@ def stops_early(run: Run) -> bool:
     """The main process, which alone knows the metrics, decides for all."""
     if run.config.early_stopping is None:
         return False
-    here = run.accelerator.is_main_process and stopping.reason(run.config, run.progress) is not None
+    here = run.accelerator.is_main_process and early_stopping.reason(run.config, run.progress) is not None
     return any_process(run.accelerator, here)
 
 
@@ -181,7 +181,7 @@ def finish_epoch(run: Run, train_values: dict[str, float], validation: dict[str,
     better = math.isfinite(scored) and (progress.best_score is None or scored > progress.best_score)
     if better:
         progress.best_epoch, progress.best_score, progress.best = epoch, scored, validation
-    stopping.note(progress, epoch, scored, config)
+    early_stopping.note(progress, epoch, scored, config)
     run.log.say(log_block(epoch, run.tasks, train_values, validation))
     run.log.say(f"{progress.seconds:.1f} seconds, {rate:.1f} images/s" + (", best so far" if better else ""))
     run.log.event(

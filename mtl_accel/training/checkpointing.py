@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .data.labels.reader import Targets
+from ..data.labels.reader import Targets
+from ..runs import checkpoint
+from ..runs.checkpoint import Checkpoint
 from .run import Run
-from .runs import checkpoint
-from .runs.checkpoint import Checkpoint
 from .state import Tensors, optimizer_state
 
 

@@ -13,7 +13,8 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 import mtl_accel
-from mtl_accel import engine, models
+from mtl_accel import models
+from mtl_accel.training import engine
 
 _WAITS = {"item", "cpu", "tolist", "numpy", "nonzero", "__bool__", "__float__", "__int__", "__index__", "__array__"}
 MIXING = [{"name": "mixup", "probability": 0.5}, {"name": "cutmix", "probability": 0.5}]

@@ -7,9 +7,9 @@ from typing import Any
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from .config import Config
-from .core.errors import UserError
-from .models.base import Pair
+from ..config import Config
+from ..core.errors import UserError
+from ..models.base import Pair
 
 _NEVER_DECAY = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.Embedding)
 

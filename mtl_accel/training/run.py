@@ -10,21 +10,21 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from .averaging import WeightAverage
-from .backward import Backward
-from .batchnorm import RunningStatistics
-from .config import Config
-from .core.tasks import Task
-from .data.labels.reader import Targets
-from .data.loading.loader import EvaluationLoader, TrainingLoader
-from .data.transforms.augment import Augmentation
-from .inference.logits import DTYPES, Predictions
-from .objective.losses import ElementLoss
-from .objective.objective import Objective
+from ..config import Config
+from ..core.tasks import Task
+from ..data.labels.reader import Targets
+from ..data.loading.loader import EvaluationLoader, TrainingLoader
+from ..data.transforms.augment import Augmentation
+from ..inference.logits import DTYPES, Predictions
+from ..objective.losses import ElementLoss
+from ..objective.objective import Objective
+from ..runs.log import RunLog
+from .ema import WeightAverage
 from .optim import Schedule
-from .runs.log import RunLog
 from .state import Progress
-from .watch import LossWatch, SkippedSteps
+from .step.backward import Backward
+from .step.batchnorm import RunningStatistics
+from .step.loss_monitor import LossWatch, SkippedSteps
 
 
 @dataclass

@@ -9,12 +9,12 @@ import sys
 import numpy as np
 import torch
 
-from .config import Config
-from .config.losses import CrossEntropy
-from .config.sections import TaskConfig
-from .core import rng
-from .core.errors import UserError
-from .data.labels.dataset import Labelled
+from ..config import Config
+from ..config.losses import CrossEntropy
+from ..config.sections import TaskConfig
+from ..core import rng
+from ..core.errors import UserError
+from ..data.labels.dataset import Labelled
 from .run import Run
 
 MODES = ("batches", "overfit")

@@ -7,18 +7,18 @@ import logging
 import torch
 from accelerate import Accelerator
 
-from . import models
-from .config import Config
-from .config.transforms import cached_prefix
-from .core import atomic_io
-from .core.errors import UserError
-from .data.labels.dataset import Labelled
-from .data.loading import sampler
-from .data.loading.loader import EvaluationLoader, MicroBatches, TrainingLoader, TrainingOrder
-from .data.loading.pixel_cache import open_pixels
-from .data.transforms.augment import Augmentation
-from .data.transforms.mixing import Mixing, mixing_of
-from .data.transforms.per_sample import PerSample, per_sample
+from .. import models
+from ..config import Config
+from ..config.transforms import cached_prefix
+from ..core import atomic_io
+from ..core.errors import UserError
+from ..data.labels.dataset import Labelled
+from ..data.loading import sampler
+from ..data.loading.loader import EvaluationLoader, MicroBatches, TrainingLoader, TrainingOrder
+from ..data.loading.pixel_cache import open_pixels
+from ..data.transforms.augment import Augmentation
+from ..data.transforms.mixing import Mixing, mixing_of
+from ..data.transforms.per_sample import PerSample, per_sample
 
 logger = logging.getLogger(__name__)
 

@@ -13,14 +13,15 @@ from safetensors.torch import load_file
 from small_run import Small, Without
 from torch import nn
 
-from mtl_accel import models, persistence, resuming
-from mtl_accel.averaging import WeightAverage
+from mtl_accel import models
 from mtl_accel.config import read_json, validate
-from mtl_accel.experiment import train
 from mtl_accel.runs import checkpoint
 from mtl_accel.runs.checkpoint import Checkpoint
-from mtl_accel.state import Progress
-from mtl_accel.stopping import note, reason
+from mtl_accel.training import checkpointing, resuming
+from mtl_accel.training.early_stopping import note, reason
+from mtl_accel.training.ema import WeightAverage
+from mtl_accel.training.state import Progress
+from mtl_accel.training.train import train
 
 STEPS = 5  # of an epoch of 37 images
 DECAY = 0.7
@@ -130,7 +131,7 @@ def test_validation_and_the_finished_model_have_the_averaged_weights(averaged):
     best = checkpoint.load(runs.run_dir(averaged) / "checkpoints" / checkpoint.BEST)
     assert best is not None
     assert same(load_file(runs.run_dir(averaged) / "model" / "model.safetensors"), best.tensors["ema"])
-    logits, _ = persistence.best_validation(best)
+    logits, _ = checkpointing.best_validation(best)
     row = runs.epochs(averaged)[best.state["progress"]["best_epoch"] - 1]
     assert row["validation"] == best.state["progress"]["best"] and logits.shape == (13, 6)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch.nn.parallel import DistributedDataParallel
 
-from .config import Config
-from .launching.accelerator import wrap
-from .models.base import Pair
+from ..config import Config
+from ..launching.accelerator import wrap
+from ..models.base import Pair
 from .optim import complete_momentum
 from .run import Run
 
