@@ -25,8 +25,7 @@ from ..runs.log import RunLog
 from . import checkpointing, freezing
 from .ema import WeightAverage
 from .loaders import loaders, train_transforms
-from .optim import Schedule, build_optimizer
-from .parameter_groups import parameter_groups
+from .optim import Schedule, build_optimizer, parameter_groups
 from .run import Run
 from .step import backward
 from .step.batchnorm import RunningStatistics

@@ -1,4 +1,4 @@
-"""From a run to a checkpoint: what is saved of it, and what the best epoch's holds for the end of the run."""
+"""From a run to a checkpoint and back: what must agree, and what follows the config where it was changed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
+from ..config import Config
+from ..config.differences import differences as changed_knobs
+from ..core.errors import UserError
+from ..core.tasks import score_of
 from ..data.labels.reader import Targets
+from ..inference.logits import Predictions
 from ..runs import checkpoint
 from ..runs.checkpoint import Checkpoint
+from .optim import parameter_groups
 from .run import Run
-from .state import Tensors, optimizer_state
+from .state import Progress, Tensors, load_optimizer_state, optimizer_state
 
 
 def save(run: Run, best: Tensor | None, root: Path, fingerprint: str, is_owner: Callable[[], bool]) -> None:
@@ -80,3 +87,132 @@ def best_validation(saved: Checkpoint) -> tuple[Tensor, dict[str, Targets]]:
     group = saved.tensors["validation"]
     tasks = [name.removesuffix(".mask") for name in group if name.endswith(".mask")]
     return group["logits"], {t: Targets(group[f"{t}.target"].numpy(), group[f"{t}.mask"].numpy()) for t in tasks}
+
+
+_AS_USED = ("micro_batch_size", "mixed_precision")  # null means another value on another machine
+
+
+def restore(run: Run, saved: Checkpoint, fingerprint: str, allow_changes: bool) -> list[str]:
+    """Put a run where a checkpoint left it. No random state is restored, since none is kept.
+
+    Where something has changed, the checkpoint brings what was learned and how far the run has come, and the config as
+    it is now all the rest: rates, decay and the schedule at that step.
+
+    Returns: what has changed, a line each.
+
+    Raises:
+        UserError: config or data are not those of the checkpoint, and `allow_changes` is false; or the network, the
+            optimizer or the balancing are others, and nothing of the checkpoint fits them.
+    """
+    used = {
+        "micro_batch_size": run.train_loader.order.micro_batch_size,
+        "mixed_precision": run.accelerator.mixed_precision,
+    }
+    changes = differences(saved, run.config, fingerprint, used)
+    if changes and not allow_changes:
+        raise UserError(
+            [*changes.values(), "start with --resume.allow_changes to go on all the same, or --overwrite to begin anew"]
+        )
+    if problems := _misfits(run, saved):  # without a change, too: another version of ours may have saved it
+        raise UserError([*problems, "put back what cannot change on resume, or give --overwrite to begin anew"])
+    run.progress = Progress(**saved.state["progress"])
+    _load_learned(run, saved, follows=bool(changes))
+    if changes:
+        _follow(run, changes)
+    else:
+        run.schedule.load_state_dict(saved.state["schedule"])
+    # Only on the main process: a sample that each process had brought along would be counted once for each.
+    if run.progress.step and run.accelerator.is_main_process and "seen" in saved.tensors:
+        seen = saved.tensors["seen"]
+        run.predictions = Predictions((seen["ids"], seen["logits"]))
+    return list(changes.values())
+
+
+def _load_learned(run: Run, saved: Checkpoint, follows: bool) -> None:
+    """Weights, their average, the balancer's memory and the optimizer's moments.
+
+    follows: whether the optimizer keeps the rates and knobs that the config gave it.
+    """
+    run.bare.model.load_state_dict(saved.tensors["model"])
+    run.bare.balancer.load_state_dict(saved.tensors.get("balancer", {}))
+    if run.average is not None:
+        run.average.load_state_dict(saved.tensors.get("ema", saved.tensors["model"]))
+    plain = saved.state["optimizer"]
+    if follows:
+        plain = {**plain, "param_groups": optimizer_state(run.optimizer)[1]["param_groups"]}
+    load_optimizer_state(run.optimizer, saved.tensors["optimizer"], plain)
+    if run.accelerator.scaler is not None and saved.state["scaler"]:
+        run.accelerator.scaler.load_state_dict(saved.state["scaler"])
+
+
+def _follow(run: Run, changes: Mapping[str, str]) -> None:
+    """Bring what depends on the config to the step that the run has come to."""
+    config, progress, order = run.config, run.progress, run.train_loader.order
+    if any(key in ("batch_size", "seed") or key.startswith("data.") for key in changes):
+        # Other batches would follow those that were seen: some samples would come twice and others never.
+        progress.step, progress.seconds = 0, 0.0
+    run.schedule.replay(min(progress.epoch, config.epochs), progress.step, order.num_steps)
+    if progress.best and any(key == "select_by" or key.endswith(".primary_metric") for key in changes):
+        progress.best_score = score_of(progress.best, run.tasks, config.select_by)
+        progress.improved_epoch, progress.improved_score = progress.best_epoch or 0, progress.best_score
+
+
+def _misfits(run: Run, saved: Checkpoint) -> list[str]:
+    """What the checkpoint's tensors cannot be loaded into."""
+    problems = []
+    for name, module, knobs in (
+        ("model", run.bare.model, "model and the tasks' columns"),
+        ("balancer", run.bare.balancer, "balancing"),
+    ):
+        here = {key: list(tensor.shape) for key, tensor in module.state_dict().items()}
+        there = {key: list(tensor.shape) for key, tensor in saved.tensors.get(name, {}).items()}
+        others = [key for key in sorted(here.keys() | there.keys()) if here.get(key) != there.get(key)]
+        if others:
+            shapes = f"{others[0]} is {here.get(others[0], 'not there')}, and was {there.get(others[0], 'not there')}"
+            problems.append(f"{knobs}: {len(others)} tensors differ from those in {saved.folder} ({shapes})")
+    before = _config_of(saved)
+    if not problems and (before is None or _kept_by_optimizer(run, before) != _kept_by_optimizer(run, run.config)):
+        problems.append(
+            "optimizer.name, no_decay_on_norms_and_biases, model.backbone_lr_scale, model.layer_lr_decay: the "
+            f"optimizer in {saved.folder} is another one, or groups the parameters otherwise"
+        )
+    return problems
+
+
+def _kept_by_optimizer(run: Run, config: Config) -> tuple[str, list[list[int]]]:
+    """What an optimizer's state depends on: which one it is, and the parameters of each group in order."""
+    groups = parameter_groups(run.bare, run.bare.model, config)
+    return config.optimizer.name, [[id(parameter) for parameter in group["params"]] for group in groups]
+
+
+def differences(saved: Checkpoint, config: Config, fingerprint: str, used: Mapping[str, Any]) -> dict[str, str]:
+    """What is not as it was when the checkpoint was written: a line for each key.
+
+    `used`: knobs whose null means another value on another machine or number of processes, as they are in use here.
+    """
+    typed, now = _config_of(saved), config.model_dump(mode="json", by_alias=True)
+    # A knob that is gone, or takes no such value any more, is told as a difference.
+    before_all = saved.state["config"] if typed is None else typed.model_dump(mode="json", by_alias=True)
+    changes = {
+        key: f"{key}: is {json.dumps(here)}, and was {json.dumps(before)} in {saved.folder}"
+        for key, before, here in changed_knobs(before_all, now)
+        if key not in _AS_USED
+    }
+    for key, here in used.items():
+        before_it = saved.state[key]
+        if before_it != here:
+            changes[key] = (
+                f"{key}: is {here} here, and was {before_it} in {saved.folder}; the weights depend on it: "
+                f"give --{key} {before_it}"
+            )
+    if saved.state["data_fingerprint"] != fingerprint:
+        changes["data.images"] = f"data.source: images or labels are not those that {saved.folder} was trained on"
+    return changes
+
+
+def _config_of(saved: Checkpoint) -> Config | None:
+    """The config of a checkpoint, with the defaults of knobs that came after it; None: no config of this version."""
+    try:
+        return Config.model_validate(saved.state["config"])
+    except ValidationError:
+        return None

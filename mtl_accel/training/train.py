@@ -21,7 +21,7 @@ from ..launching.interrupts import Interrupts
 from ..runs import folder, lock
 from ..runs.checkpoint import Checkpoint
 from ..runs.log import FailureLog, RunLog
-from . import debug, early_stopping, engine, finish, resuming
+from . import checkpointing, debug, early_stopping, engine, finish
 from .build import build
 from .loaders import check_pictures, slow_transforms
 from .run import Run
@@ -94,7 +94,7 @@ def _read(config: Config) -> Labelled:
 
 def _resume(run: Run, saved: Checkpoint, fingerprint: str, allow_changes: bool) -> list[str]:
     """Put the run where a checkpoint left it; the lines say what has changed since."""
-    changes = resuming.restore(run, saved, fingerprint, allow_changes)
+    changes = checkpointing.restore(run, saved, fingerprint, allow_changes)
     if run.accelerator.is_main_process:
         folder.take_best(saved, Path(run.config.run_dir))
     return changes

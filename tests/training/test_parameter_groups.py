@@ -11,8 +11,7 @@ from torch import nn
 from mtl_accel.config import Config, validate
 from mtl_accel.core.errors import UserError
 from mtl_accel.models.resnet18_linear import ResNet18Linear
-from mtl_accel.training.optim import build_optimizer
-from mtl_accel.training.parameter_groups import parameter_groups
+from mtl_accel.training.optim import build_optimizer, parameter_groups
 
 
 class Attentive(Small):

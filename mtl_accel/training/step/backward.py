@@ -16,8 +16,7 @@ from ...objective.balancing import Balancer, GradientBalancer
 from ...objective.objective import Objective, Output
 from ...runs.log import RunLog
 from .conflict_meter import ConflictMeter
-from .gradients import HalfwaySum
-from .task_gradients import TaskGradients, gramian
+from .task_gradients import HalfwaySum, TaskGradients, gramian
 
 Forward = Callable[[int], Output]  # runs the micro-batch of that number on this process
 

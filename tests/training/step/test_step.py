@@ -10,8 +10,8 @@ from torch import nn
 
 from mtl_accel.core.errors import UserError
 from mtl_accel.training.step.batchnorm import RunningStatistics
-from mtl_accel.training.step.gradients import HalfwaySum
 from mtl_accel.training.step.loss_monitor import LossWatch, SkippedSteps
+from mtl_accel.training.step.task_gradients import HalfwaySum
 
 
 def network() -> nn.Module:
