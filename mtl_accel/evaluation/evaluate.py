@@ -22,7 +22,7 @@ from ..objective.losses import build
 from ..runs.log import without_nan
 from . import bootstrap, figures, weighted
 from .decisions import CROSS_FITTED, STORED
-from .scored import Scored, of_split
+from .task_scores import Scored, of_split
 
 FITTED_ON = "validation"  # the split that a run's thresholds are fitted on
 

@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, confusion_matrix, precision
 from .. import metrics
 from ..core.tasks import METRIC_NAMES
 from .decisions import HALF, suffix
-from .scored import Scored
+from .task_scores import Scored
 
 NUM_BINS = 15
 _CURVE_POINTS = 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .decisions import suffix
-from .scored import Scored
+from .task_scores import Scored
 
 Values = dict[str, np.ndarray]
 

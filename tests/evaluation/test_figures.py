@@ -19,7 +19,7 @@ from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels.reader import Targets
 from mtl_accel.evaluation import bootstrap, figures, weighted
 from mtl_accel.evaluation.decisions import CROSS_FITTED, HALF, LARGEST, STORED
-from mtl_accel.evaluation.scored import Scored, of_split
+from mtl_accel.evaluation.task_scores import Scored, of_split
 from mtl_accel.inference.logits import split_logits
 from mtl_accel.inference.scoring import score
 from mtl_accel.objective.losses import build
