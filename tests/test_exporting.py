@@ -27,7 +27,7 @@ from mtl_accel.data.labels.dataset import read
 from mtl_accel.exporting import card, check, export, onnx_file, torch_file
 from mtl_accel.exporting.graph import Graph
 from mtl_accel.inference import predictor
-from mtl_accel.report import runs as run_records
+from mtl_accel.report.records import runs as run_records
 from mtl_accel.runs import model_folder
 from mtl_accel.runs.model_folder import Finished
 

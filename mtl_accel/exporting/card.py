@@ -14,7 +14,7 @@ from ..core import atomic_io
 from ..core.tasks import Task
 from ..data.sources.hub import is_hub_id
 from ..metrics import thresholds
-from ..report.runs import RunRecord
+from ..report.records.runs import RunRecord
 from ..runs.model_folder import Finished
 
 NAME = "README.md"

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..config import Config, run_config
 from ..core import atomic_io
 from ..core.errors import UserError
-from ..report import runs
+from ..report.records import runs
 from ..runs import model_folder
 from ..runs.model_folder import Finished
 from . import FORMATS, card, check, hub, onnx_file, torch_file

@@ -10,15 +10,17 @@ import pandas as pd
 
 from ..core.errors import UserError
 from ..runs import curves
-from . import changes, conflict_figures, figures, label_figures, leaderboard, palette, validation, weight_figures
-from .conflict_figures import Conflicts
-from .figures import Panel
-from .label_tables import label_table
-from .runs import RunRecord, shared_metrics
-from .svg import Drawing
-from .tables import Table
-from .validation import TaskFigures, Validation
-from .weight_figures import TaskWeights
+from .elements import palette
+from .elements.svg import Drawing
+from .elements.tables import Table
+from .records import changes, validation
+from .records.runs import RunRecord, shared_metrics
+from .records.validation import TaskFigures, Validation
+from .sections import conflict_figures, figures, label_figures, leaderboard, weight_figures
+from .sections.conflict_figures import Conflicts
+from .sections.figures import Panel
+from .sections.label_tables import label_table
+from .sections.weight_figures import TaskWeights
 
 _SAME = 1e-6  # a metric that is computed anew on the same machine is the same; on another the last digits differ
 _SHOWN_PROBLEMS = 3

@@ -10,14 +10,14 @@ import pandas as pd
 from ..core import atomic_io
 from ..core.csv_cells import csv_line, harmless
 from ..core.errors import UserError, require
-from . import palette
-from .conflict_figures import MOST_DOTS
 from .content import Report, RunPart, build
-from .frames import frame_of
-from .mistakes import SHOWN_OF_A_KIND
-from .runs import read
-from .tables import Cell, Row, Table, escape, markdown
-from .validation import TaskFigures
+from .elements import palette
+from .elements.tables import Cell, Row, Table, escape, markdown
+from .records.frames import frame_of
+from .records.mistakes import SHOWN_OF_A_KIND
+from .records.runs import read
+from .records.validation import TaskFigures
+from .sections.conflict_figures import MOST_DOTS
 
 _TEMPLATE = "report.html.jinja"
 _CSV = "leaderboard.csv"

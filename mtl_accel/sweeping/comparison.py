@@ -9,11 +9,11 @@ import pandas as pd
 from ..core import atomic_io
 from ..core.tasks import lower_is_better
 from ..report import summary
-from ..report.figures import title
-from ..report.frames import frame_of
-from ..report.leaderboard import leaderboard
-from ..report.runs import COMPOSITE, read
-from ..report.tables import Cell, Row, Table, figure, markdown
+from ..report.elements.tables import Cell, Row, Table, figure, markdown
+from ..report.records.frames import frame_of
+from ..report.records.runs import COMPOSITE, read
+from ..report.sections.figures import title
+from ..report.sections.leaderboard import leaderboard
 from .sharing import sharing
 from .sweep import Sweep
 from .variants import quality_metrics, variant_table

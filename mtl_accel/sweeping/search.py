@@ -14,7 +14,7 @@ from ..config.differences import differences
 from ..core import rng
 from ..core.errors import UserError, require
 from ..core.tasks import lower_is_better
-from ..report.runs import read
+from ..report.records.runs import read
 from .child import Runner
 from .plan import Member, members, option_problems
 from .space import Choices, Range

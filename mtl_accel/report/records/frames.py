@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..core.errors import UserError
+from ...core.errors import UserError
 from .changes import NAMES
 from .runs import COMPOSITE, RunRecord, read
 

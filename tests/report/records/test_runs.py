@@ -20,8 +20,11 @@ from report_folders import epochs, write
 
 import mtl_accel
 from mtl_accel.core.errors import UserError
-from mtl_accel.report import leaderboard, runs, summary, tables
-from mtl_accel.report.frames import frame_of
+from mtl_accel.report import summary
+from mtl_accel.report.elements import tables
+from mtl_accel.report.records import runs
+from mtl_accel.report.records.frames import frame_of
+from mtl_accel.report.sections import leaderboard
 
 V1 = report_folders.config("v1")
 

@@ -15,16 +15,16 @@ import datasets
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from .. import metrics
-from ..core import atomic_io
-from ..core.errors import UserError
-from ..core.tasks import Task
-from ..data.labels import evaluated
-from ..data.labels.reader import Targets
-from ..inference import predictor
-from ..metrics.thresholds import DEFAULT
-from ..runs.log import without_nan
-from ..runs.model_folder import FILES
+from ... import metrics
+from ...core import atomic_io
+from ...core.errors import UserError
+from ...core.tasks import Task
+from ...data.labels import evaluated
+from ...data.labels.reader import Targets
+from ...inference import predictor
+from ...metrics.thresholds import DEFAULT
+from ...runs.log import without_nan
+from ...runs.model_folder import FILES
 from . import mistakes
 from .mistakes import Mistake
 from .runs import RunRecord

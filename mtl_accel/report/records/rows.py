@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from ..core import atomic_io
-from ..core.errors import UserError
+from ...core import atomic_io
+from ...core.errors import UserError
 
 
 class Epoch(BaseModel):

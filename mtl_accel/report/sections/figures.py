@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..runs import curves
-from . import palette, reference, svg
-from .runs import COMPOSITE, RunRecord
-from .svg import Drawing
+from ...runs import curves
+from ..elements import palette, svg
+from ..elements.svg import Drawing
+from ..records import reference
+from ..records.runs import COMPOSITE, RunRecord
 
 INCHES = (4.5, 3.0)
 _MOST_DOTS = 30  # epochs; more of them run together

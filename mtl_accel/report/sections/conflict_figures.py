@@ -10,10 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator
 
-from . import palette, svg
+from ..elements import palette, svg
+from ..elements.tables import Cell, Row, Table, figure
+from ..records.runs import RunRecord
 from .figures import Panel, line, marked, panel
-from .runs import RunRecord
-from .tables import Cell, Row, Table, figure
 
 _MOST_PAIRS = 6  # with figures; five tasks already make ten pairs
 MOST_DOTS = 300  # of one run; more make the page heavy and tell nothing new

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from report_folders import conflict, epochs, write
 
 from mtl_accel.core.errors import UserError
-from mtl_accel.report import conflict_figures, palette, runs, weight_figures
-from mtl_accel.report.conflict_figures import Conflicts, Series
-from mtl_accel.report.runs import RunRecord
+from mtl_accel.report.elements import palette
+from mtl_accel.report.records import runs
+from mtl_accel.report.records.runs import RunRecord
+from mtl_accel.report.sections import conflict_figures, weight_figures
+from mtl_accel.report.sections.conflict_figures import Conflicts, Series
 
 V1 = report_folders.config("v1", batch_size=10, micro_batch_size=10)  # the second epoch takes 40 images: 4 steps
 TWO = epochs((0.5, 0.5), (0.5, 0.5))

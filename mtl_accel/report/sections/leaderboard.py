@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ..core.tasks import lower_is_better
-from . import reference
+from ...core.tasks import lower_is_better
+from ..elements.tables import ABSENT, Cell, Row, Table, figure
+from ..records import reference
+from ..records.frames import summary
+from ..records.runs import COMPOSITE, RunRecord
 from .figures import metrics_of, title
-from .frames import summary
-from .runs import COMPOSITE, RunRecord
-from .tables import ABSENT, Cell, Row, Table, figure
 
 
 def leaderboard(records: Sequence[RunRecord], frame: pd.DataFrame) -> Table:

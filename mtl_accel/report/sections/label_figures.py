@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from . import palette, svg
-from .svg import Drawing
-from .validation import Confusion, LabelFigures, TaskFigures
+from ..elements import palette, svg
+from ..elements.svg import Drawing
+from ..records.validation import Confusion, LabelFigures, TaskFigures
 
 MOST_RUNS = 6  # side by side; more bars of one label cannot be told apart
 MOST_LABELS = 40

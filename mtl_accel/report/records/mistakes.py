@@ -12,9 +12,9 @@ import datasets
 import numpy as np
 from pydantic import BaseModel
 
-from ..core.errors import UserError
-from ..core.tasks import Task
-from ..data.loading.decoding import decode
+from ...core.errors import UserError
+from ...core.tasks import Task
+from ...data.loading.decoding import decode
 
 SHOWN, SHOWN_OF_A_KIND = 12, 3
 _PIXELS = 128  # of a picture's longer side

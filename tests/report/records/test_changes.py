@@ -10,8 +10,8 @@ import pytest
 import report_folders
 
 from mtl_accel.config import Config, validate
-from mtl_accel.report.changes import MANNERS, NAMES, changes, environment_changes, in_short, manner_changes
-from mtl_accel.report.rows import Environment
+from mtl_accel.report.records.changes import MANNERS, NAMES, changes, environment_changes, in_short, manner_changes
+from mtl_accel.report.records.rows import Environment
 
 V1 = report_folders.config("v1")
 RESIZE, NORMALIZE = {"name": "Resize", "size": [64, 64]}, {"name": "Normalize"}

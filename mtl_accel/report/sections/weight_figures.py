@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from . import svg
+from ..elements import svg
+from ..elements.svg import Drawing
+from ..elements.tables import ABSENT, Cell, Row, Table, figure
+from ..records.runs import RunRecord
 from .figures import Panel, line, marked, panel
-from .runs import RunRecord
-from .svg import Drawing
-from .tables import ABSENT, Cell, Row, Table, figure
 
 Weights = Mapping[int, float]  # by epoch
 

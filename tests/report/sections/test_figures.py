@@ -15,11 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_folders import epochs, write
 
-from mtl_accel.report import figures, label_figures, palette, runs, svg
-from mtl_accel.report.conflict_figures import conflicts
-from mtl_accel.report.svg import Drawing
-from mtl_accel.report.validation import Confusion, LabelFigures, TaskFigures
-from mtl_accel.report.weight_figures import task_weights
+from mtl_accel.report.elements import palette, svg
+from mtl_accel.report.elements.svg import Drawing
+from mtl_accel.report.records import runs
+from mtl_accel.report.records.validation import Confusion, LabelFigures, TaskFigures
+from mtl_accel.report.sections import figures, label_figures
+from mtl_accel.report.sections.conflict_figures import conflicts
+from mtl_accel.report.sections.weight_figures import task_weights
 
 V1 = report_folders.config("v1")
 

@@ -19,7 +19,7 @@ from report_pages import CLASSES, LABELS, MESSAGE, Made
 import mtl_accel
 from mtl_accel.core.errors import UserError
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

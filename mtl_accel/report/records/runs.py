@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ..config import Config, validate
-from ..config.sections import primary_metric
-from ..core import atomic_io
-from ..core.errors import UserError
-from ..core.tasks import Task, composite, lower_is_better
+from ...config import Config, validate
+from ...config.sections import primary_metric
+from ...core import atomic_io
+from ...core.errors import UserError
+from ...core.tasks import Task, composite, lower_is_better
 from . import rows
 from .rows import Conflict, End, Environment, Epoch, Status
 

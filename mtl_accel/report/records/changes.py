@@ -7,8 +7,8 @@ from difflib import SequenceMatcher
 from operator import attrgetter
 from typing import Any
 
-from ..config import Config
-from ..config.base import Section
+from ...config import Config
+from ...config.base import Section
 from .rows import Environment
 
 # They name a run and change nothing in it.

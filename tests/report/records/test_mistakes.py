@@ -11,8 +11,9 @@ from PIL import Image
 
 from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels.reader import Targets
-from mtl_accel.report import label_figures, mistakes, validation
-from mtl_accel.report.label_tables import label_table
+from mtl_accel.report.records import mistakes, validation
+from mtl_accel.report.sections import label_figures
+from mtl_accel.report.sections.label_tables import label_table
 
 CLASS = Task("category", "multiclass", ("category",), ("shirt", "dress", "coat"), "accuracy")
 LABELS = Task("attribute", "multilabel", ("zip", "hood"), ("zip", "hood"), "f1_macro")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..metrics.thresholds import DEFAULT
-from .tables import ABSENT, Cell, Row, Table, figure
-from .validation import LabelFigures, TaskFigures
+from ...metrics.thresholds import DEFAULT
+from ..elements.tables import ABSENT, Cell, Row, Table, figure
+from ..records.validation import LabelFigures, TaskFigures
 
 _DIGITS = 3  # few images have a label
 

@@ -1,0 +1,1 @@
+"""What run folders say, run by run and side by side."""
