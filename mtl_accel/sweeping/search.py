@@ -15,8 +15,8 @@ from ..core import rng
 from ..core.errors import UserError, require
 from ..core.tasks import lower_is_better
 from ..report.records.runs import read
-from .child import Runner
 from .plan import Member, members, option_problems
+from .runner import Runner
 from .space import Choices, Range
 
 STORAGE = "optuna.db"

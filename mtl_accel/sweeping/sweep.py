@@ -13,8 +13,8 @@ from ..launching.interrupts import EXIT_CODE as STOPPED
 from ..launching.interrupts import Interrupts
 from ..runs.lock import own
 from . import space
-from .child import Outcome, Runner
 from .plan import Member, plan
+from .runner import Outcome, Runner
 from .search import Search
 
 _FAILED = 1  # exit code of a sweep in which a run has failed
