@@ -11,7 +11,7 @@ from ..config import Config
 from ..core.errors import UserError
 from ..data.labels.dataset import read
 from ..training.train import train
-from . import peers
+from .contestants import peers
 from .workplace import accelerator_of
 
 Spread = dict[str, float]  # mean and deviation

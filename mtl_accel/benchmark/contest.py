@@ -18,10 +18,10 @@ from ..training.build import build
 from ..training.loaders import loaders
 from ..training.run import Run
 from .clock import Arm, interleave, median_ratio, seconds_of, together
-from .limit import Limit
-from .loop import Loop
-from .peers import HuggingFace, Notebook, differences
-from .pipeline import Pipeline
+from .contestants.limit import Limit
+from .contestants.loop import Loop
+from .contestants.peers import HuggingFace, Notebook, differences
+from .contestants.pipeline import Pipeline
 from .settings import Settings
 from .workplace import accelerator_of, cut, whole_batches, workplace
 

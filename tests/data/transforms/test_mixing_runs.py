@@ -13,8 +13,8 @@ import torch
 from small_run import Small, Without
 
 from mtl_accel import models
-from mtl_accel.benchmark.limit import Limit
-from mtl_accel.benchmark.peers import differences
+from mtl_accel.benchmark.contestants.limit import Limit
+from mtl_accel.benchmark.contestants.peers import differences
 from mtl_accel.benchmark.workplace import accelerator_of
 from mtl_accel.config import Config, read_config
 from mtl_accel.core.errors import UserError

@@ -15,9 +15,9 @@ from small_run import Small, Without
 from torchvision import transforms as tv
 
 from mtl_accel import models
-from mtl_accel.benchmark import peers
-from mtl_accel.benchmark.peers import HuggingFace, Notebook
-from mtl_accel.benchmark.peers.data import collate, pil_transforms
+from mtl_accel.benchmark.contestants import peers
+from mtl_accel.benchmark.contestants.peers import HuggingFace, Notebook
+from mtl_accel.benchmark.contestants.peers.data import collate, pil_transforms
 from mtl_accel.benchmark.workplace import accelerator_of, cut
 from mtl_accel.config import Config, read_config
 from mtl_accel.config.losses import Focal

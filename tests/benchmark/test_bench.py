@@ -21,7 +21,7 @@ from mtl_accel import models
 from mtl_accel.benchmark import child
 from mtl_accel.benchmark.accuracy import measure_accuracy, spread
 from mtl_accel.benchmark.contest import CACHES, PEERS, PLAIN, contest
-from mtl_accel.benchmark.peers import HuggingFace
+from mtl_accel.benchmark.contestants.peers import HuggingFace
 from mtl_accel.benchmark.scale import check_scale
 from mtl_accel.benchmark.settings import SWITCHES, Settings, read_settings
 from mtl_accel.benchmark.workplace import whole_batches

@@ -12,9 +12,9 @@ from accelerate.utils import set_seed
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from ...config import Config
-from ...data.labels.dataset import Labelled
-from ...metrics import METRICS
+from ....config import Config
+from ....data.labels.dataset import Labelled
+from ....metrics import METRICS
 from .data import collate, hub_style
 from .model import ModelWithLoss, optimizer_of, schedule_of
 

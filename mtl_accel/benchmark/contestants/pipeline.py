@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 
-from ..data.loading.loader import TrainingLoader
-from ..data.transforms.mixing import mixed
-from ..training.run import Run
-from .clock import seconds_of
+from ...data.loading.loader import TrainingLoader
+from ...data.transforms.mixing import mixed
+from ...training.run import Run
+from ..clock import seconds_of
 
 
 class Pipeline:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..inference.logits import Predictions
-from ..inference.scoring import score
-from ..launching.interrupts import Interrupts
-from ..training import engine
-from ..training.run import Run
-from .clock import seconds_of
+from ...inference.logits import Predictions
+from ...inference.scoring import score
+from ...launching.interrupts import Interrupts
+from ...training import engine
+from ...training.run import Run
+from ..clock import seconds_of
 
 
 class Loop:

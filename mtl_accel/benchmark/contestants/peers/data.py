@@ -14,8 +14,8 @@ from torch.utils.data import Dataset
 from torchvision import transforms as v1
 from torchvision.transforms import v2
 
-from ...config.transforms import Transform
-from ...data.labels.dataset import Labelled
+from ....config.transforms import Transform
+from ....data.labels.dataset import Labelled
 
 Example = Mapping[str, Any]
 _ENUMS = {"interpolation": v1.InterpolationMode, "policy": v1.AutoAugmentPolicy}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from ...config import Config
-from ...config.losses import BCE, MSE, CrossEntropy
-from ...data.labels.dataset import Labelled
+from ....config import Config
+from ....config.losses import BCE, MSE, CrossEntropy
+from ....data.labels.dataset import Labelled
 from .accelerate_loop import HuggingFace
 from .notebook_loop import Notebook
 

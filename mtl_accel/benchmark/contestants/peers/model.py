@@ -8,11 +8,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ... import models
-from ...config import Config
-from ...core import rng
-from ...core.tasks import Task
-from ...training.optim import OPTIMIZERS, Schedule
+from .... import models
+from ....config import Config
+from ....core import rng
+from ....core.tasks import Task
+from ....training.optim import OPTIMIZERS, Schedule
 
 CRITERIA: dict[str, type[nn.Module]] = {
     "multiclass": nn.CrossEntropyLoss,

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..data.loading.loader import Batch
-from ..data.transforms.mixing import mixed
-from ..objective.objective import Output
-from ..training.run import Run
-from .clock import seconds_of
+from ...data.loading.loader import Batch
+from ...data.transforms.mixing import mixed
+from ...objective.objective import Output
+from ...training.run import Run
+from ..clock import seconds_of
 
 _NUM_KEPT = 4  # steps held in memory, and run through again and again
 

@@ -8,9 +8,9 @@ from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ...config import Config
-from ...core.tasks import Task
-from ...data.labels.dataset import Labelled
+from ....config import Config
+from ....core.tasks import Task
+from ....data.labels.dataset import Labelled
 from .data import NotebookData
 from .model import ModelWithLoss, optimizer_of, schedule_of
 

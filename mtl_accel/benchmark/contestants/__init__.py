@@ -1,0 +1,1 @@
+"""What is measured against one another: the limit, the data alone, our loop, the peers."""
