@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import mtl_accel
-from mtl_accel import console
+from mtl_accel.cli import console
 from mtl_accel.config import run_config
 from mtl_accel.evaluation.table import table
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import mtl_accel
-from mtl_accel import console
+from mtl_accel.cli import console
 from mtl_accel.config import run_config
 from mtl_accel.exporting import FORMATS
 

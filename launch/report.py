@@ -6,7 +6,7 @@ import argparse
 import sys
 
 import mtl_accel
-from mtl_accel.console import told
+from mtl_accel.cli.console import told
 
 
 def main(runs: list[str], output: str) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import mtl_accel
-from mtl_accel import console
+from mtl_accel.cli import console
 from mtl_accel.sweeping.arguments import arguments
 
 

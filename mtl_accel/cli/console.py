@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .config import Config, help_text, parse
-from .core.errors import EXIT_CODE, UserError
+from ..config import Config, help_text, parse
+from ..core.errors import EXIT_CODE, UserError
 
 _SECONDS_FOR_THE_FIRST = 5.0
 

@@ -1,0 +1,1 @@
+"""The commands, as launch/*.py call them."""
