@@ -25,6 +25,8 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in (*PACKAGE
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 
 MAX_LINES, MAX_FUNCTION_LINES = 250, 40  # and both are one too many
+MAX_ENTRIES = 16  # of a folder
+REGISTRIES = {ROOT / "mtl_accel" / "models"}  # one file for each member, however many there are
 VAGUE = {"util", "utils", "helper", "helpers", "common", "misc"}
 
 
@@ -50,6 +52,21 @@ def test_every_function_is_short() -> None:
     functions = nodes([*PACKAGE, *TESTS], ast.FunctionDef, ast.AsyncFunctionDef)
     lengths = {f"{place(p, f)} {f.name}": f.end_lineno - f.lineno + 1 for p, f in functions}
     assert {name: length for name, length in lengths.items() if length >= MAX_FUNCTION_LINES} == {}
+
+
+def entries(folder: Path) -> list[str]:
+    """What one sees in a folder; not what makes it a package, and not what Python leaves there."""
+    files = [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return sorted({path.relative_to(folder).parts[0] for path in files} - {"__init__.py", "py.typed"})
+
+
+def test_no_folder_holds_more_than_one_can_take_in() -> None:
+    folders = {path.parent for path in TREES}
+    folders |= {parent for folder in folders for parent in folder.parents if ROOT in parent.parents}
+    rooms = entries(ROOT / "mtl_accel")  # each has a folder in tests/, too, where its tests are found by their path
+    counts = {place(folder): len(entries(folder)) for folder in folders - REGISTRIES - {ROOT / "tests"}}
+    counts["tests, besides the rooms"] = len(set(entries(ROOT / "tests")) - set(rooms))
+    assert {name: count for name, count in counts.items() if count > MAX_ENTRIES} == {}
 
 
 def test_a_broad_except_only_passes_the_error_on() -> None:
