@@ -54,9 +54,9 @@ def _distinct(array: pa.Array) -> tuple[list[Any], np.ndarray]:
     return distinct, lookup[encoded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)]
 
 
-def is_scalar(split: datasets.Dataset, column: str) -> bool:
-    """Whether a column holds one value a row, and so can be read by its distinct values."""
-    return isinstance(split.features[column], (datasets.Value, datasets.ClassLabel))
+def _is_scalar(feature: Any) -> bool:
+    """Whether a column of this type holds one value a row, and so can be read by its distinct values."""
+    return isinstance(feature, (datasets.Value, datasets.ClassLabel))
 
 
 ZERO_ONE = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "False": 0, "True": 1, "false": 0, "true": 1}
@@ -79,14 +79,18 @@ def zero_one_columns(
     split: str, table: datasets.Dataset, names: Iterable[str]
 ) -> tuple[tuple[str, ...], list[LeftOut]]:
     """Those of the columns that hold only 0, 1 and blanks, and not blanks alone; and the others."""
-    found = {name: _left_out(split, table, name) for name in names}
+    features = table.features  # each look at which copies those of all columns
+    found = {
+        name: _left_out(split, table, name)
+        if _is_scalar(features[name])
+        else LeftOut(name, "not one value a row", False)
+        for name in names
+    }
     return tuple(name for name, other in found.items() if other is None), [o for o in found.values() if o is not None]
 
 
 def _left_out(split: str, table: datasets.Dataset, name: str) -> LeftOut | None:
     """None for a column of labels. Reads no further than the batch with the first other value."""
-    if not is_scalar(table, name):
-        return LeftOut(name, "not one value a row", False)
     num_fitting = 0
     for cells in read_column(table, name):
         fits = np.array([*(value in ZERO_ONE for value in cells.values), True])  # the last one is of blanks

@@ -48,6 +48,7 @@ class LabelReader:
         self, splits: Mapping[str, datasets.Dataset], reserved: set[str], origins: Mapping[str, RawSplit] | None = None
     ) -> None:
         self.splits = {name: splits[name] for name in _ORDER if name in splits}
+        self._names = {name: frozenset(table.column_names) for name, table in self.splits.items()}
         self.reserved, self.origins = reserved, origins or {}
         self.problems: list[str] = []
         self.notes: list[str] = []
@@ -58,7 +59,7 @@ class LabelReader:
             yield from cells.values
 
     def has(self, split: str, name: str) -> bool:
-        return name in self.splits[split].column_names
+        return name in self._names[split]
 
     def tasks(self, configs: Mapping[str, TaskConfig]) -> dict[str, Task]:
         """The tasks with their columns and classes. One whose columns are not there is a problem and left out."""

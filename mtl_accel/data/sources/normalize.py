@@ -89,7 +89,7 @@ def _ids(split: RawSplit, columns: Columns) -> pa.ChunkedArray | None:
     """The ids as text, None where the row number is the id."""
     if columns.id is None:
         return None
-    if not is_identifier(split.table, columns.id):
+    if not is_identifier(split.table.features[columns.id]):
         raise UserError(f"data.id_column: {columns.id!r} of {split.origin} holds neither text nor whole numbers")
     return column_of(split.table, columns.id).cast(pa.string())
 

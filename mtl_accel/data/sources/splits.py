@@ -82,8 +82,12 @@ def text_split(name: str, text: TextTable, bases: tuple[Path, ...]) -> RawSplit:
 
 
 def column_of(table: Dataset, name: str) -> pa.ChunkedArray:
-    """A column as it lies in the table: embedded images are not copied."""
-    return table.select_columns([name]).with_format("arrow")[:][name]
+    """A column as it lies in the table: embedded images are not copied.
+
+    Not by `select_columns`, which copies the description of every column for each one that is read.
+    """
+    column, rows = table.data.table.column(name), table._indices
+    return column if rows is None else column.take(rows.column(0))
 
 
 def ids_of(table: Dataset) -> Iterator[str]:
@@ -99,7 +103,7 @@ def choose_columns(splits: Sequence[RawSplit], image_column: str | None, id_colu
         UserError: a configured column is not there.
     """
     table, origin = splits[0].table, splits[0].origin
-    names = table.column_names
+    names, features = table.column_names, table.features  # each look at which copies those of all columns
     problems = [
         f"data.{key}: {origin} has no column {name!r}. It has: {', '.join(names)}"
         for key, name in (("image_column", image_column), ("id_column", id_column))
@@ -107,12 +111,12 @@ def choose_columns(splits: Sequence[RawSplit], image_column: str | None, id_colu
     ]
     if problems:
         raise UserError(problems)
-    pictures = [name for name in names if _holds_pictures(table.features[name])]
+    pictures = [name for name in names if _holds_pictures(features[name])]
     found = _named(IMAGE_NAMES, pictures) or (pictures or [_named(IMAGE_NAMES, names) or names[0]])[0]
     image = image_column or found
     if id_column is not None:
         return Columns(image, id_column)
-    identifiers = [name for name in names if is_identifier(table, name)]
+    identifiers = [name for name in names if is_identifier(features[name])]
     if image in identifiers:
         return Columns(image, _named(ID_NAMES, identifiers) or names[0])
     # Pictures that lie in the table itself need no id of their own: the row number serves.
@@ -141,8 +145,8 @@ def _named(wanted: Sequence[str], names: Sequence[str]) -> str | None:
     return next((by_name[name] for name in wanted if name in by_name), None)
 
 
-def is_identifier(table: Dataset, name: str) -> bool:
-    feature = table.features[name]
+def is_identifier(feature: Any) -> bool:
+    """Whether a column of this type may hold ids: whole numbers or text."""
     if not isinstance(feature, Value):
         return False
     return pa.types.is_integer(feature.pa_type) or feature.dtype in ("string", "large_string")

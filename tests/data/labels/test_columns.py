@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 
 import datasets
+import pytest
 import real_runs as runs
 from pydantic import TypeAdapter
 from sources_drawn import quiet_caches  # noqa: F401 (an autouse fixture)
 
+from mtl_accel import config as config_module
 from mtl_accel.config.sections import MultilabelConfig
+from mtl_accel.data.labels import dataset
 from mtl_accel.data.labels.reader import LabelReader
 from mtl_accel.data.sources import table_cache
 
@@ -89,3 +92,25 @@ def spoil(table: Path, row: int, column: int, value: str) -> None:
     cells[column] = value
     lines[row + 1] = ",".join(cells)
     table.write_text("\n".join(lines) + "\n")
+
+
+def copies_of_features(folder: Path, num_columns: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How often the description of all columns is copied while a folder with so many label columns is read."""
+    source = runs.write_source(folder, num_train=12, num_validation=4)
+    for table in (source / "train.csv", source / "val.csv"):
+        head, *rows = table.read_text().splitlines()
+        names = ",".join(f"label{number}" for number in range(num_columns))
+        table.write_text("\n".join([f"{head},{names}", *(row + ",1" * num_columns for row in rows)]))
+    path = runs.write_config(folder / "c.json", source)
+    count, copy = [0], datasets.Features.copy
+    with monkeypatch.context() as patch:
+        patch.setattr(datasets.Features, "copy", lambda features: count.append(1) or copy(features))
+        found = dataset.read(config_module.validate(config_module.read_json(path), str(path)))
+    assert found.tasks["attribute"].num_outputs == len(runs.LABELS) + num_columns
+    return len(count)
+
+
+def test_reading_many_label_columns_copies_the_description_of_a_table_no_more_often(tmp_path, monkeypatch):
+    """A copy takes time for each column, so that with a copy a column the start took the square of the columns."""
+    few, many = (copies_of_features(tmp_path / str(number), number, monkeypatch) for number in (2, 40))
+    assert 0 < few == many
