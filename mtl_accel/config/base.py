@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Literal, NamedTuple
+
 from pydantic import BaseModel, ConfigDict
+
+
+class Affects(NamedTuple):
+    """What a knob has an effect on, where that is not the result of a run: a mark in the annotation of its field.
+
+    "name": how the run is called. "place": where its files lie. "speed": how much of the machine it takes. "record":
+    what is written down of it.
+    """
+
+    what: Literal["name", "place", "speed", "record"]
+
+
+NAME, PLACE, SPEED, RECORD = Affects("name"), Affects("place"), Affects("speed"), Affects("record")
 
 
 class Section(BaseModel):

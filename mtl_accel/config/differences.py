@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-# What belongs to one host of a run: where its files lie there, and how much of the machine it takes.
-OF_A_HOST = frozenset(
-    {
-        "$schema",
-        "description",
-        "run_dir",
-        "cpu_threads",
-        "data.source",  # the data are compared by what is in them
-        "data.cache",
-        "data.cache_dir",
-        "data.num_workers",
-    }
-)
-# What may change between two starts of one run without changing what it computes.
-FREE = OF_A_HOST - {"data.source"} | {
-    "keep_last",
-    "log_every_steps",
-    "checkpoint_every_steps",
-    "checkpoint_every_minutes",
-    "trackers",
-}
+from pydantic import BaseModel
+
+from .base import NAME, PLACE, RECORD, SPEED, Affects
+from .root import Config
+
+
+def knobs_that_affect(*effects: Affects) -> tuple[str, ...]:
+    """The knobs with one of these marks, by their dotted paths, in the order of the file."""
+    return tuple(_marked(Config, frozenset(effects)))
+
+
+def _marked(model: type[BaseModel], effects: frozenset[Affects], path: str = "") -> Iterator[str]:
+    for key, field in model.model_fields.items():
+        here = f"{path}{field.alias or key}"
+        if effects & {mark for mark in field.metadata if isinstance(mark, Affects)}:
+            yield here
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _marked(field.annotation, effects, f"{here}.")
+
+
+def of_a_host() -> frozenset[str]:
+    """The knobs that may be others on each host of a run. The data are compared by what is in them."""
+    return frozenset({*knobs_that_affect(NAME, PLACE, SPEED), "data.source"})
 
 
 class Difference(NamedTuple):
@@ -39,8 +41,9 @@ class Difference(NamedTuple):
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
     """The knobs that decide what a run computes and are not the same in two configs, each as a dictionary of JSON."""
     old, new = flat(before), flat(now)
+    free = knobs_that_affect(NAME, PLACE, SPEED, RECORD)
     changed = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
-    return [Difference(key, old.get(key), new.get(key)) for key in changed if key not in FREE]
+    return [Difference(key, old.get(key), new.get(key)) for key in changed if key not in free]
 
 
 def flat(value: Any, path: str = "") -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from . import balancing, optimization, transforms
 from .balancing import Balancing, Fixed
-from .base import Section
+from .base import NAME, RECORD, SPEED, Section
 from .knobs import did_you_mean
 from .optimization import EarlyStopping, Optimizer, Scheduler
 from .sections import (
@@ -31,10 +31,14 @@ TaskName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
 class Config(Section):
     """Everything that decides what a run does. Two runs of one config end with the same weights."""
 
-    schema_: str | None = Field(None, alias="$schema", description="Path of schema.json, for editors.", repr=False)
-    description: str = Field("", description="What this recipe is for, its command, cost and expected score.")
+    schema_: Annotated[str | None, NAME] = Field(
+        None, alias="$schema", description="Path of schema.json, for editors.", repr=False
+    )
+    description: Annotated[str, NAME] = Field(
+        "", description="What this recipe is for, its command, cost and expected score."
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="Start of every random number of the run.")
-    run_dir: str = Field("runs/run", min_length=1, description="Folder that the run writes.")
+    run_dir: Annotated[str, NAME] = Field("runs/run", min_length=1, description="Folder that the run writes.")
     epochs: int = Field(20, gt=0, description="Passes over the training split.")
     batch_size: int = Field(64, gt=0, description="Samples of one optimizer step, over all processes.")
     micro_batch_size: int | None = Field(
@@ -49,7 +53,7 @@ class Config(Section):
     compile: bool = Field(
         False, description="torch.compile the model and its losses: a slow first step, and on GPUs faster ones after."
     )
-    cpu_threads: int | None = Field(
+    cpu_threads: Annotated[int | None, SPEED] = Field(
         None, gt=0, description="Threads of each process on a CPU; null: an equal share of the cores."
     )
     data: DataConfig = Field(DataConfig(), description="Where images and labels come from.")
@@ -77,7 +81,7 @@ class Config(Section):
     )
     early_stopping: EarlyStopping | None = Field(None, description="When to end before the last epoch; null: never.")
     balancing: Balancing = Field(Fixed(name="fixed"), description="How the tasks' losses are weighed.")
-    conflict_every_steps: int | None = Field(
+    conflict_every_steps: Annotated[int | None, RECORD] = Field(
         None, gt=0, description="Measure how the tasks' gradients conflict, every so many steps; null: never."
     )
     sync_batchnorm: bool = Field(
@@ -89,13 +93,17 @@ class Config(Section):
         "errors with a minus sign. MAE and RMSE are in the unit of their columns, and a large one outweighs every "
         'accuracy and F1: give such a task the primary_metric "r2".',
     )
-    checkpoint_every_steps: int | None = Field(
+    checkpoint_every_steps: Annotated[int | None, RECORD] = Field(
         None, gt=0, description="Also save every so many steps; null: each epoch."
     )
-    checkpoint_every_minutes: float | None = Field(None, gt=0, description="Also save every so many minutes.")
-    keep_last: int = Field(2, gt=0, description="Checkpoints kept besides the best one.")
-    log_every_steps: int = Field(10, gt=0, description="Steps between two looks at the loss.")
-    trackers: tuple[str, ...] = Field((), description="Accelerate's trackers by name: tensorboard, wandb, mlflow, ...")
+    checkpoint_every_minutes: Annotated[float | None, RECORD] = Field(
+        None, gt=0, description="Also save every so many minutes."
+    )
+    keep_last: Annotated[int, RECORD] = Field(2, gt=0, description="Checkpoints kept besides the best one.")
+    log_every_steps: Annotated[int, RECORD] = Field(10, gt=0, description="Steps between two looks at the loss.")
+    trackers: Annotated[tuple[str, ...], RECORD] = Field(
+        (), description="Accelerate's trackers by name: tensorboard, wandb, mlflow, ..."
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Config:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ..core.tasks import METRIC_NAMES, PRIMARY_METRIC
-from .base import Section
+from .base import PLACE, SPEED, Section
 from .losses import BCE, MSE, CrossEntropy, MulticlassLoss, MultilabelLoss, RegressionLoss
 from .sampling import RareLabels
 from .transforms import FixedTransform, Transform
@@ -43,13 +43,17 @@ class DataConfig(Section):
         description="Share of the training rows held out when the source has no validation split.",
     )
     max_images: int | None = Field(None, gt=0, description="Use only the first so many rows of each split.")
-    cache: Literal["disk", "device", "none"] = Field(
+    cache: Annotated[Literal["disk", "device", "none"], SPEED] = Field(
         "disk",
         description="Decoded pictures: a memory-mapped file, the accelerator's memory (RAM on CPU), or decoded anew "
         "each epoch by loader workers.",
     )
-    cache_dir: str | None = Field(None, description="Folder of cached pixels and tables; null: ~/.cache/mtl_accel.")
-    num_workers: int = Field(2, ge=0, description="Loader processes: they decode, and run per-sample transforms.")
+    cache_dir: Annotated[str | None, PLACE] = Field(
+        None, description="Folder of cached pixels and tables; null: ~/.cache/mtl_accel."
+    )
+    num_workers: Annotated[int, SPEED] = Field(
+        2, ge=0, description="Loader processes: they decode, and run per-sample transforms."
+    )
     sampler: RareLabels | None = Field(
         None, description="Which training samples an epoch has; null: each of them once, in another order each epoch."
     )

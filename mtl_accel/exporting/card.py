@@ -9,7 +9,8 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from ..config import Config
+from ..config import Config, base
+from ..config.differences import knobs_that_affect
 from ..core import atomic_io
 from ..core.tasks import Task
 from ..data.sources.hub import is_hub_id
@@ -24,7 +25,6 @@ _FILES = {
     "model.onnx": "the whole model as ONNX: `images` uint8 in, probabilities of each task out",
     "model.pt2": "the same as a program of `torch.export`, which needs torch alone",
 }
-_PLACES = ("run_dir", "$schema", "data.cache_dir")  # of the machine that trained
 
 
 def write(folder: Path, record: RunRecord, description: Finished, repo: str | None = None) -> Path:
@@ -140,10 +140,10 @@ def _by_lines(raw: dict[str, Any]) -> str:
 
 
 def _public(config: Config) -> dict[str, Any]:
-    """The config without the paths of the machine."""
+    """The config without what is of the machine that trained, or of the run's own name."""
     raw: dict[str, Any] = config.model_dump(mode="json", by_alias=True)
-    for place in _PLACES:
-        *parents, last = place.split(".")
+    for knob in knobs_that_affect(base.NAME, base.PLACE):
+        *parents, last = knob.split(".")
         branch = raw
         for parent in parents:
             branch = branch[parent]
@@ -151,5 +151,4 @@ def _public(config: Config) -> dict[str, Any]:
     raw["data"]["source"] = data_name(config)
     if raw["model"]["weights"] is not None:
         raw["model"]["weights"] = Path(raw["model"]["weights"]).name
-    del raw["description"]
     return raw

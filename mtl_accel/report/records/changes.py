@@ -8,24 +8,10 @@ from operator import attrgetter
 from typing import Any
 
 from ...config import Config
-from ...config.base import Section
+from ...config.base import NAME, PLACE, RECORD, SPEED, Section
+from ...config.differences import knobs_that_affect
 from .rows import Environment
 
-# They name a run and change nothing in it.
-NAMES = frozenset({"schema_", "description", "run_dir"})
-# How a run is carried out; what it computes stays the same.
-MANNERS = (
-    "cpu_threads",
-    "data.cache",
-    "data.cache_dir",
-    "data.num_workers",
-    "checkpoint_every_steps",
-    "checkpoint_every_minutes",
-    "keep_last",
-    "log_every_steps",
-    "conflict_every_steps",
-    "trackers",
-)
 _WORDS = {
     "batch_size": "batch size",
     "micro_batch_size": "micro-batch size",
@@ -46,19 +32,29 @@ _WORDS = {
 _AUTOMATIC = frozenset({"micro_batch_size", "mixed_precision", "cpu_threads", "data.cache_dir"})
 
 
+def names() -> tuple[str, ...]:
+    """The knobs that name a run and change nothing in it."""
+    return knobs_that_affect(NAME)
+
+
+def manners() -> tuple[str, ...]:
+    """The knobs that say how a run is carried out; what it computes stays the same."""
+    return knobs_that_affect(PLACE, SPEED, RECORD)
+
+
 def changes(before: Config, after: Config) -> list[str]:
     """One phrase a change that the figures may depend on, in the order of the config's keys."""
     return [
         phrase
-        for key in Config.model_fields
-        if key not in NAMES
+        for key, field in Config.model_fields.items()
+        if (field.alias or key) not in names()
         for phrase in _differ(key, getattr(before, key), getattr(after, key))
     ]
 
 
 def manner_changes(before: Config, after: Config) -> list[str]:
     """One phrase a change in how the run is carried out."""
-    pairs = [(path, *(attrgetter(path)(config) for config in (before, after))) for path in MANNERS]
+    pairs = [(path, *(attrgetter(path)(config) for config in (before, after))) for path in manners()]
     return [phrase for path, old, now in pairs for phrase in _phrases(path, old, now)]
 
 
@@ -85,7 +81,7 @@ def in_short(config: Config) -> list[str]:
 
 
 def _differ(path: str, before: Any, after: Any) -> list[str]:
-    if path in MANNERS:
+    if path in manners():
         return []
     if path == "data" and {before.source, after.source} != {"wardrobe"}:
         after = after.model_copy(update={"wardrobe": before.wardrobe})  # its size is one's only, or nobody's

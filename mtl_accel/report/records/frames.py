@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
@@ -11,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ...core.errors import UserError
-from .changes import NAMES
+from .changes import names
 from .runs import COMPOSITE, RunRecord, read
 
 # Columns that say what a run is; all others hold figures.
@@ -78,7 +79,8 @@ def config_names(records: Sequence[RunRecord]) -> list[str]:
 
 
 def _without_seed(record: RunRecord) -> str:
-    return record.config.model_copy(update={"seed": 0}).model_dump_json(exclude=set(NAMES))
+    knobs = record.config.model_dump(mode="json", by_alias=True) | {"seed": 0}
+    return json.dumps({key: value for key, value in knobs.items() if key not in names()})
 
 
 def _row(record: RunRecord, config: str) -> dict[str, Any]:
