@@ -1,0 +1,103 @@
+"""MkDocs hook: the reference of the knobs and of the commands, written from the code that reads them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import runpy
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))  # the tree of these pages, and not another one that happens to be installed
+
+from mtl_accel.config import Config  # noqa: E402
+from mtl_accel.config.knobs import Knob, walk  # noqa: E402
+
+COMMANDS = ("train", "evaluate", "predict", "report", "export", "sweep", "bench")
+EVERY_KNOB = "every key of the config, by its dotted path:"
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    for path, text in (("reference/knobs.md", knobs_page()), ("reference/commands.md", commands_page())):
+        files.append(File.generated(config, path, content=text))
+    # README shows the same picture, from where GitHub looks for it.
+    files.append(File.generated(config, "assets/curves.png", abs_src_path=str(ROOT / ".github" / "curves.png")))
+    return files
+
+
+def knobs_page() -> str:
+    """Every knob of a config in the order of the file, one section of the page for each key at the top."""
+    lines = [
+        "# Every knob",
+        "",
+        "A config is a JSON file. This page lists every key that it may have, with its type, its default and its",
+        "meaning, generated from the code that reads them; `python launch/train.py --help` prints the same list.",
+        "Each key can be set on the command line by its dotted path: `--epochs 2`, `--optimizer.lr 3e-4`,",
+        "`--tasks.category.weight 2`. A whole branch is given as JSON: `--optimizer '{\"name\": \"SGD\", \"lr\": 0.01}'`.",
+        "",
+        "What the file leaves out has its default, so `--tasks.attribute.loss.pos_weight balanced` sets an option of",
+        "the default loss, `bce`. Where the default is `null`, give the name too:",
+        "`--data.sampler.name rare_labels --data.sampler.power 1`.",
+        "",
+        "Unknown keys and wrong values are errors, and you see all of them at once. With `\"$schema\": \"schema.json\"`",
+        "in the file an editor completes the keys. In the list, `NAME` stands for a name that you choose, and `N` for",
+        "a place in a list.",
+        "",
+    ]
+    section = None
+    for knob in walk(Config):
+        top = knob.path.split(".")[0]
+        if top != section:
+            section = top
+            lines += ["", f"## {top} {{ #{top} }}", ""]
+        lines += _knob(knob)
+    return "\n".join(lines) + "\n"
+
+
+def _knob(knob: Knob) -> Iterator[str]:
+    if knob.default == "" and knob.type.startswith("{"):  # the choice of a branch
+        yield f"\n**`{knob.path}`** with `{knob.type}`: {_text(knob.meaning)}\n"
+        return
+    default = "" if knob.default in ("", "required") else f", default `{knob.default}`"
+    required = ", required" if knob.default == "required" else ""
+    yield f"- `{knob.path}` (`{knob.type}`{default}{required})<br>{_text(knob.meaning)}"
+
+
+def _text(words: str) -> str:
+    return " ".join(words.split()).replace("*", r"\*").replace("<", "&lt;").replace("_", r"\_")
+
+
+def commands_page() -> str:
+    lines = [
+        "# Every command",
+        "",
+        "Seven scripts in `launch/`. Each prints this text with `--help`. `train.py` and `bench.py` also take",
+        "[every knob](knobs.md) of the config; `evaluate.py`, `predict.py` and `export.py` take those of `data`, such",
+        "as `--data.source my_photos`; `sweep.py` hands every other option to its runs. How a command ends is under",
+        "[exit codes](run-folder.md#exit-codes).",
+        "",
+    ]
+    for name in COMMANDS:
+        text = help_of(name).split(EVERY_KNOB)[0].rstrip()
+        lines += [f"## {name}.py {{ #{name} }}", "", "```text", text, "```", ""]
+    return "\n".join(lines)
+
+
+def help_of(name: str) -> str:
+    """What `python launch/NAME.py --help` prints."""
+    script, printed = f"launch/{name}.py", io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", [script, "--help"]),
+        mock.patch.dict(os.environ, {"COLUMNS": "90"}),
+        contextlib.redirect_stdout(printed),
+        contextlib.suppress(SystemExit),
+    ):
+        runpy.run_path(str(ROOT / script), run_name="__main__")
+    return printed.getvalue()
