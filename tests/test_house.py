@@ -105,8 +105,8 @@ def test_nothing_is_left_for_later() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "ruff check mtl_accel launch tests",
-        "ruff format --check mtl_accel launch tests",
+        "ruff check mtl_accel launch tests docs",
+        "ruff format --check mtl_accel launch tests docs",
         "mypy",
         "lint-imports --no-cache",
     ],
@@ -150,7 +150,7 @@ def test_the_tests_import_nothing_that_the_test_extra_lacks() -> None:
     assert imported(TESTS) - set(declared) == set()
 
 
-@pytest.mark.parametrize("extra", ["", "test", "report", "balance", "export", "sweep", "timm"])
+@pytest.mark.parametrize("extra", ["", "test", "report", "balance", "export", "sweep", "timm", "docs"])
 def test_every_dependency_has_a_lower_bound_and_no_upper_one(extra: str) -> None:
     section = ("options.extras_require", extra) if extra else ("options", "install_requires")
     bounds = requirements(*section)

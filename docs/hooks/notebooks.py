@@ -52,7 +52,7 @@ def _output(output: dict[str, Any]) -> Iterator[str]:
     elif output["output_type"] == "error":
         yield _fenced(f"{output['ename']}: {output['evalue']}", "text")
     elif "image/png" in data:
-        yield f'![What the cell above drew](data:image/png;base64,{"".join(_joined(data["image/png"]).split())})'
+        yield f"![What the cell above drew](data:image/png;base64,{''.join(_joined(data['image/png']).split())})"
     elif "text/plain" in data:
         yield _fenced(_joined(data["text/plain"]), "text")
 

@@ -33,31 +33,32 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def knobs_page() -> str:
-    """Every knob of a config in the order of the file, one section of the page for each key at the top."""
+    """Every knob of a config in the order of the file: those of the run itself, then a part for each section."""
     lines = [
         "# Every knob",
         "",
         "A config is a JSON file. This page lists every key that it may have, with its type, its default and its",
         "meaning, generated from the code that reads them; `python launch/train.py --help` prints the same list.",
         "Each key can be set on the command line by its dotted path: `--epochs 2`, `--optimizer.lr 3e-4`,",
-        "`--tasks.category.weight 2`. A whole branch is given as JSON: `--optimizer '{\"name\": \"SGD\", \"lr\": 0.01}'`.",
+        '`--tasks.category.weight 2`. A whole branch is given as JSON: `--optimizer \'{"name": "SGD", "lr": 0.01}\'`.',
         "",
         "What the file leaves out has its default, so `--tasks.attribute.loss.pos_weight balanced` sets an option of",
         "the default loss, `bce`. Where the default is `null`, give the name too:",
         "`--data.sampler.name rare_labels --data.sampler.power 1`.",
         "",
-        "Unknown keys and wrong values are errors, and you see all of them at once. With `\"$schema\": \"schema.json\"`",
+        'Unknown keys and wrong values are errors, and you see all of them at once. With `"$schema": "schema.json"`',
         "in the file an editor completes the keys. In the list, `NAME` stands for a name that you choose, and `N` for",
         "a place in a list.",
         "",
     ]
-    section = None
-    for knob in walk(Config):
-        top = knob.path.split(".")[0]
-        if top != section:
-            section = top
-            lines += ["", f"## {top} {{ #{top} }}", ""]
-        lines += _knob(knob)
+    knobs = list(walk(Config))
+    tops = [knob.path.split(".")[0] for knob in knobs]
+    sections = list(dict.fromkeys(top for top in tops if tops.count(top) > 1))
+    lines += ["## The run { #run }", ""]
+    lines += [line for knob, top in zip(knobs, tops, strict=True) if top not in sections for line in _knob(knob)]
+    for section in sections:
+        lines += ["", f"## {section} {{ #{section} }}", ""]
+        lines += [line for knob, top in zip(knobs, tops, strict=True) if top == section for line in _knob(knob)]
     return "\n".join(lines) + "\n"
 
 

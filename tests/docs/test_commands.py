@@ -1,0 +1,123 @@
+"""What README and the pages tell you to type exists: scripts, configs, options, knobs, names of the package."""
+
+import ast
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import mtl_accel
+from mtl_accel.config import overrides, parse, read_config
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
+SCRIPTS = sorted(path.stem for path in ROOT.glob("launch/[a-z]*.py"))
+STANDS_FOR_ANY = {"mtl_accel/models/NAME.py", "launch/NAME.py"}
+
+
+class Command(NamedTuple):
+    page: str
+    script: str
+    before: list[str]  # environment, launcher and its options
+    options: list[str]
+
+
+def fenced(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^````?{language}\n(.*?)^````?$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[Command]:
+    found = []
+    for page in PAGES:
+        blocks = "\n".join(fenced(page, "bash")).replace("\\\n", " ").splitlines()
+        inline = re.findall(r"`([^`\n]*\blaunch/\w+\.py [^`\n]+)`", page.read_text(encoding="utf-8"))
+        for line in [*blocks, *inline]:
+            words = shlex.split(line, comments=True)
+            place = next((i for i, word in enumerate(words) if re.fullmatch(r"launch/\w+\.py", word)), None)
+            if place is not None:
+                script = words[place].removeprefix("launch/").removesuffix(".py")
+                found.append(Command(page.name, script, words[:place], words[place + 1 :]))
+    return found
+
+
+COMMANDS = commands()
+
+
+@pytest.fixture(scope="module")
+def helps() -> dict[str, str]:
+    """What each script prints with --help, in a process of its own."""
+
+    def text(script: str) -> str:
+        command = [sys.executable, f"launch/{script}.py", "--help"]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(SCRIPTS, pool.map(text, SCRIPTS), strict=True))
+
+
+def options_of(text: str) -> set[str]:
+    return set(re.findall(r"(?<![\w-])--([\w-]+)", text))
+
+
+@pytest.fixture(autouse=True)
+def at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: f"{c.page} {c.script} {' '.join(c.options)}"[:80])
+def test_a_command_is_one_that_the_script_takes(command: Command, helps: dict[str, str]) -> None:
+    assert command.script in SCRIPTS
+    for option, value in zip(command.before, command.before[1:], strict=False):
+        assert option != "--config_file" or Path(value).is_file()
+    if command.options == ["--help"]:
+        return
+    if command.script in ("train", "bench"):
+        switches = runpy.run_path(f"launch/{command.script}.py")["SWITCHES"]
+        # A config of a finished run is as good as the one that it came from.
+        given = [re.sub(r"^runs/(v\d)/config\.json$", r"configs/\1.json", word) for word in command.options]
+        parse(given, {"config": "", **switches})
+        return
+    own = options_of(helps[command.script])
+    words, knobs = list(command.options), []
+    while words:
+        word = words.pop(0)
+        if not word.startswith("--"):
+            continue
+        value = [words.pop(0)] if words and not words[0].startswith("--") else []
+        if word.removeprefix("--").split("=")[0] not in own:
+            knobs += [word, *value]
+        elif word == "--config":
+            assert Path(value[0]).is_file()
+    read_config("configs/quickstart.json", overrides(knobs))
+    assert command.script == "sweep" or all(knob.startswith("--data.") for knob in knobs if knob.startswith("--"))
+
+
+def test_there_are_commands_for_every_script() -> None:
+    assert {command.script for command in COMMANDS} == set(SCRIPTS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_python_on_a_page_parses_and_uses_names_that_the_package_has(page: Path) -> None:
+    for block in fenced(page, "python"):
+        if block.startswith("--8<--"):
+            continue
+        used = [n for n in ast.walk(ast.parse(block)) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)]
+        names = {node.attr for node in used if node.value.id == "mtl_accel"}
+        assert names - {"config"} <= set(mtl_accel.__all__)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_file_that_a_page_names_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    paths = set(re.findall(r"(?<![\w/])(?:configs|launch|mtl_accel|tests|docs)/[\w./-]*\w", text)) - STANDS_FOR_ANY
+    assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
+
+
+def test_the_readme_can_be_read_in_one_sitting() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 200
