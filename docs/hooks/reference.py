@@ -32,6 +32,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """A mean and its deviation stay on one line."""
+    return markdown.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+
+
 def knobs_page() -> str:
     """Every knob of a config in the order of the file: those of the run itself, then a part for each section."""
     lines = [
@@ -96,7 +101,7 @@ def help_of(name: str) -> str:
     script, printed = f"launch/{name}.py", io.StringIO()
     with (
         mock.patch.object(sys, "argv", [script, "--help"]),
-        mock.patch.dict(os.environ, {"COLUMNS": "90"}),
+        mock.patch.dict(os.environ, {"COLUMNS": "80"}),
         contextlib.redirect_stdout(printed),
         contextlib.suppress(SystemExit),
     ):
