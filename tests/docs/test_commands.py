@@ -35,6 +35,8 @@ def fenced(page: Path, language: str) -> list[str]:
 def commands() -> list[Command]:
     found = []
     for page in PAGES:
+        if page.name == "tutorial.md":  # test_tutorial.py types each command of it
+            continue
         blocks = "\n".join(fenced(page, "bash")).replace("\\\n", " ").splitlines()
         inline = re.findall(r"`([^`\n]*\blaunch/\w+\.py [^`\n]+)`", page.read_text(encoding="utf-8"))
         for line in [*blocks, *inline]:
