@@ -74,6 +74,12 @@ def test_a_page_that_includes_a_file_shows_it(site: Path) -> None:
     assert "ResNet18Linear" in (site / "howto/own-network/index.html").read_text(encoding="utf-8")
 
 
+def test_a_notebook_is_a_page_with_its_text_and_its_code(site: Path) -> None:
+    for path in ROOT.glob("docs/notebooks/*.ipynb"):
+        page = (site / "notebooks" / path.stem / "index.html").read_text(encoding="utf-8")
+        assert "<h1" in page and page.count('class="language-python highlight"') >= 3
+
+
 def test_the_reference_has_every_knob_every_command_and_every_public_name(site: Path) -> None:
     knobs = (site / "reference/knobs/index.html").read_text(encoding="utf-8")
     assert [knob.path for knob in walk(Config) if f"<code>{knob.path}</code>" not in knobs] == []
