@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .sweeping.sweep import Sweep, sweep
     from .training.train import Result, train
 
+# The one place of the version: setup.cfg reads this line without importing the package.
+__version__ = "0.1.0"
+
 _HOMES = {
     "Config": "config",
     "read_config": "config",
