@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from typing import Any
 
 import numpy as np
@@ -30,15 +31,18 @@ def write(graph: Graph, description: Finished) -> bytes:
             f"--format onnx: the weights take {num_bytes:,} bytes, and one ONNX file holds {_LARGEST_BYTES:,}; "
             "use --format torch"
         )
-    program = torch.onnx.export(
-        graph,
-        (example(description),),
-        dynamo=True,
-        opset_version=OPSET,
-        dynamic_shapes=DYNAMIC_SHAPES,
-        external_data=False,
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        # The exporter of torch 2.10 uses a class of its own that it warns of.
+        warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec", category=FutureWarning)
+        program = torch.onnx.export(
+            graph,
+            (example(description),),
+            dynamo=True,
+            opset_version=OPSET,
+            dynamic_shapes=DYNAMIC_SHAPES,
+            external_data=False,
+            verbose=False,
+        )
     assert program is not None
     _name(program.model.graph, list(graph.tasks))
     for node in program.model.graph:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 
 import numpy as np
 import torch
@@ -29,7 +30,10 @@ class Program:
     """A file's content at work. Only for what we wrote: a stranger's file can run code when it is loaded."""
 
     def __init__(self, content: bytes) -> None:
-        self._module = torch.export.load(io.BytesIO(content)).module()
+        with warnings.catch_warnings():
+            # torch 2.10 warns that weights which share memory with the file's bytes must not be written to.
+            warnings.filterwarnings("ignore", message="The given buffer is not writable", category=UserWarning)
+            self._module = torch.export.load(io.BytesIO(content)).module()
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> dict[str, np.ndarray]:
