@@ -30,6 +30,13 @@ class FakeHub(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: FakeHub
 
+    def do_GET(self) -> None:
+        # huggingface_hub 0.34 asks this beforehand, later ones do not.
+        if self.path == "/api/models/owner/shapes/revision/main?expand=xetEnabled":
+            self._answer({"id": "owner/shapes", "xetEnabled": False})
+        else:
+            self._answer({"error": f"unexpected: {self.path}"}, 404)
+
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
