@@ -97,6 +97,22 @@ def test_each_command_prints_what_the_page_shows_but_for_numbers_and_classes(rea
     assert missing == []
 
 
+@pytest.mark.parametrize(
+    ("on_page", "printed", "is_same"),
+    [
+        ("12.5 seconds, 40 images/s, best so far", "3 seconds, 171.25 images/s, best so far", True),
+        ("1.jpg coat ['zip', 'hood']", "1.jpg t-shirt []", True),
+        ("coat 9 0.63 [0.29, 0.90]", "coat  4  nan  [0.1, 0.2]", True),
+        ("starting: runs/first, ...", "starting: runs/first, 132 train", True),
+        ("best epoch 8; curves: a.png", "best epoch 8; curve: a.png", False),
+        ("raincoat: 4", "overcoat: 4", False),
+        ("report: report.html", "report: report.html and more", False),
+    ],
+)
+def test_what_is_shown_differs_in_numbers_brackets_and_classes_only(on_page, printed, is_same):
+    assert bool(pattern_of(on_page, CATEGORIES).fullmatch(plain(printed, CATEGORIES))) == is_same
+
+
 def test_every_file_that_the_page_names_is_there_afterwards(reader):
     suffixed = re.compile(r"[\w/]+\.(csv|json|py|html|md)|(runs|predictions)/[\w./-]+")
     names = set(filter(suffixed.fullmatch, inline_code(PAGE)))
