@@ -33,4 +33,4 @@ if __name__ == "__main__":
     )
     parser.add_argument("--output", type=Path, help="folder of evaluation-SPLIT.json; default: the run folder")
     given = parser.parse_known_args()
-    sys.exit(console.told(lambda: main(*given)))
+    sys.exit(console.run_and_report_errors(lambda: main(*given)))

@@ -33,4 +33,4 @@ if __name__ == "__main__":
     parser.add_argument("--push-to-hub", metavar="REPO", help="upload RUN/model, with the export in it, to owner/name")
     parser.add_argument("--private", action="store_true", help="if the repository is made, make it a private one")
     options, rest = parser.parse_known_args()
-    sys.exit(console.told(lambda: main(vars(options), rest)))
+    sys.exit(console.run_and_report_errors(lambda: main(vars(options), rest)))

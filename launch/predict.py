@@ -46,4 +46,4 @@ if __name__ == "__main__":
     parser.add_argument("--raw", action="store_true", help="leave cells that a spreadsheet would run as they are")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     parsed, others = parser.parse_known_args()
-    sys.exit(console.told(lambda: main(vars(parsed), others)))
+    sys.exit(console.run_and_report_errors(lambda: main(vars(parsed), others)))

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 import mtl_accel
-from mtl_accel.cli.console import told
+from mtl_accel.cli.console import run_and_report_errors
 
 
 def main(runs: list[str], output: str) -> int:
@@ -19,4 +19,4 @@ if __name__ == "__main__":
     parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a run; compared with the one before it")
     parser.add_argument("--output", default="report.html", help="page to write; tables as .md and .csv go beside it")
     options = parser.parse_args()
-    sys.exit(told(lambda: main(options.runs, options.output)))
+    sys.exit(run_and_report_errors(lambda: main(options.runs, options.output)))

@@ -36,4 +36,4 @@ if __name__ == "__main__":
     parser.add_argument("--search", metavar="JSON", help='{"optimizer.lr": {"low": 1e-5, "high": 1e-2, "log": true}}')
     parser.add_argument("--trials", type=int, metavar="N", help="of --search, by Optuna")
     options, rest = parser.parse_known_args()
-    sys.exit(console.told(lambda: main(vars(options), rest)))
+    sys.exit(console.run_and_report_errors(lambda: main(vars(options), rest)))

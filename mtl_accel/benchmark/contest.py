@@ -12,7 +12,7 @@ import torch
 from accelerate import Accelerator
 
 from ..config import Config
-from ..data.labels.dataset import Labelled, read
+from ..data.labels.dataset import LabeledDataset, read
 from ..runs.log import RunLog
 from ..training.build import build
 from ..training.loaders import loaders
@@ -51,13 +51,13 @@ def contest(config: Config, settings: Settings, only_loops: bool = False) -> dic
     return {**_described(config, run, part, settings), **_results(measured, part), "notes": notes, "seconds": measured}
 
 
-def _run(config: Config, accelerator: Accelerator, labelled: Labelled, micro_batch_size: int) -> Run:
+def _run(config: Config, accelerator: Accelerator, labelled: LabeledDataset, micro_batch_size: int) -> Run:
     log = RunLog(Path(config.run_dir), accelerator)
     return build(config, accelerator, labelled, micro_batch_size, log, lambda: True)
 
 
 def _fitting(
-    config: Config, accelerator: Accelerator, labelled: Labelled, micro_batch_size: int, seconds: float
+    config: Config, accelerator: Accelerator, labelled: LabeledDataset, micro_batch_size: int, seconds: float
 ) -> float:
     """How many images the model alone works through in some seconds."""
     few = whole_batches(config.batch_size, config.batch_size, len(labelled.splits["train"]))
@@ -71,7 +71,7 @@ def _fitting(
     return max(seconds / min(steps), _LEAST_STEPS) * config.batch_size
 
 
-def _pipelines(config: Config, run: Run, labelled: Labelled, micro_batch_size: int) -> dict[str, Arm]:
+def _pipelines(config: Config, run: Run, labelled: LabeledDataset, micro_batch_size: int) -> dict[str, Arm]:
     found: dict[str, Arm] = {}
     for cache in CACHES:
         changed = config.model_copy(update={"data": config.data.model_copy(update={"cache": cache})})
@@ -80,7 +80,9 @@ def _pipelines(config: Config, run: Run, labelled: Labelled, micro_batch_size: i
     return found
 
 
-def _peers(config: Config, run: Run, labelled: Labelled, micro_batch_size: int, num_workers: int) -> dict[str, Arm]:
+def _peers(
+    config: Config, run: Run, labelled: LabeledDataset, micro_batch_size: int, num_workers: int
+) -> dict[str, Arm]:
     device = run.accelerator.device
     names = ["huggingface"] if run.accelerator.mixed_precision == "no" else ["huggingface", PLAIN]
     peers: dict[str, HuggingFace | Notebook] = {
@@ -109,7 +111,7 @@ def _fastest_kernels() -> Iterator[None]:
         torch.backends.cudnn.deterministic = before
 
 
-def _described(config: Config, run: Run, labelled: Labelled, settings: Settings) -> dict[str, Any]:
+def _described(config: Config, run: Run, labelled: LabeledDataset, settings: Settings) -> dict[str, Any]:
     device = run.accelerator.device
     return {
         "model": config.model.name,
@@ -126,7 +128,7 @@ def _described(config: Config, run: Run, labelled: Labelled, settings: Settings)
     }
 
 
-def _results(measured: dict[str, list[float]], labelled: Labelled) -> dict[str, Any]:
+def _results(measured: dict[str, list[float]], labelled: LabeledDataset) -> dict[str, Any]:
     """Rates and whole epochs are medians over the rounds; so are the ratios, each of the two in the same round."""
     num_train, num_validation = (len(labelled.splits[split]) for split in ("train", "validation"))
     evaluation = together(measured, "ours/predict", "ours/metrics")

@@ -12,7 +12,7 @@ from accelerate import Accelerator
 
 from ..config import Config
 from ..core import atomic_io
-from ..data.labels.dataset import Labelled
+from ..data.labels.dataset import LabeledDataset
 from ..launching.accelerator import start as start_accelerator
 
 
@@ -33,7 +33,7 @@ def workplace(config: Config) -> Iterator[Config]:
         yield config.model_copy(update={"run_dir": str(run_dir), "data": data, "trackers": ()})
 
 
-def cut(labelled: Labelled, num_train: int) -> Labelled:
+def cut(labelled: LabeledDataset, num_train: int) -> LabeledDataset:
     """So many training rows, spread over the split, and as large a part of the validation rows."""
     sizes = {split: len(labelled.splits[split]) for split in ("train", "validation")}
     share = num_train / sizes["train"]

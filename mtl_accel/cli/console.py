@@ -23,10 +23,10 @@ def run_script(
     if "--help" in arguments or "-h" in arguments:
         print(help_text(f"launch/{name}", summary.strip(), switches))
         return 0
-    return told(lambda: main(*parse(arguments, switches)))
+    return run_and_report_errors(lambda: main(*parse(arguments, switches)))
 
 
-def told(main: Callable[[], int]) -> int:
+def run_and_report_errors(main: Callable[[], int]) -> int:
     """Call `main`, and turn what the user got wrong into messages and exit code 2."""
     forget_scripts()
     try:

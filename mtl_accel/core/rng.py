@@ -23,7 +23,7 @@ def _scramble(word: np.ndarray) -> np.ndarray:
     return word ^ (word >> np.uint64(31))
 
 
-def words(*key: int | np.ndarray) -> np.ndarray:
+def random_bits(*key: int | np.ndarray) -> np.ndarray:
     """64 random bits for a key. Integer arrays in the key broadcast: one number for each of their elements."""
     parts = np.broadcast_arrays(*(np.asarray(part, dtype=np.int64).astype(np.uint64) for part in key))
     word = np.full(parts[0].shape, _GOLDEN, dtype=np.uint64)
@@ -35,11 +35,11 @@ def words(*key: int | np.ndarray) -> np.ndarray:
 
 def seed_of(*key: int) -> int:
     """A seed in [0, 2**63) for torch's generators."""
-    return int(words(*key)) >> 1
+    return int(random_bits(*key)) >> 1
 
 
 def uniforms(count: int, *key: int | np.ndarray) -> np.ndarray:
     """`count` float64 numbers in [0, 1) for each element of the key: [*key shape, count]."""
     expanded = (np.asarray(part)[..., None] for part in key)
-    bits = words(*expanded, np.arange(count))
+    bits = random_bits(*expanded, np.arange(count))
     return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53

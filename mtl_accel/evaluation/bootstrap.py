@@ -20,7 +20,7 @@ def weights(num_rows: int, seed: int, resamples: int = RESAMPLES) -> Iterator[np
     step = max(_CELLS // num_rows, 1)
     for first in range(0, resamples, step):
         numbers = np.arange(first, min(first + step, resamples))[:, None]
-        drawn = rng.words(seed, rng.RESAMPLES, numbers, np.arange(num_rows)) % np.uint64(num_rows)
+        drawn = rng.random_bits(seed, rng.RESAMPLES, numbers, np.arange(num_rows)) % np.uint64(num_rows)
         places = drawn.astype(np.int64) + (numbers - first) * num_rows
         counted = np.bincount(places.ravel(), minlength=len(numbers) * num_rows)
         yield counted.reshape(len(numbers), num_rows).astype(np.float64)

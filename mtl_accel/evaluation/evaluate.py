@@ -22,7 +22,7 @@ from ..objective.losses import build
 from ..runs.log import without_nan
 from . import bootstrap, figures, weighted
 from .decisions import CROSS_FITTED, STORED
-from .task_scores import Scored, of_split
+from .task_scores import TaskPredictions, of_split
 
 FITTED_ON = "validation"  # the split that a run's thresholds are fitted on
 
@@ -81,7 +81,7 @@ def path_of(folder: Path, split: str) -> Path:
 
 
 def _figures(
-    tasks: list[Scored], metrics: Mapping[str, float], stored: Mapping[str, np.ndarray], seed: int
+    tasks: list[TaskPredictions], metrics: Mapping[str, float], stored: Mapping[str, np.ndarray], seed: int
 ) -> dict[str, Any]:
     """Metrics and each task's section, with intervals."""
     ends = bootstrap.intervals(lambda weights: _measure(tasks, weights), len(tasks[0].mask), seed)
@@ -92,7 +92,7 @@ def _figures(
     }
 
 
-def _measure(tasks: list[Scored], weights: np.ndarray) -> weighted.Values:
+def _measure(tasks: list[TaskPredictions], weights: np.ndarray) -> weighted.Values:
     values: weighted.Values = {}
     for scored in tasks:
         values |= weighted.measure(scored, weights)
@@ -100,7 +100,7 @@ def _measure(tasks: list[Scored], weights: np.ndarray) -> weighted.Values:
     return values
 
 
-def _beside(logged: Mapping[str, float], tasks: list[Scored]) -> dict[str, float]:
+def _beside(logged: Mapping[str, float], tasks: list[TaskPredictions]) -> dict[str, float]:
     """The metrics that training logs, and behind each one what it is with fitted thresholds."""
     fitted = {name: number for scored in tasks for name, number in figures.means(scored).items()}
     names = [name + suffix for name in logged for suffix in ("", f"_{CROSS_FITTED}", f"_{STORED}")]

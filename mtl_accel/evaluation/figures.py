@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, confusion_matrix, precision
 from .. import metrics
 from ..core.tasks import METRIC_NAMES
 from .decisions import HALF, suffix
-from .task_scores import Scored
+from .task_scores import TaskPredictions
 
 NUM_BINS = 15
 _CURVE_POINTS = 200
@@ -29,7 +29,7 @@ CONFIDENCE = {
 Value = dict[str, Any]  # {"value": number, "interval": [lower, upper]}
 
 
-def means(scored: Scored) -> dict[str, float]:
+def means(scored: TaskPredictions) -> dict[str, float]:
     """What fitted thresholds change, by full names: "attribute/f1_macro_cross_fitted" and so on."""
     name, kind = scored.task.name, scored.task.kind
     found: dict[str, float] = {}
@@ -39,7 +39,7 @@ def means(scored: Scored) -> dict[str, float]:
     return found
 
 
-def of_task(scored: Scored, intervals: Mapping[str, np.ndarray], stored: np.ndarray | None) -> dict[str, Any]:
+def of_task(scored: TaskPredictions, intervals: Mapping[str, np.ndarray], stored: np.ndarray | None) -> dict[str, Any]:
     """The section of a task in the evaluation, apart from its metrics.
 
     Args:
@@ -76,7 +76,7 @@ def value(number: float, interval: np.ndarray) -> Value:
     return {"value": number, "interval": interval.tolist() if np.isfinite(number) else [np.nan, np.nan]}
 
 
-def reliability(scored: Scored) -> dict[str, Any]:
+def reliability(scored: TaskPredictions) -> dict[str, Any]:
     """Whether probabilities are what they say: see `DEFINITION`."""
     if scored.task.kind == "multiclass":
         confidence = scored.scores.max(axis=1)[scored.mask]
@@ -99,7 +99,7 @@ def reliability(scored: Scored) -> dict[str, Any]:
 
 
 def _add_decision(
-    rows: list[dict[str, Any]], scored: Scored, decision: str, intervals: Mapping[str, np.ndarray]
+    rows: list[dict[str, Any]], scored: TaskPredictions, decision: str, intervals: Mapping[str, np.ndarray]
 ) -> None:
     """Precision, recall and F1 of each label in one way of deciding, and of labels the four counts."""
     name, kind = scored.task.name, scored.task.kind

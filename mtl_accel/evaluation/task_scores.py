@@ -18,7 +18,7 @@ from .decisions import CROSS_FITTED, HALF, LARGEST, STORED
 
 
 @dataclass(frozen=True)
-class Scored:
+class TaskPredictions:
     """One task of one split.
 
     Attributes:
@@ -67,7 +67,7 @@ def of_split(
     losses: Mapping[str, ElementLoss],
     stored: Mapping[str, np.ndarray],
     cross_fit_seed: int | None,
-) -> list[Scored]:
+) -> list[TaskPredictions]:
     """Every task of a split.
 
     Args:
@@ -90,7 +90,7 @@ def of_split(
             else:
                 decided[CROSS_FITTED] = thresholds.cross_fitted(scores, target, mask, cross_fit_seed)
         counts = mask.reshape(len(mask), -1).sum(axis=1)
-        found.append(Scored(task, scores, target, mask, of_rows, counts, decided))
+        found.append(TaskPredictions(task, scores, target, mask, of_rows, counts, decided))
     return found
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from .decisions import suffix
-from .task_scores import Scored
+from .task_scores import TaskPredictions
 
 Values = dict[str, np.ndarray]
 
 
-def measure(scored: Scored, weights: np.ndarray) -> Values:
+def measure(scored: TaskPredictions, weights: np.ndarray) -> Values:
     """What `mtl_accel.metrics` gives, for rows that count as often as they weigh.
 
     Args:
@@ -32,7 +32,9 @@ def measure(scored: Scored, weights: np.ndarray) -> Values:
     return values
 
 
-def _decided(scored: Scored, decision: str, positive: np.ndarray, labelled: np.ndarray, weights: np.ndarray) -> Values:
+def _decided(
+    scored: TaskPredictions, decision: str, positive: np.ndarray, labelled: np.ndarray, weights: np.ndarray
+) -> Values:
     """What depends on how scores become answers."""
     predicted = scored.predicted(decision) & labelled
     hits, guesses, truths = (weights @ part.astype(float) for part in (positive & predicted, predicted, positive))
@@ -80,7 +82,7 @@ def average_precision(
     return _ratio((rises * hits / np.maximum(seen, 1)).sum(axis=1), hits[:, -1])
 
 
-def _errors(scored: Scored, weights: np.ndarray) -> Values:
+def _errors(scored: TaskPredictions, weights: np.ndarray) -> Values:
     """mae, rmse and r2 of a regression, each the mean over its columns: [R]."""
     count = weights @ scored.mask.astype(float)
     target = np.where(scored.mask, scored.target.astype(np.float64), 0.0)

@@ -16,7 +16,7 @@ from ..core.tasks import Task
 from ..data.sources.hub import is_hub_id
 from ..metrics import thresholds
 from ..report.records.runs import RunRecord
-from ..runs.model_folder import Finished
+from ..runs.model_folder import ModelDescription
 
 NAME = "README.md"
 _FILES = {
@@ -27,7 +27,7 @@ _FILES = {
 }
 
 
-def write(folder: Path, record: RunRecord, description: Finished, repo: str | None = None) -> Path:
+def write(folder: Path, record: RunRecord, description: ModelDescription, repo: str | None = None) -> Path:
     """Write the card into a model folder. `repo` is the Hub id that it will have."""
     path = folder / NAME
     files = [name for name in _FILES if (folder / name).is_file()]
@@ -36,7 +36,7 @@ def write(folder: Path, record: RunRecord, description: Finished, repo: str | No
     return path
 
 
-def _front_matter(record: RunRecord, description: Finished) -> str:
+def _front_matter(record: RunRecord, description: ModelDescription) -> str:
     source = data_name(record.config)
     results = [
         EvalResult("image-classification", source, source, metric, value, metric_name=name, dataset_split="validation")
@@ -53,7 +53,7 @@ def _front_matter(record: RunRecord, description: Finished) -> str:
     return f"---\n{data.to_yaml()}\n---"
 
 
-def _sections(record: RunRecord, description: Finished, files: list[str], repo: str | None) -> list[str]:
+def _sections(record: RunRecord, description: ModelDescription, files: list[str], repo: str | None) -> list[str]:
     config = record.config
     backbone = f"`{description.pair}`, one backbone and a head for each of {len(description.tasks)} tasks"
     start = "random weights" if config.model.weights is None else f"the weights `{Path(config.model.weights).name}`"
@@ -101,7 +101,7 @@ def _packages(record: RunRecord) -> str:
     return " and ".join(f"{name} {known[name]}" for name in ("mtl_accel", "torch") if name in known) or "mtl_accel"
 
 
-def _task(task: Task, description: Finished) -> str:
+def _task(task: Task, description: ModelDescription) -> str:
     cuts = description.thresholds.get(task.name)
     if cuts is None:
         return f"- **{task.name}** ({task.kind}): {', '.join(map(_code, task.classes))}"
@@ -122,7 +122,7 @@ def _figures(record: RunRecord) -> dict[str, float]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _table(record: RunRecord, description: Finished) -> str:
+def _table(record: RunRecord, description: ModelDescription) -> str:
     figures = _figures(record)
     if not figures:
         return ""

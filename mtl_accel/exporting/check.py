@@ -18,7 +18,7 @@ from ..data.labels.dataset import read
 from ..data.loading.pixel_cache import DecodedPixels
 from ..data.transforms.augment import Augmentation
 from ..models.base import Pair
-from ..runs.model_folder import Finished
+from ..runs.model_folder import ModelDescription
 from .graph import picture_size
 
 NUM_PICTURES = 64
@@ -34,7 +34,7 @@ class Sample(NamedTuple):
     origin: str
 
 
-def sample(config: Config, description: Finished) -> Sample:
+def sample(config: Config, description: ModelDescription) -> Sample:
     """Validation pictures of a run's data, or drawn ones where the data are not there any more."""
     try:
         split = read(config).splits["validation"]
@@ -50,12 +50,12 @@ def sample(config: Config, description: Finished) -> Sample:
 def noise(size: tuple[int, int]) -> Tensor:
     """uint8 [64, 3, H, W]: noise, in each picture of another colour, so that a model tells them apart."""
     shape = (NUM_PICTURES, 3, *size)
-    grain = rng.words(0, np.arange(np.prod(shape))).astype(np.uint8).reshape(shape)
-    colours = rng.words(1, np.arange(NUM_PICTURES * 3)).astype(np.uint8).reshape(NUM_PICTURES, 3, 1, 1)
+    grain = rng.random_bits(0, np.arange(np.prod(shape))).astype(np.uint8).reshape(shape)
+    colours = rng.random_bits(1, np.arange(NUM_PICTURES * 3)).astype(np.uint8).reshape(NUM_PICTURES, 3, 1, 1)
     return torch.from_numpy((grain * (colours / 255)).astype(np.uint8))
 
 
-def reference(model: Pair, description: Finished, images: Tensor) -> dict[str, np.ndarray]:
+def reference(model: Pair, description: ModelDescription, images: Tensor) -> dict[str, np.ndarray]:
     """What a model on the CPU says by the code of training, in float32: {task: float64 [B, C]}."""
     with torch.no_grad():
         logits = model.to(memory_format=torch.channels_last)(Augmentation(description.transforms, seed=0)(images))

@@ -16,12 +16,12 @@ from ..core import atomic_io
 from ..core.errors import UserError
 from ..report.records import runs
 from ..runs import model_folder
-from ..runs.model_folder import Finished
+from ..runs.model_folder import ModelDescription
 from . import FORMATS, card, check, hub, onnx_file, torch_file
 from .check import Runner
 from .graph import Graph
 
-_ONE_FILE: dict[str, tuple[str, Callable[[Graph, Finished], bytes], Callable[[bytes], Runner]]] = {
+_ONE_FILE: dict[str, tuple[str, Callable[[Graph, ModelDescription], bytes], Callable[[bytes], Runner]]] = {
     "onnx": ("model.onnx", onnx_file.write, onnx_file.Session),
     "torch": ("model.pt2", torch_file.write, torch_file.Program),
 }

@@ -13,7 +13,7 @@ from torch.export import Dim
 from ..config.transforms import Normalize, cached_prefix
 from ..core.tasks import Task
 from ..models.base import Pair
-from ..runs.model_folder import Finished
+from ..runs.model_folder import ModelDescription
 
 # Not one of 1, whose sizes an exporter takes for constants.
 _TRACED_BATCH = 2
@@ -43,7 +43,7 @@ class Graph(nn.Module):
         description: the model folder's.
     """
 
-    def __init__(self, model: Pair, description: Finished) -> None:
+    def __init__(self, model: Pair, description: ModelDescription) -> None:
         super().__init__()
         (normalize,) = description.transforms[len(cached_prefix(description.transforms)) :]
         assert isinstance(normalize, Normalize), "the rule of transforms.eval: resized, cropped, normalised"
@@ -62,17 +62,17 @@ def _probabilities(task: Task, logits: Tensor) -> Tensor:
     return logits.sigmoid() if task.kind == "multilabel" else logits
 
 
-def example(description: Finished) -> Tensor:
+def example(description: ModelDescription) -> Tensor:
     """Pictures of the right shape to trace with."""
     return torch.zeros((_TRACED_BATCH, 3, *picture_size(description)), dtype=torch.uint8)
 
 
-def picture_size(description: Finished) -> tuple[int, int]:
+def picture_size(description: ModelDescription) -> tuple[int, int]:
     """(height, width) that the graph takes: what Resize and CenterCrop leave."""
     return cached_prefix(description.transforms)[-1].size
 
 
-def metadata(description: Finished) -> dict[str, Any]:
+def metadata(description: ModelDescription) -> dict[str, Any]:
     """What goes with an exported file: tasks with classes and thresholds, transforms, shapes and versions."""
     described: Mapping[str, Any] = description.describe()
     return {

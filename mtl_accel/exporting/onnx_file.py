@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from ..core.errors import UserError, require
-from ..runs.model_folder import Finished
+from ..runs.model_folder import ModelDescription
 from .graph import DYNAMIC_SHAPES, Graph, example, metadata
 
 OPSET = 18
 _LARGEST_BYTES = 2**31 - 2**20  # protobuf's limit for one file, less the graph beside the weights
 
 
-def write(graph: Graph, description: Finished) -> bytes:
+def write(graph: Graph, description: ModelDescription) -> bytes:
     """The file's content. Each value of the metadata is JSON.
 
     Raises:

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..runs.model_folder import Finished
+from ..runs.model_folder import ModelDescription
 from .graph import DYNAMIC_SHAPES, Graph, example, metadata
 
 METADATA = "metadata.json"  # name inside the file
 
 
-def write(graph: Graph, description: Finished) -> bytes:
+def write(graph: Graph, description: ModelDescription) -> bytes:
     """The file's content, with the metadata as JSON in its extra file."""
     program = torch.export.export(graph, (example(description),), dynamic_shapes=DYNAMIC_SHAPES)
     for node in program.graph.nodes:

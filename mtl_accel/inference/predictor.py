@@ -26,7 +26,7 @@ from ..data.transforms.augment import Augmentation
 from ..launching.accelerator import set_cuda
 from ..models.base import Pair
 from ..runs import model_folder
-from ..runs.model_folder import Finished
+from ..runs.model_folder import ModelDescription
 from . import answers
 from .logits import predict as predict_logits
 from .logits import split_logits
@@ -44,7 +44,7 @@ class Predictor:
     def __init__(
         self,
         model: Pair,
-        description: Finished,
+        description: ModelDescription,
         device: torch.device | str = "cpu",
         *,
         batch_size: int | None = None,

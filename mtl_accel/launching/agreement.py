@@ -19,7 +19,7 @@ from torch import Tensor
 from ..config import Config
 from ..config.differences import flat, of_a_host
 from ..core.errors import UserError
-from ..data.labels.dataset import Labelled
+from ..data.labels.dataset import LabeledDataset
 from ..data.labels.reader import Targets
 from ..data.loading.pixel_cache import Pixels
 from ..data.sources.splits import ids_of
@@ -127,7 +127,7 @@ def require_same_start(config: Config | None, ambient: Mapping[str, str]) -> Non
     )
 
 
-def require_same_data(labelled: Labelled) -> None:
+def require_same_data(labelled: LabeledDataset) -> None:
     """The tasks, and the rows of every split with their labels, in their order."""
     if _is_alone():
         return

@@ -7,7 +7,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 
-class Mailbox:
+class DelayedRead:
     """Hands out each step's values one step later, when the device has computed them anyway."""
 
     def __init__(self) -> None:

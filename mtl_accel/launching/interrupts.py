@@ -30,20 +30,20 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         # Python hands signals to the main thread only; a run in another one, as in a notebook's job, hears none.
         if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._asked) for number in _ASKS}
+            self._previous = {number: signal.signal(number, self._on_signal) for number in _ASKS}
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
-    def _asked(self, number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGINT and self.reason is not None:
             raise KeyboardInterrupt
         self.reason = signal.Signals(number).name
 
     @property
-    def asked(self) -> bool:
+    def stop_requested(self) -> bool:
         if self.reason is None and self._launcher is not None and os.getppid() != self._launcher:
             self.reason = "the launcher is gone"
         return self.reason is not None

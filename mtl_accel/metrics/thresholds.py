@@ -69,6 +69,6 @@ def _folds(scores: np.ndarray, mask: np.ndarray, seed: int) -> np.ndarray:
     rows = np.arange(num_rows)[:, None]
     fives, folds = np.empty(scores.shape, np.int64), np.empty(scores.shape, np.int64)
     np.put_along_axis(fives, np.lexsort((scores, ~mask), axis=0), rows // NUM_FOLDS, axis=0)
-    drawn = rng.words(seed, rng.FOLDS, np.arange(num_labels), rows)
+    drawn = rng.random_bits(seed, rng.FOLDS, np.arange(num_labels), rows)
     np.put_along_axis(folds, np.lexsort((drawn, fives), axis=0), rows % NUM_FOLDS, axis=0)
     return folds

@@ -113,12 +113,12 @@ def _look_into(record: RunRecord) -> tuple[Validation | None, list[str]]:
 def _differs_from_log(record: RunRecord, found: Validation) -> list[str]:
     logged = next((row.validation or {} for row in record.epochs if row.epoch == record.best_epoch), {})
     computed = {name: value for task in found.tasks for name, value in task.metrics.items()}
-    told = []
+    messages = []
     for metric in record.primary_metrics:
         now, then = computed.get(metric), logged.get(metric)
         if now is not None and then is not None and not math.isclose(now, then, rel_tol=_SAME, abs_tol=_SAME):
-            told.append(f"{curves.title(metric)} is {now:.6f} as computed here, and was {then:.6f} in the run")
-    return ["Data or machine are not those of the run:", *told] if told else []
+            messages.append(f"{curves.title(metric)} is {now:.6f} as computed here, and was {then:.6f} in the run")
+    return ["Data or machine are not those of the run:", *messages] if messages else []
 
 
 def _run_part(records: Sequence[RunRecord], number: int, found: Validation | None, problems: list[str]) -> RunPart:

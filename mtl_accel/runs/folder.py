@@ -16,7 +16,7 @@ _OURS = frozenset({_STATUS, "log.jsonl", "checkpoints"})  # not config.json: oth
 
 
 def prepare(run_dir: Path, resume: str, overwrite: bool) -> None:
-    """Empty the folder, or see that what lies in it may be gone on with. On the main process, under the lock.
+    """Empty the folder, or see that what lies in it can be resumed. On the main process, under the lock.
 
     Raises:
         UserError: the folder holds a finished run, a run that is not to be resumed, or something else.

@@ -136,7 +136,7 @@ class RunLog:
         self._drop_cut_line()
         self.status("running")
         try:
-            with failures.told_once():
+            with failures.reported_once():
                 yield
         except BaseException as error:
             if self.active:
@@ -229,7 +229,7 @@ class FailureLog:
         return self.path.read_text().partition("\n")[0]
 
     @contextmanager
-    def told_once(self) -> Iterator[None]:
+    def reported_once(self) -> Iterator[None]:
         """Lets the first failure through to be printed; ends the process in silence for one that followed."""
         try:
             yield

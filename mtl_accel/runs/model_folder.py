@@ -32,7 +32,7 @@ _LOSS: TypeAdapter[Loss] = TypeAdapter(Annotated[Loss, Field(discriminator="name
 
 
 @dataclass(frozen=True)
-class Finished:
+class ModelDescription:
     """What model/config.json says.
 
     Attributes:
@@ -98,13 +98,15 @@ def of_run(
     precision: str,
     batch_size: int,
     losses: Mapping[str, Loss],
-) -> Finished:
+) -> ModelDescription:
     """The description of a run's model."""
     model, transforms = config.model, config.transforms.eval
-    return Finished(model.name, dict(tasks), thresholds, transforms, precision, batch_size, losses, model.backbone)
+    return ModelDescription(
+        model.name, dict(tasks), thresholds, transforms, precision, batch_size, losses, model.backbone
+    )
 
 
-def read(folder: Path) -> Finished:
+def read(folder: Path) -> ModelDescription:
     """The description in a model folder.
 
     Raises:
@@ -127,12 +129,12 @@ def read(folder: Path) -> Finished:
         transforms = TypeAdapter(tuple[FixedTransform, ...]).validate_json(json.dumps(content["transforms"]))
         model, precision, batch_size = content["model"], content["precision"], content["batch_size"]
         backbone = model.get("backbone")
-        return Finished(model["name"], tasks, thresholds, transforms, precision, batch_size, losses, backbone)
+        return ModelDescription(model["name"], tasks, thresholds, transforms, precision, batch_size, losses, backbone)
     except (KeyError, TypeError, AttributeError, ValueError, ValidationError) as error:
         raise UserError(f"{path}: is no description of a model that this version can read: {error}") from error
 
 
-def load_weights(folder: Path, finished: Finished) -> Pair:
+def load_weights(folder: Path, finished: ModelDescription) -> Pair:
     """The model of a folder, on the CPU and in evaluation mode.
 
     Raises:

@@ -46,7 +46,7 @@ class Runner:
     @property
     def stopped(self) -> bool:
         """Whether this process was asked to stop, or a run was."""
-        return self.interrupts.asked or any(outcome.status == "stopped" for outcome in self.outcomes.values())
+        return self.interrupts.stop_requested or any(outcome.status == "stopped" for outcome in self.outcomes.values())
 
     def count_in(self, member: Member) -> None:
         """Count a run of an earlier start among those that have finished, if it has."""
@@ -80,20 +80,20 @@ class Runner:
         return self._outcome(member, before, code)
 
     def _wait(self, process: subprocess.Popen[bytes], member: Member, before: dict[str, Any]) -> int:
-        told = False
+        reported = False
         while True:
             with suppress(subprocess.TimeoutExpired):
                 return process.wait(_POLL_SECONDS)
-            if self.interrupts.asked and not told:
+            if self.interrupts.stop_requested and not reported:
                 _ask_to_stop(process, _status(member.folder), before)
-                told = True
+                reported = True
 
     def _outcome(self, member: Member, before: dict[str, Any], code: int) -> Outcome:
         """By status.json, since launchers turn every exit code into 1; but only if this start has written it."""
         after = _status(member.folder)
         if after != before and after.get("status") in ("finished", "stopped"):
             return Outcome(after["status"], str(after.get("message") or ""))
-        if self.interrupts.asked:
+        if self.interrupts.stop_requested:
             return Outcome("stopped", "ended before it had saved anything new")
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         if after != before and after.get("status") == "failed":

@@ -86,15 +86,15 @@ class Search:
     def _next(self, study: Any, trials: int) -> int | None:
         """The number of the trial that was left open, or of a new one; None when there are enough."""
         running = self._optuna.trial.TrialState.RUNNING
-        told = 0
+        num_reported = 0
         for trial in study.trials:
             whole = set(trial.params) == set(self.space)
             if trial.state == running and whole:
                 return int(trial.number)
             if trial.state == running:  # killed before all its values were drawn
                 study.tell(trial.number, state=self._optuna.trial.TrialState.FAIL)
-            told += whole
-        if told >= trials:
+            num_reported += whole
+        if num_reported >= trials:
             return None
         seed = rng.seed_of(self.base.seed, rng.SEARCH, len(study.trials)) % 2**32
         # A sampler keeps random state, which a restart would lose; so each trial has its own.
@@ -128,7 +128,7 @@ class Search:
                 try:
                     tried = {**first, key: value}
                     members(self.path, "", self.output, tried, self.seeds, self.overrides, self._places)
-                except UserError as error:  # noqa: PERF203 (all that is wrong is told at once)
+                except UserError as error:  # noqa: PERF203 (all that is wrong is reported at once)
                     problems += error.problems
         if problems:
             raise UserError(list(dict.fromkeys(problems)))

@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from .. import models
 from ..config import Config
 from ..core import rng
-from ..data.labels.dataset import Labelled
+from ..data.labels.dataset import LabeledDataset
 from ..data.loading.loader import TrainingOrder
 from ..data.transforms.augment import Augmentation
 from ..launching.accelerator import wrap
@@ -37,7 +37,7 @@ _DRAWING_SHARE = 20  # of the time that curves.png took, before it is drawn agai
 def build(
     config: Config,
     accelerator: Accelerator,
-    labelled: Labelled,
+    labelled: LabeledDataset,
     micro_batch_size: int,
     log: RunLog,
     is_owner: Callable[[], bool],
@@ -75,7 +75,7 @@ def build(
     )
 
 
-def _watch(labelled: Labelled, order: TrainingOrder) -> LossWatch:
+def _watch(labelled: LabeledDataset, order: TrainingOrder) -> LossWatch:
     def ids(epoch: int, step: int) -> list[str]:
         ids = order.step(epoch, step)[1]
         return labelled.ids("train", order.rows_of(ids[ids >= 0]))
@@ -84,7 +84,7 @@ def _watch(labelled: Labelled, order: TrainingOrder) -> LossWatch:
 
 
 def _saver(
-    config: Config, labelled: Labelled, is_owner: Callable[[], bool]
+    config: Config, labelled: LabeledDataset, is_owner: Callable[[], bool]
 ) -> Callable[[Run, torch.Tensor | None], None]:
     root = Path(config.run_dir) / "checkpoints"
     return functools.partial(checkpointing.save, root=root, fingerprint=labelled.fingerprint, is_owner=is_owner)
@@ -92,7 +92,7 @@ def _saver(
 
 def _objective(
     config: Config,
-    labelled: Labelled,
+    labelled: LabeledDataset,
     accelerator: Accelerator,
     losses: dict[str, ElementLoss],
     num_micro_batches: int,

@@ -69,10 +69,10 @@ def save(run: Run, best: Tensor | None, root: Path, fingerprint: str, is_owner: 
 def _trained(run: Run) -> tuple[dict[str, Tensors], dict[str, Any]]:
     """Everything that a step changes: tensors by group, and the optimizer's plain values."""
     tensors, plain = optimizer_state(run.optimizer)
-    groups = {"model": run.bare.model.state_dict(), "optimizer": tensors}
+    groups = {"model": run.unwrapped_objective.model.state_dict(), "optimizer": tensors}
     if run.average is not None:
         groups["ema"] = run.average.state_dict()
-    if remembered := run.bare.balancer.state_dict():
+    if remembered := run.unwrapped_objective.balancer.state_dict():
         groups["balancer"] = remembered
     return groups, plain
 
@@ -133,8 +133,8 @@ def _load_learned(run: Run, saved: Checkpoint, follows: bool) -> None:
 
     follows: whether the optimizer keeps the rates and knobs that the config gave it.
     """
-    run.bare.model.load_state_dict(saved.tensors["model"])
-    run.bare.balancer.load_state_dict(saved.tensors.get("balancer", {}))
+    run.unwrapped_objective.model.load_state_dict(saved.tensors["model"])
+    run.unwrapped_objective.balancer.load_state_dict(saved.tensors.get("balancer", {}))
     if run.average is not None:
         run.average.load_state_dict(saved.tensors.get("ema", saved.tensors["model"]))
     plain = saved.state["optimizer"]
@@ -161,8 +161,8 @@ def _misfits(run: Run, saved: Checkpoint) -> list[str]:
     """What the checkpoint's tensors cannot be loaded into."""
     problems = []
     for name, module, knobs in (
-        ("model", run.bare.model, "model and the tasks' columns"),
-        ("balancer", run.bare.balancer, "balancing"),
+        ("model", run.unwrapped_objective.model, "model and the tasks' columns"),
+        ("balancer", run.unwrapped_objective.balancer, "balancing"),
     ):
         here = {key: list(tensor.shape) for key, tensor in module.state_dict().items()}
         there = {key: list(tensor.shape) for key, tensor in saved.tensors.get(name, {}).items()}
@@ -181,7 +181,7 @@ def _misfits(run: Run, saved: Checkpoint) -> list[str]:
 
 def _kept_by_optimizer(run: Run, config: Config) -> tuple[str, list[list[int]]]:
     """What an optimizer's state depends on: which one it is, and the parameters of each group in order."""
-    groups = parameter_groups(run.bare, run.bare.model, config)
+    groups = parameter_groups(run.unwrapped_objective, run.unwrapped_objective.model, config)
     return config.optimizer.name, [[id(parameter) for parameter in group["params"]] for group in groups]
 
 

@@ -14,7 +14,7 @@ from ..config.losses import CrossEntropy
 from ..config.sections import TaskConfig
 from ..core import rng
 from ..core.errors import UserError
-from ..data.labels.dataset import Labelled
+from ..data.labels.dataset import LabeledDataset
 from .run import Run
 
 MODES = ("batches", "overfit")
@@ -65,11 +65,11 @@ def _without_smoothing(task: TaskConfig) -> TaskConfig:
     return task.model_copy(update={"loss": task.loss.model_copy(update={"label_smoothing": 0.0})})
 
 
-def shrink(labelled: Labelled, config: Config, mode: str) -> Labelled:
+def shrink(labelled: LabeledDataset, config: Config, mode: str) -> LabeledDataset:
     """Keep the rows of two batches of each split; of one, the same for both, when it is to be learnt."""
     size = config.batch_size * (_NUM_BATCHES if mode == "batches" else 1)
     for split in ("train", "validation"):
-        drawn = rng.words(config.seed, rng.HOLDOUT, np.arange(len(labelled.splits[split])))
+        drawn = rng.random_bits(config.seed, rng.HOLDOUT, np.arange(len(labelled.splits[split])))
         labelled = labelled.select(split, np.sort(np.argsort(drawn)[:size]))
     if mode == "overfit":
         labelled.splits["validation"] = labelled.splits["train"]
@@ -77,9 +77,9 @@ def shrink(labelled: Labelled, config: Config, mode: str) -> Labelled:
     return labelled
 
 
-def summary(run: Run, labelled: Labelled) -> str:
+def summary(run: Run, labelled: LabeledDataset) -> str:
     """Shapes, label counts and parameter counts, for the console."""
-    model = run.bare.model
+    model = run.unwrapped_objective.model
     batch = next(iter(run.validation_loader))
     images = run.eval_transforms(batch.images, batch.key.rows)
     lines = [f"images: {tuple(batch.images.shape)} {batch.images.dtype} -> {tuple(images.shape)} {images.dtype}"]

@@ -28,7 +28,7 @@ def reason(config: Config, progress: Progress) -> str | None:
     )
 
 
-def asked(by: str | None, progress: Progress, goes_on: bool) -> str:
+def stop_message(by: str | None, progress: Progress, goes_on: bool) -> str:
     """What is said of a run that was asked to stop.
 
     Args:

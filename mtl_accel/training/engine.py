@@ -18,7 +18,7 @@ from ..data.transforms.mixing import mixed
 from ..inference.logits import Predictions
 from ..inference.logits import predict as predict_logits
 from ..inference.scoring import score
-from ..launching.collectives import Mailbox, any_process
+from ..launching.collectives import DelayedRead, any_process
 from ..launching.interrupts import Interrupts
 from ..objective.objective import Output
 from ..runs.log import log_block
@@ -33,7 +33,7 @@ def train(run: Run, interrupts: Interrupts) -> str:
         UserError: a loss is no longer finite, or a checkpoint cannot be written.
     """
     while run.progress.epoch < run.config.epochs and not stops_early(run):
-        if any_process(run.accelerator, interrupts.asked) or not train_epoch(run, interrupts):
+        if any_process(run.accelerator, interrupts.stop_requested) or not train_epoch(run, interrupts):
             run.save(run, None)
             return "stopped"
         ids, logits = run.predictions.gather(run.accelerator)
@@ -41,8 +41,8 @@ def train(run: Run, interrupts: Interrupts) -> str:
         validation_logits = predict(run, run.validation_loader)
         better = False
         if run.accelerator.is_main_process:
-            seen = run.train_loader.order.targets_of(run.progress.epoch, ids.numpy(), run.train_targets)
-            train_values = score(logits, run.tasks, run.losses, seen)
+            targets = run.train_loader.order.targets_of(run.progress.epoch, ids.numpy(), run.train_targets)
+            train_values = score(logits, run.tasks, run.losses, targets)
             validation = score(validation_logits, run.tasks, run.losses, run.validation_targets)
             better = finish_epoch(run, train_values, validation)
         run.progress.epoch, run.progress.step, run.progress.seconds = run.progress.epoch + 1, 0, 0.0
@@ -66,35 +66,37 @@ def train_epoch(run: Run, interrupts: Interrupts) -> bool:
     """The steps of an epoch that are still to do. False when asked to stop before its end."""
     config, progress, epoch = run.config, run.progress, run.progress.epoch
     num_steps = run.train_loader.order.num_steps
-    mailbox, begin, before = Mailbox(), time.perf_counter(), progress.seconds
+    flag_reader, begin, before = DelayedRead(), time.perf_counter(), progress.seconds
     freezing.begin_epoch(run)
     with _bar(run, f"epoch {epoch + 1}/{config.epochs}", num_steps, progress.step) as bar:
         for step, batches, counts in run.train_loader.steps(epoch, progress.step):
-            looks = (step + 1) % config.log_every_steps == 0 or step + 1 == num_steps
+            is_log_step = (step + 1) % config.log_every_steps == 0 or step + 1 == num_steps
             # ---- one optimizer step -----------------------------------------------------------------------
             losses = forward_backward(run, epoch, step, batches, counts)
-            norm = gradient_norm(run, looks)
+            norm = gradient_norm(run, is_log_step)
             run.optimizer.step()
             run.optimizer.zero_grad(set_to_none=True)
             run.schedule.after_step()
-            losses, votes = share(run, losses, interrupts.asked)
+            losses, flags = share(run, losses, interrupts.stop_requested)
             run.backward.end_step(losses)
             if run.average is not None:  # after the running statistics are those of all processes
                 run.average.update(epoch * num_steps + step)
             # -----------------------------------------------------------------------------------------------
             progress.step, progress.seconds = step + 1, before + time.perf_counter() - begin
             run.watch.add(step, losses)
-            stop, clock = mailbox.exchange(votes) or (0.0, 0.0)
+            stop, clock = flag_reader.exchange(flags) or (0.0, 0.0)
             every = config.checkpoint_every_steps
-            saves = not stop and step + 1 < num_steps and (bool(clock) or bool(every and (step + 1) % every == 0))
-            if looks or stop or saves:
+            is_save_step = (
+                not stop and step + 1 < num_steps and (bool(clock) or bool(every and (step + 1) % every == 0))
+            )
+            if is_log_step or stop or is_save_step:
                 loss = run.watch.read(epoch, run.schedule.lr, weights_norm(run) if norm is None else norm)
                 progress.skipped_steps += run.skipped.count()
                 bar.set_postfix(loss=f"{loss:.4f}")
             bar.update()
             if stop:
                 return False
-            if saves:
+            if is_save_step:
                 run.save(run, None)
     return True
 
@@ -103,7 +105,7 @@ def forward_backward(run: Run, epoch: int, step: int, batches: list[Batch], coun
     """Gradients of one step, summed over this process's micro-batches. Returns its share of the losses: [T]."""
     labelled = torch.tensor([counts[name] for name in run.tasks], dtype=torch.float32)
     labelled = labelled.to(run.accelerator.device, non_blocking=True)
-    losses = torch.zeros_like(labelled, dtype=torch.float64)  # the order of its few terms leaves no trace
+    losses = torch.zeros_like(labelled, dtype=torch.float64)  # so that the order of summation does not matter
     run.statistics.begin_step()
     run.backward.begin_step(epoch, step)
 
@@ -123,12 +125,12 @@ def forward_backward(run: Run, epoch: int, step: int, batches: list[Batch], coun
     return losses
 
 
-def gradient_norm(run: Run, looks: bool) -> Tensor | None:
+def gradient_norm(run: Run, is_log_step: bool) -> Tensor | None:
     """The norm before clipping; computed where it is needed: for clipping, and when the interval ends."""
     parameters = run.objective.parameters()
     if run.config.gradient_clip_norm is not None:
         norm = run.accelerator.clip_grad_norm_(parameters, run.config.gradient_clip_norm)
-    elif looks:
+    elif is_log_step:
         norm = torch.nn.utils.get_total_norm(p.grad for p in parameters if p.grad is not None)
     else:
         return None
@@ -141,19 +143,19 @@ def weights_norm(run: Run) -> Tensor:
     return torch.nn.utils.get_total_norm(parameter.detach() for parameter in run.objective.parameters())
 
 
-def share(run: Run, losses: Tensor, asked: bool) -> tuple[Tensor, Tensor]:
-    """One small sum over the processes: losses [T], votes [2] (stop; time to save), running statistics."""
+def share(run: Run, losses: Tensor, stop_requested: bool) -> tuple[Tensor, Tensor]:
+    """One small sum over the processes: losses [T], flags [2] (stop; time to save), running statistics."""
     minutes = run.config.checkpoint_every_minutes
     clock = time.monotonic() - run.last_save > 60 * (minutes or math.inf)
     if clock:  # the vote is counted a step later, and must not be cast twice
         run.last_save = time.monotonic()
-    votes = torch.tensor([float(asked), float(clock and run.accelerator.is_main_process)])
-    parts = [losses, votes.to(losses, non_blocking=True), run.statistics.sum()]
+    flags = torch.tensor([float(stop_requested), float(clock and run.accelerator.is_main_process)])
+    parts = [losses, flags.to(losses, non_blocking=True), run.statistics.sum()]
     sizes = [part.numel() for part in parts]
     summed = run.accelerator.reduce(torch.cat([part.to(losses) for part in parts]), reduction="sum")
-    losses, votes, statistics = summed.split(sizes)
+    losses, flags, statistics = summed.split(sizes)
     run.statistics.end_step(statistics)
-    return losses, votes
+    return losses, flags
 
 
 def predict(run: Run, loader: EvaluationLoader) -> Tensor:
@@ -164,9 +166,11 @@ def predict(run: Run, loader: EvaluationLoader) -> Tensor:
     run.objective.eval()
     averaged = contextlib.nullcontext() if run.average is None else run.average.applied()
     with averaged, _bar(run, "evaluating", len(loader), 0) as bar:
-        seen = _ticking(bar, loader)
+        batches = _ticking(bar, loader)
         device, precision = run.accelerator.device, run.accelerator.mixed_precision
-        predictions = predict_logits(run.bare.model, seen, run.eval_transforms, run.tasks, device, precision)
+        predictions = predict_logits(
+            run.unwrapped_objective.model, batches, run.eval_transforms, run.tasks, device, precision
+        )
     ids, flat = predictions.gather(run.accelerator)
     if run.accelerator.is_main_process:
         assert torch.equal(ids, torch.arange(loader.num_samples)), "a sample was lost or doubled"
@@ -177,11 +181,11 @@ def finish_epoch(run: Run, train_values: dict[str, float], validation: dict[str,
     """Log an epoch and see whether it is the best so far; the earlier of two equal ones stays the best."""
     config, progress, epoch = run.config, run.progress, run.progress.epoch + 1
     rate = run.train_loader.order.num_samples / max(progress.seconds, 1e-9)
-    scored = score_of(validation, run.tasks, config.select_by)
-    better = math.isfinite(scored) and (progress.best_score is None or scored > progress.best_score)
+    selection_score = score_of(validation, run.tasks, config.select_by)
+    better = math.isfinite(selection_score) and (progress.best_score is None or selection_score > progress.best_score)
     if better:
-        progress.best_epoch, progress.best_score, progress.best = epoch, scored, validation
-    early_stopping.note(progress, epoch, scored, config)
+        progress.best_epoch, progress.best_score, progress.best = epoch, selection_score, validation
+    early_stopping.note(progress, epoch, selection_score, config)
     run.log.say(log_block(epoch, run.tasks, train_values, validation))
     run.log.say(f"{progress.seconds:.1f} seconds, {rate:.1f} images/s" + (", best so far" if better else ""))
     run.log.event(

@@ -24,7 +24,7 @@ def begin_epoch(run: Run) -> None:
     nothing is dropped out. Its parameters have no gradient, so that no optimizer moves them, decays them or keeps
     state for them.
     """
-    backbone = run.bare.model.backbone
+    backbone = run.unwrapped_objective.model.backbone
     frozen = run.progress.epoch < run.config.model.freeze_backbone_epochs
     if run.config.model.freeze_backbone_epochs and not frozen:
         _unfreeze(run)
@@ -36,9 +36,9 @@ def begin_epoch(run: Run) -> None:
 
 def _unfreeze(run: Run) -> None:
     """DDP knows the parameters that had gradients when it was made, and so has to be made anew."""
-    if all(parameter.requires_grad for parameter in run.bare.model.backbone.parameters()):
+    if all(parameter.requires_grad for parameter in run.unwrapped_objective.model.backbone.parameters()):
         return
-    run.bare.model.backbone.requires_grad_(True)
+    run.unwrapped_objective.model.backbone.requires_grad_(True)
     if isinstance(run.objective, DistributedDataParallel):
         run.objective = run.accelerator.unwrap_model(run.objective, keep_fp32_wrapper=False)
         run.accelerator.free_memory()  # lets go of the old wrapper, whose hooks would stay on the heads

@@ -12,7 +12,7 @@ from ..config import Config
 from ..config.transforms import cached_prefix
 from ..core import atomic_io
 from ..core.errors import UserError
-from ..data.labels.dataset import Labelled
+from ..data.labels.dataset import LabeledDataset
 from ..data.loading import sampler
 from ..data.loading.loader import EvaluationLoader, MicroBatches, TrainingLoader, TrainingOrder
 from ..data.loading.pixel_cache import open_pixels
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def loaders(
-    config: Config, accelerator: Accelerator, labelled: Labelled, micro_batch_size: int
+    config: Config, accelerator: Accelerator, labelled: LabeledDataset, micro_batch_size: int
 ) -> tuple[TrainingLoader, EvaluationLoader]:
     """The loaders of training and validation, their pictures cached as the config asks.
 
@@ -91,7 +91,7 @@ def cache_in_use(cache: str, device: torch.device, before: PerSample | None) -> 
 def _micro_batches(
     split: str,
     config: Config,
-    labelled: Labelled,
+    labelled: LabeledDataset,
     accelerator: Accelerator,
     before: PerSample | None,
     mixing: Mixing | None,

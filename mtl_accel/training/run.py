@@ -57,11 +57,11 @@ class Run:
     last_save: float = field(default_factory=time.monotonic)
 
     @property
-    def bare(self) -> Objective:
+    def unwrapped_objective(self) -> Objective:
         """The Objective without Accelerate's wrapping."""
         return self.accelerator.unwrap_model(self.objective)
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the images that the model reads: autocast's, which would cast them first thing."""
+        """Dtype of the model's inputs: autocast's compute dtype, so that autocast need not cast."""
         return DTYPES[self.accelerator.mixed_precision]

@@ -12,7 +12,7 @@ from accelerate import Accelerator
 
 from ..config import Config
 from ..core import atomic_io
-from ..data.labels.dataset import Labelled, read
+from ..data.labels.dataset import LabeledDataset, read
 from ..launching import agreement, allocator, ambient
 from ..launching.accelerator import launched_precision, leave_at_exit
 from ..launching.accelerator import start as start_accelerator
@@ -87,7 +87,7 @@ def _prepare(accelerator: Accelerator, run_dir: Path, resume: str, overwrite: bo
         FailureLog(run_dir, accelerator.process_index).clear()
 
 
-def _read(config: Config) -> Labelled:
+def _read(config: Config) -> LabeledDataset:
     check_pictures(config)
     return read(config)
 
@@ -101,7 +101,12 @@ def _resume(run: Run, saved: Checkpoint, fingerprint: str, allow_changes: bool) 
 
 
 def _run(
-    run: Run, labelled: Labelled, interrupts: Interrupts, debugging: str | None, changes: list[str] | None, again: bool
+    run: Run,
+    labelled: LabeledDataset,
+    interrupts: Interrupts,
+    debugging: str | None,
+    changes: list[str] | None,
+    again: bool,
 ) -> Result:
     """The run itself.
 
@@ -119,7 +124,7 @@ def _run(
         log.say(debug.summary(run, labelled))
     status = engine.train(run, interrupts)
     if status == "stopped":
-        log.say(early_stopping.asked(interrupts.reason, progress, goes_on=again))
+        log.say(early_stopping.stop_message(interrupts.reason, progress, goes_on=again))
     result = Result(Path(config.run_dir), status, progress.best_epoch, progress.best)
     run_dir, figures = result.run_dir, {}
     if status == "finished" and run.accelerator.is_main_process:
@@ -160,7 +165,7 @@ def _ambient(run: Run) -> list[str]:
     return lines
 
 
-def _banner(run: Run, labelled: Labelled, resumed: bool) -> str:
+def _banner(run: Run, labelled: LabeledDataset, resumed: bool) -> str:
     config, accelerator, order = run.config, run.accelerator, run.train_loader.order
     sizes = ", ".join(f"{len(split)} {name}" for name, split in labelled.splits.items())
     start = f"resuming at epoch {run.progress.epoch + 1}, step {run.progress.step + 1}" if resumed else "starting"

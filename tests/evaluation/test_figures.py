@@ -19,7 +19,7 @@ from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels.reader import Targets
 from mtl_accel.evaluation import bootstrap, figures, weighted
 from mtl_accel.evaluation.decisions import CROSS_FITTED, HALF, LARGEST, STORED
-from mtl_accel.evaluation.task_scores import Scored, of_split
+from mtl_accel.evaluation.task_scores import TaskPredictions, of_split
 from mtl_accel.inference.logits import split_logits
 from mtl_accel.inference.scoring import score
 from mtl_accel.objective.losses import build
@@ -51,7 +51,7 @@ def splits(draw: st.DrawFn) -> tuple[torch.Tensor, dict[str, Targets]]:
     return torch.from_numpy(logits), dict(zip(TASKS, map(Targets, targets, masks), strict=True))
 
 
-def scored(logits: torch.Tensor, targets: dict[str, Targets], seed: int | None = None) -> list[Scored]:
+def scored(logits: torch.Tensor, targets: dict[str, Targets], seed: int | None = None) -> list[TaskPredictions]:
     return of_split(logits, TASKS, targets, ELEMENT_LOSSES, THRESHOLDS, seed)
 
 
@@ -130,11 +130,11 @@ def test_a_value_that_no_resample_has_gets_no_interval():
     assert ends["none"].shape == (2,) and np.isnan(ends["none"]).all()
 
 
-def one(kind: str, scores: list, target: list, mask: list | None = None) -> Scored:
+def one(kind: str, scores: list, target: list, mask: list | None = None) -> TaskPredictions:
     task = TASKS["category" if kind == "multiclass" else "attribute"]
     truth, known = np.array(target), np.array(mask) if mask is not None else np.ones(np.shape(target), bool)
     rows = np.zeros(len(truth))
-    return Scored(task, np.array(scores), truth, known, rows, rows, {HALF: np.array(0.5)})
+    return TaskPredictions(task, np.array(scores), truth, known, rows, rows, {HALF: np.array(0.5)})
 
 
 def test_the_calibration_error_is_the_mean_gap_between_confidence_and_truth():

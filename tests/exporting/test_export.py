@@ -29,7 +29,7 @@ from mtl_accel.exporting.graph import Graph
 from mtl_accel.inference import predictor
 from mtl_accel.report.records import runs as run_records
 from mtl_accel.runs import model_folder
-from mtl_accel.runs.model_folder import Finished
+from mtl_accel.runs.model_folder import ModelDescription
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_tasks_may_be_named_like_operators_inputs_and_weights():
     kinds = ["multiclass", "multilabel", "regression"]
     tasks = {name: Task(name, kinds[i % 3], (), ("a", "b"), "accuracy") for i, name in enumerate(names)}
     transforms = (Resize(name="Resize", size=(32, 40)), Normalize(name="Normalize"))
-    description = Finished("small", tasks, {}, transforms, "no", 8)
+    description = ModelDescription("small", tasks, {}, transforms, "no", 8)
     model = small_run.Small(dict.fromkeys(tasks, 2)).eval()
     images = check.noise((32, 40))[:3]
     expected = check.reference(model, description, images)

@@ -13,7 +13,7 @@ from mtl_accel.data.transforms.augment import Augmentation
 from mtl_accel.exporting import check, onnx_file, torch_file
 from mtl_accel.exporting.graph import Graph
 from mtl_accel.models.base import Pair
-from mtl_accel.runs.model_folder import Finished
+from mtl_accel.runs.model_folder import ModelDescription
 
 # An ONNX export takes ten seconds and more of a network with many layers, so two pairs stand for all: without and with
 # BatchNorm, and the second with heads that attend.
@@ -33,7 +33,7 @@ FILES = {"torch": (torch_file.write, torch_file.Program), "onnx": (onnx_file.wri
 CASES = [("torch", pair) for pair in WITH_TORCH] + [("onnx", pair) for pair in WITH_ONNX]
 
 
-def finished_model(pair: str) -> tuple[Pair, Finished]:
+def finished_model(pair: str) -> tuple[Pair, ModelDescription]:
     """A finished model with random weights that tells pictures apart; its pictures are not square."""
     tasks = {
         "category": Task("category", "multiclass", ("category",), ("a", "b", "c"), "accuracy"),
@@ -42,7 +42,7 @@ def finished_model(pair: str) -> tuple[Pair, Finished]:
     }
     prefix = (Resize(name="Resize", size=(48, 64)), CenterCrop(name="CenterCrop", size=SIZE))
     thresholds = {"attribute": np.array([0.25, 0.75])}
-    description = Finished(pair, tasks, thresholds, (*prefix, Normalize(name="Normalize")), "bf16", 8)
+    description = ModelDescription(pair, tasks, thresholds, (*prefix, Normalize(name="Normalize")), "bf16", 8)
     torch.manual_seed(0)
     model = models.build(pair, {name: task.num_outputs for name, task in tasks.items()}, None).eval()
     images = Augmentation(description.transforms, seed=0)(IMAGES)

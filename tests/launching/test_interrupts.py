@@ -11,9 +11,9 @@ from mtl_accel.launching.interrupts import Interrupts
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
 def test_a_signal_only_asks(number):
     with Interrupts({}) as interrupts:
-        assert not interrupts.asked
+        assert not interrupts.stop_requested
         os.kill(os.getpid(), number)
-        assert interrupts.asked
+        assert interrupts.stop_requested
         assert interrupts.reason == number.name
 
 

@@ -19,7 +19,7 @@ from mtl_accel.core.tasks import Task
 from mtl_accel.models import build, problems
 from mtl_accel.models.base import Pair
 from mtl_accel.runs import model_folder
-from mtl_accel.runs.model_folder import Finished
+from mtl_accel.runs.model_folder import ModelDescription
 
 NAME, OUTPUTS = "test_vit.r160_in1k", {"kind": 3}
 TIMM = pytest.importorskip("timm")
@@ -90,7 +90,7 @@ def test_another_name_of_weights_is_no_file_of_timms() -> None:
 
 def test_a_finished_model_names_its_backbone(tmp_path: Path) -> None:
     task = Task("kind", "multiclass", ("kind",), ("a", "b", "c"), "accuracy")
-    description = Finished("timm_linear", {"kind": task}, {}, (), "no", 8, backbone=NAME)
+    description = ModelDescription("timm_linear", {"kind": task}, {}, (), "no", 8, backbone=NAME)
     pair = timm_linear()
     folder = description.write(tmp_path, pair.state_dict())
     read = model_folder.read(folder)

@@ -42,7 +42,7 @@ def main(command: list[str], environment: dict[str, str], printed: Path) -> None
         run = build(changed, accelerator, labelled, micro_batch_size, RunLog(run_dir, accelerator), lambda: True)
         train(run)
         if accelerator.is_main_process:
-            state = run.bare.model.state_dict()
+            state = run.unwrapped_objective.model.state_dict()
             save_file({key: tensor.contiguous() for key, tensor in state.items()}, run_dir / f"{name}.safetensors")
         accelerator.free_memory()
     accelerator.end_training()

@@ -39,7 +39,7 @@ def main() -> int:
         status("running")
         while named_in(run_dir, "HOLD"):
             time.sleep(0.01)
-            if interrupts.asked:
+            if interrupts.stop_requested:
                 status("stopped", message=interrupts.reason)
                 return EXIT_CODE
         if named_in(run_dir, "FAIL"):

@@ -24,7 +24,7 @@ from torchvision.models import ResNet18_Weights
 from mtl_accel import config as config_module
 from mtl_accel import models
 from mtl_accel.config import Config
-from mtl_accel.data.labels.dataset import Labelled, read
+from mtl_accel.data.labels.dataset import LabeledDataset, read
 from mtl_accel.launching.accelerator import start as start_accelerator
 from mtl_accel.launching.interrupts import Interrupts
 from mtl_accel.models.base import Pair
@@ -65,7 +65,7 @@ class Recorder:
     """Looks at the steps of one run; the run itself is untouched."""
 
     def __init__(self, run: Run) -> None:
-        self.run, self.objective = run, run.bare
+        self.run, self.objective = run, run.unwrapped_objective
         self.tensors: dict[str, Tensor] = {}
         self.steps: list[dict[str, Any]] = []
         self.recording = False
@@ -126,7 +126,7 @@ def train(run: Run) -> None:
         run.backward.end_epoch()
 
 
-def record_one(config: Config, labelled: Labelled) -> Accelerator:
+def record_one(config: Config, labelled: LabeledDataset) -> Accelerator:
     accelerator, micro_batch_size = start_accelerator(config)
     run_dir, unrecorded = Path(config.run_dir), engine.forward_backward
     run_dir.mkdir(parents=True, exist_ok=True)

@@ -94,7 +94,7 @@ def traced(run_step: Callable) -> Callable:
         if os.environ.get("FAIL_ON_RANK") == str(rank) and fails:
             raise RuntimeError(f"injected on process {rank}")
         if os.environ.get("NAN_AT_STEP") == str(step):
-            run.bare.model.backbone[0].weight.data[0, 0, 0, 0] = float("nan")
+            run.unwrapped_objective.model.backbone[0].weight.data[0, 0, 0, 0] = float("nan")
         losses = run_step(run, epoch, step, batches, counts)
         if "MEMORY" in os.environ:
             note_memory(Path(run.config.run_dir))

@@ -66,7 +66,7 @@ def test_the_host_reads_one_value_a_step_and_that_a_step_late(tmp_path, monkeypa
         )
         for n in (40, 80)
     )
-    # The votes of the step before, which lie on the host by then (votes.Mailbox). All else is once an epoch.
+    # The flags of the step before, which lie on the host by then (flags.DelayedRead). All else is once an epoch.
     assert many - few == Counter(tolist=(80 - 40) // 8)
 
 

@@ -107,7 +107,7 @@ def _shortened(value: str) -> str:
     return value if len(value) <= _MAX_CHARACTERS else f"{value[:_MAX_CHARACTERS]}..."
 
 
-def told(left_out: Sequence[LeftOut]) -> str:
+def format_columns(left_out: Sequence[LeftOut]) -> str:
     """All columns that nearly are labels, and of the others so many that it stays one line."""
     near = [column for column in left_out if column.is_near]
     others = [column for column in left_out if not column.is_near]

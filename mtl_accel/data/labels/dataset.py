@@ -22,7 +22,7 @@ from .reader import LabelReader, Targets
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabeledDataset:
     """Splits with the columns `id` and `image`, and each task's targets, rows in the same order.
 
     The splits are memory-mapped. What an image takes in memory: its targets (9 bytes for a multiclass task, 5 for
@@ -46,7 +46,7 @@ class Labelled:
         table = self.splits[split] if rows is None else self.splits[split].select(rows)
         return list(ids_of(table))
 
-    def select(self, split: str, rows: np.ndarray) -> Labelled:
+    def select(self, split: str, rows: np.ndarray) -> LabeledDataset:
         """The same with only some rows of one split."""
         targets = {name: Targets(t.target[rows], t.mask[rows]) for name, t in self.targets[split].items()}
         return replace(
@@ -89,7 +89,7 @@ def load(data: DataConfig, only: str | None = None, problems: list[str] | None =
     )
 
 
-def read(config: Config) -> Labelled:
+def read(config: Config) -> LabeledDataset:
     """Read the source of a config.
 
     Raises:
@@ -113,7 +113,7 @@ def read(config: Config) -> Labelled:
     ]
     if problems:
         raise UserError(problems)
-    labelled = Labelled(splits, tasks, targets, found.fingerprint, notes=tuple(reader.notes))
+    labelled = LabeledDataset(splits, tasks, targets, found.fingerprint, notes=tuple(reader.notes))
     if not len(splits.get("validation", ())):
         labelled = hold_out(labelled, data.validation_fraction, config.seed)
     check_selection(labelled, config.select_by)
@@ -121,7 +121,7 @@ def read(config: Config) -> Labelled:
     return labelled
 
 
-def check_selection(labelled: Labelled, select_by: str) -> None:
+def check_selection(labelled: LabeledDataset, select_by: str) -> None:
     """Without what it is made of in validation a metric is NaN, and no epoch could be the best. Raises UserError."""
     problems = []
     for name, task in labelled.tasks.items():
@@ -141,7 +141,7 @@ def check_selection(labelled: Labelled, select_by: str) -> None:
         raise UserError(problems)
 
 
-def hold_out(labelled: Labelled, fraction: float, seed: int) -> Labelled:
+def hold_out(labelled: LabeledDataset, fraction: float, seed: int) -> LabeledDataset:
     """Take part of the training rows for validation, each class and set of labels in proportion."""
     rows = [np.where(t.mask, t.target, -1).astype(np.int32).reshape(len(t.mask), -1) for t in strata_of(labelled)]
     chosen = holdout.split(ids_of(labelled.splits["train"]), np.concatenate(rows, axis=1), fraction, seed)
@@ -161,7 +161,7 @@ def hold_out(labelled: Labelled, fraction: float, seed: int) -> Labelled:
     )
 
 
-def strata_of(labelled: Labelled) -> list[Targets]:
+def strata_of(labelled: LabeledDataset) -> list[Targets]:
     """The targets that a hold-out keeps in proportion: classes first, then labels; numbers have no strata."""
     order = ["multiclass", "multilabel"]
     tasks = sorted((t for t in labelled.tasks.values() if t.kind in order), key=lambda t: order.index(t.kind))

@@ -9,7 +9,7 @@ import datasets
 from ...config import Config
 from ...core.errors import UserError
 from ...core.tasks import Task
-from .dataset import Labelled, hold_out, load
+from .dataset import LabeledDataset, hold_out, load
 from .reader import LabelReader, Targets
 
 
@@ -35,7 +35,7 @@ def read(config: Config, tasks: Mapping[str, Task], split: str) -> tuple[dataset
     origin = "train" if held_out else split
     reader = LabelReader({origin: splits[origin]}, set(), found.origins)
     targets = _targets(reader, tasks, origin, problems)
-    labelled = Labelled({origin: splits[origin]}, dict(tasks), {origin: targets}, found.fingerprint)
+    labelled = LabeledDataset({origin: splits[origin]}, dict(tasks), {origin: targets}, found.fingerprint)
     if held_out:
         labelled = hold_out(labelled, data.validation_fraction, config.seed)
     if not any(labels.mask.any() for labels in labelled.targets[split].values()):

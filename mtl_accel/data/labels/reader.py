@@ -13,7 +13,7 @@ import numpy as np
 from ...config.sections import MultilabelConfig, RegressionConfig, TaskConfig, primary_metric
 from ...core.tasks import Task
 from ..sources.splits import RawSplit
-from .columns import ZERO_ONE, read_column, told, zero_one_columns
+from .columns import ZERO_ONE, format_columns, read_column, zero_one_columns
 
 _SHOWN = 5  # samples named for one problem
 _ORDER = ("train", "validation", "test")
@@ -99,11 +99,11 @@ class LabelReader:
         left = [column for column in self.splits["train"].column_names if column not in taken]
         labels, left_out = zero_one_columns("train", self.splits["train"], left)
         if labels:
-            others = f"; not {told(left_out)}" if left_out else ""
+            others = f"; not {format_columns(left_out)}" if left_out else ""
             self.notes.append(f"{name}: labels {', '.join(labels)}{others}")
         else:
             self.problems.append(
-                f"tasks.{name}.columns: none of the columns left over ({told(left_out) or 'there is none'}) "
+                f"tasks.{name}.columns: none of the columns left over ({format_columns(left_out) or 'there is none'}) "
                 "holds only 0, 1 or blanks; correct the cells, or name the columns"
             )
         return labels

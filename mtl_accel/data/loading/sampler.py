@@ -87,7 +87,7 @@ class TrainingOrder:
         return self._ids[1]
 
     def _permutation(self, epoch: int) -> np.ndarray:
-        drawn = rng.words(self.seed, rng.ORDER, epoch, np.arange(self.num_samples))
+        drawn = rng.random_bits(self.seed, rng.ORDER, epoch, np.arange(self.num_samples))
         return np.argsort(drawn, kind="stable")
 
     def _drawn(self, epoch: int) -> np.ndarray:

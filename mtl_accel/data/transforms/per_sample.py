@@ -133,7 +133,7 @@ class PerSample:
             for position, stage in self.stages.items():
                 key = self.seed, rng.AUGMENT, epoch, ids, position
                 if isinstance(stage, Single):
-                    seeds = (rng.words(*key) >> np.uint64(1)).tolist()
+                    seeds = (rng.random_bits(*key) >> np.uint64(1)).tolist()
                     pictures = [stage(picture, seed) for picture, seed in zip(pictures, seeds, strict=True)]
                 else:
                     uniforms = rng.uniforms(stage.num_uniforms, *key)

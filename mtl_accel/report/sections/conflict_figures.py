@@ -18,7 +18,7 @@ from .figures import Panel, line, marked, panel
 _MOST_PAIRS = 6  # with figures; five tasks already make ten pairs
 MOST_DOTS = 300  # of one run; more make the page heavy and tell nothing new
 _MOST_NAMED = 6  # runs below a figure
-_FARTHEST = np.log(1e4)  # ratio of norms that is still told from larger ones
+_FARTHEST = np.log(1e4)  # ratio of norms that is still sentences from larger ones
 _HEAD = ("run", "tasks", "measured steps", "in conflict", "mean cosine", "norm ratio")
 Tasks = tuple[str, str]
 
@@ -104,8 +104,8 @@ def _cosine_panel(records: Sequence[RunRecord], tasks: Tasks, runs: Mapping[int,
         axes.set_ylabel("cosine")
         axes.text(0.99, 0.02, "in conflict", transform=axes.transAxes, ha="right", color=palette.MUTED.light)
         title = f"Cosine of the gradients of {tasks[0]} and {tasks[1]}"
-        told = " ".join(f"{records[number].name}: {_told(series)}." for number, series in runs.items())
-        return Panel(svg.draw(drawn, key, title, told), _caption(records, runs))
+        sentences = " ".join(f"{records[number].name}: {_sentence(series)}." for number, series in runs.items())
+        return Panel(svg.draw(drawn, key, title, sentences), _caption(records, runs))
 
 
 def _ratio_panel(records: Sequence[RunRecord], tasks: Tasks, runs: Mapping[int, Series], key: str) -> Panel:
@@ -124,8 +124,8 @@ def _ratio_panel(records: Sequence[RunRecord], tasks: Tasks, runs: Mapping[int, 
         axes.minorticks_off()
         axes.set_ylabel("ratio of norms")
         title = f"Norm of the gradient of {tasks[0]} over that of {tasks[1]}"
-        told = [f"{records[number].name}: {_ratio_told(series)}." for number, series in runs.items()]
-        return Panel(svg.draw(drawn, key, title, " ".join(told)), "")
+        sentences = [f"{records[number].name}: {_ratio_sentence(series)}." for number, series in runs.items()]
+        return Panel(svg.draw(drawn, key, title, " ".join(sentences)), "")
 
 
 def _last_epoch(runs: Mapping[int, Series]) -> int:
@@ -151,7 +151,7 @@ def _means(epochs: np.ndarray, values: np.ndarray) -> dict[int, float]:
     return dict(zip(numbers.tolist(), (sums / np.bincount(places)).tolist(), strict=True))
 
 
-def _told(series: Series) -> str:
+def _sentence(series: Series) -> str:
     means = list(_means(series.epochs, series.cosine).values())
     if not means:
         return "no step had a gradient of both tasks"
@@ -159,7 +159,7 @@ def _told(series: Series) -> str:
     return f"{words}, {means[0]:+.3f} in the first epoch and {means[-1]:+.3f} in the last" if len(means) > 1 else words
 
 
-def _ratio_told(series: Series) -> str:
+def _ratio_sentence(series: Series) -> str:
     means = list(np.exp(list(_means(series.epochs, series.log_ratio).values())))
     if not means:
         return "no step had a gradient of both tasks"

@@ -61,7 +61,7 @@ def _overfitting(records: Sequence[RunRecord], metric: str) -> str:
 def _metric_panel(records: Sequence[RunRecord], metric: str, key: str) -> Drawing:
     with svg.style():
         figure, axes = panel([epoch.epoch for record in records for epoch in record.epochs])
-        told = []
+        sentences = []
         for record, mark in marked(records):
             train, validation = record.values("train", metric), record.values("validation", metric)
             line(axes, train, mark, linestyle=(0, (4, 2)), linewidth=1.1)
@@ -71,21 +71,23 @@ def _metric_panel(records: Sequence[RunRecord], metric: str, key: str) -> Drawin
                 axes.axhline(measured.last_epoch[metric], color=mark.colour.light, linewidth=1.2, linestyle=":")
             if best := record.best(metric):
                 axes.plot(*best, "o", markersize=10, markerfacecolor="none", markeredgecolor=mark.colour.light)
-            told.append(_told(record, metric, train, validation))
-        return svg.draw(figure, key, f"{title(metric)} over the epochs", " ".join(told))
+            sentences.append(_sentence(record, metric, train, validation))
+        return svg.draw(figure, key, f"{title(metric)} over the epochs", " ".join(sentences))
 
 
 def learning_rate(records: Sequence[RunRecord]) -> Drawing:
     """The learning rate after each epoch; on a logarithmic scale where it falls below a tenth of its highest."""
     with svg.style():
         figure, axes = panel([epoch.epoch for record in records for epoch in record.epochs])
-        told, seen = [], []
+        sentences, seen = [], []
         for record, mark in marked(records):
             rates = {row.epoch: row.lr for row in record.epochs if row.lr is not None and np.isfinite(row.lr)}
             line(axes, rates, mark, linewidth=1.6, marker=mark.marker)
             seen += [rate for rate in rates.values() if rate > 0]
             ends = list(rates.values())
-            told.append(f"{record.name}: from {ends[0]:g} to {ends[-1]:g}." if ends else f"{record.name}: none known.")
+            sentences.append(
+                f"{record.name}: from {ends[0]:g} to {ends[-1]:g}." if ends else f"{record.name}: none known."
+            )
         if seen and min(seen) < max(seen) / 10:
             axes.set_yscale("log")
             # A schedule that ends at next to nothing must not press all others flat.
@@ -94,7 +96,7 @@ def learning_rate(records: Sequence[RunRecord]) -> Drawing:
         else:
             axes.set_ylim(bottom=0)
         axes.yaxis.set_major_formatter(lambda rate, _: f"{rate:g}")
-        return svg.draw(figure, "learning-rate", "Learning rate at the end of each epoch", " ".join(told))
+        return svg.draw(figure, "learning-rate", "Learning rate at the end of each epoch", " ".join(sentences))
 
 
 def marked(records: Sequence[RunRecord]) -> Iterator[tuple[RunRecord, palette.Mark]]:
@@ -133,7 +135,7 @@ def line(
     axes.plot(epochs + shift, heights, color=mark.colour.light, marker=marker, markersize=dot, **looks)
 
 
-def _told(record: RunRecord, metric: str, train: Mapping[int, float], validation: Mapping[int, float]) -> str:
+def _sentence(record: RunRecord, metric: str, train: Mapping[int, float], validation: Mapping[int, float]) -> str:
     best = record.best(metric)
     if best is None:
         return f"{record.name}: no values."

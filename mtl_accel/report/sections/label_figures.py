@@ -12,7 +12,7 @@ from ..elements import palette, svg
 from ..elements.svg import Drawing
 from ..records.validation import Confusion, LabelFigures, TaskFigures
 
-MOST_RUNS = 6  # side by side; more bars of one label cannot be told apart
+MOST_RUNS = 6  # side by side; more bars of one label cannot be sentences apart
 MOST_LABELS = 40
 _BAR_INCHES, _GAP_INCHES = 0.13, 0.14
 _NAME_WIDTH = 22  # characters
@@ -49,8 +49,8 @@ def label_bars(task: str, runs: Mapping[int, TaskFigures], names: Sequence[str],
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
-        told = " ".join(f"{names[number]}: {_told(labels, f1)}." for number, f1 in values.items())
-        return svg.draw(figure, key, f"F1 of each label of {task}", told)
+        sentences = " ".join(f"{names[number]}: {_sentence(labels, f1)}." for number, f1 in values.items())
+        return svg.draw(figure, key, f"F1 of each label of {task}", sentences)
 
 
 def _chosen_labels(runs: Sequence[TaskFigures]) -> list[LabelFigures]:
@@ -61,7 +61,7 @@ def _chosen_labels(runs: Sequence[TaskFigures]) -> list[LabelFigures]:
     return [label for label in ordered if label in worst]
 
 
-def _told(labels: Sequence[LabelFigures], f1: Mapping[str, float | None]) -> str:
+def _sentence(labels: Sequence[LabelFigures], f1: Mapping[str, float | None]) -> str:
     values = [(label.label, f1.get(label.label)) for label in labels]
     return ", ".join(f"{name} {'unlabelled' if value is None else f'{value:.2f}'}" for name, value in values)
 

@@ -67,11 +67,11 @@ def _panel(
         else:
             axes.set_ylim(min(0.0, 1.1 * lowest), 1.1 * max(0.0, highest) or 1.0)
         axes.yaxis.set_major_formatter(lambda weight, _: f"{weight:g}")
-        told = [_told(record, weights) for record, weights in zip(records, runs, strict=True) if weights]
-        return svg.draw(drawn, key, f"Weight of {task}, mean of each epoch", " ".join(told))
+        sentences = [_sentence(record, weights) for record, weights in zip(records, runs, strict=True) if weights]
+        return svg.draw(drawn, key, f"Weight of {task}, mean of each epoch", " ".join(sentences))
 
 
-def _told(record: RunRecord, weights: Weights) -> str:
+def _sentence(record: RunRecord, weights: Weights) -> str:
     first, last = min(weights), max(weights)
     return f"{record.name}: {weights[first]:.4f} in epoch {first}, {weights[last]:.4f} in epoch {last}."
 

@@ -16,7 +16,7 @@ from ...objective.balancing import Balancer, GradientBalancer
 from ...objective.objective import Objective, Output
 from ...runs.log import RunLog
 from .conflict_meter import ConflictMeter
-from .task_gradients import HalfwaySum, TaskGradients, gramian
+from .task_gradients import PairwiseGradientSum, TaskGradients, gramian
 
 Forward = Callable[[int], Output]  # runs the micro-batch of that number on this process
 
@@ -29,7 +29,7 @@ class Backward:
         wrapped: nn.Module,
         objective: Objective,
         accelerator: Accelerator,
-        halves: HalfwaySum,
+        halves: PairwiseGradientSum,
         meter: ConflictMeter | None,
     ) -> None:
         """`objective` is the one inside of `wrapped`."""
@@ -75,7 +75,7 @@ class Backward:
         return contextlib.nullcontext() if last else self.accelerator.no_sync(self.wrapped)
 
     def _descend(self, index: int, output: Output) -> None:
-        self.halves.before(index)
+        self.halves.start_micro_batch(index)
         # DDP averages over the processes, and a sum is wanted.
         self.accelerator.backward(output.total * self.accelerator.num_processes)
 
@@ -186,5 +186,5 @@ def build(
     """The backward passes that a config's balancing asks for; `num_micro_batches` is that of a step."""
     every, tasks = config.conflict_every_steps, list(objective.tasks)
     meter = ConflictMeter(every, objective.model, tasks, accelerator, log) if every else None
-    halves = HalfwaySum(objective.parameters(), num_micro_batches, accelerator.num_processes)
+    halves = PairwiseGradientSum(objective.parameters(), num_micro_batches, accelerator.num_processes)
     return KINDS[getattr(config.balancing, "where", None)](wrapped, objective, accelerator, halves, meter)

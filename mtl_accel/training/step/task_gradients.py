@@ -69,7 +69,7 @@ class TaskGradients:
 
 def gramian(gradients: Sequence[Tensor]) -> Tensor:
     """Inner products of gradients [P] with one another: float64 [T, T]."""
-    # In float64 the order of the sum leaves next to no trace, and no TensorFloat-32 rounds the products.
+    # In float64 the result hardly depends on the order of summation, and no TensorFloat-32 rounds the products.
     total = torch.zeros(len(gradients), len(gradients), dtype=torch.float64, device=gradients[0].device)
     for parts in zip(*(gradient.split(_PART) for gradient in gradients), strict=True):
         rows = torch.stack([part.double() for part in parts])
@@ -95,7 +95,7 @@ def halfway(num_here: int, num_processes: int) -> int | None:
     return num_here // 2 if num_processes == 1 and num_here >= 4 and num_here % 2 == 0 else None
 
 
-class HalfwaySum:
+class PairwiseGradientSum:
     """On one process: sums the two halves of a step's micro-batches apart, as two processes would.
 
     Floating-point addition is not associative: ((a + b) + c) + d and (a + b) + (c + d) differ in their last
@@ -107,7 +107,7 @@ class HalfwaySum:
         self.middle = halfway(num_here, num_processes)
         self._first: list[Tensor | None] = []
 
-    def before(self, index: int) -> None:
+    def start_micro_batch(self, index: int) -> None:
         """Call before each micro-batch: at the second half the gradients so far are put aside."""
         if index == self.middle:
             for parameter in self.parameters:

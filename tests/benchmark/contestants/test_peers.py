@@ -23,7 +23,7 @@ from mtl_accel.config import Config, read_config
 from mtl_accel.config.losses import Focal
 from mtl_accel.config.sampling import RareLabels
 from mtl_accel.config.transforms import CenterCrop, Normalize, Resize
-from mtl_accel.data.labels.dataset import Labelled, read
+from mtl_accel.data.labels.dataset import LabeledDataset, read
 from mtl_accel.inference.scoring import score
 from mtl_accel.runs.log import RunLog
 from mtl_accel.training import engine
@@ -54,7 +54,7 @@ def config_of(source: Path, folder: Path, **changes: Any) -> Config:
     return read_config(runs.write_config(folder / "c.json", source, **(standard | changes)))
 
 
-def complete(config: Config) -> Labelled:
+def complete(config: Config) -> LabeledDataset:
     """The source without the rows that lack a label, as the peers expect it."""
     labelled = read(config)
     for split in ("train", "validation"):
@@ -63,7 +63,7 @@ def complete(config: Config) -> Labelled:
     return labelled
 
 
-def run_of(config: Config, labelled: Labelled, folder: Path) -> Run:
+def run_of(config: Config, labelled: LabeledDataset, folder: Path) -> Run:
     accelerator, micro_batch_size = accelerator_of(config)
     return build(config, accelerator, labelled, micro_batch_size, RunLog(folder, accelerator), lambda: True)
 
@@ -175,7 +175,7 @@ def test_one_epoch_on_one_batch_ends_with_our_weights(source, tmp_path, clips):
     for peer in (hub, notebook):
         peer.train_epoch()
     engine.train_epoch(run, engine.Interrupts(environment={}))  # after them: they leave no trace in Accelerate
-    ours = run.bare.model.state_dict()
+    ours = run.unwrapped_objective.model.state_dict()
     for peer in (hub.accelerator.unwrap_model(hub.model), notebook.model):
         assert any(not torch.equal(*pair) for pair in zip(before, peer.parameters(), strict=True))
         for name, value in peer.pair.state_dict().items():

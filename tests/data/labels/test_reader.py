@@ -213,7 +213,7 @@ def test_labels_without_a_1_in_validation_cannot_choose_the_best_epoch_by_averag
         dataset.read(config_of(root, it=COLOUR, zips=zips | {"primary_metric": "map"}))
 
 
-def held_out(root: Path, rows: list[str], seed: int = 0) -> dataset.Labelled:
+def held_out(root: Path, rows: list[str], seed: int = 0) -> dataset.LabeledDataset:
     config = config_of(make_folder(root, "file_name,colour,zip", rows), it=COLOUR, zips={"kind": "multilabel"})
     data = config.data.model_copy(update={"validation_fraction": 0.25})
     return dataset.read(config.model_copy(update={"data": data, "seed": seed}))

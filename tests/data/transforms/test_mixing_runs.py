@@ -70,7 +70,7 @@ def losses_by_hand(run: Run, batches: list) -> list[float]:
             picture = batch.mix.outside[row] * pictures[row] + (1 - batch.mix.outside[row]) * pictures[partner]
             box = batch.mix.inside[row] * pictures[row] + (1 - batch.mix.inside[row]) * pictures[partner]
             picture[:, top:bottom, left:right] = box[:, top:bottom, left:right]
-            logits = run.bare.model(picture[None])
+            logits = run.unwrapped_objective.model(picture[None])
             for name in run.tasks:
                 for label, weight in ((row, share), (partner, 1 - share)):
                     elements = run.losses[name](logits[name], batch.targets[name][label][None])

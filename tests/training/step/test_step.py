@@ -11,7 +11,7 @@ from torch import nn
 from mtl_accel.core.errors import UserError
 from mtl_accel.training.step.batchnorm import RunningStatistics
 from mtl_accel.training.step.loss_monitor import LossWatch, SkippedSteps
-from mtl_accel.training.step.task_gradients import HalfwaySum
+from mtl_accel.training.step.task_gradients import PairwiseGradientSum
 
 
 def network() -> nn.Module:
@@ -97,9 +97,11 @@ def gradients(count: int) -> list[list[torch.Tensor | None]]:
     return found
 
 
-def accumulate(parts: list[list[torch.Tensor | None]], halves: HalfwaySum, parameters: list[nn.Parameter]) -> None:
+def accumulate(
+    parts: list[list[torch.Tensor | None]], halves: PairwiseGradientSum, parameters: list[nn.Parameter]
+) -> None:
     for index, part in enumerate(parts):
-        halves.before(index)
+        halves.start_micro_batch(index)
         for parameter, gradient in zip(parameters, part, strict=True):
             if gradient is not None:
                 parameter.grad = gradient.clone() if parameter.grad is None else parameter.grad + gradient
@@ -116,7 +118,7 @@ def sum_in_order(parts: list[torch.Tensor]) -> torch.Tensor:
 @pytest.mark.parametrize("count", [4, 6, 16])
 def test_one_process_sums_to_the_bits_of_two(count):
     parts, parameters = gradients(count), [nn.Parameter(torch.zeros(50)) for _ in range(3)]
-    accumulate(parts, HalfwaySum(parameters, count, 1), parameters)
+    accumulate(parts, PairwiseGradientSum(parameters, count, 1), parameters)
     middle = count // 2
     for index, parameter in enumerate(parameters[:2]):
         first = sum_in_order([part[index] for part in parts[:middle]])
@@ -129,9 +131,9 @@ def test_one_process_sums_to_the_bits_of_two(count):
 def test_the_first_half_is_kept_where_gradients_lie_in_memory_that_is_written_again():
     """As DDP's buckets are, which a gradient may be a view of."""
     parameter, bucket = nn.Parameter(torch.zeros(50)), torch.zeros(50)
-    halves = HalfwaySum([parameter], 4, 1)
+    halves = PairwiseGradientSum([parameter], 4, 1)
     for index in range(4):
-        halves.before(index)
+        halves.start_micro_batch(index)
         bucket.mul_(parameter.grad is not None).add_(index + 1)
         parameter.grad = bucket
     halves.finish()
@@ -141,14 +143,14 @@ def test_the_first_half_is_kept_where_gradients_lie_in_memory_that_is_written_ag
 def test_a_gradient_of_the_first_half_alone_is_kept():
     parameters = [nn.Parameter(torch.zeros(50))]
     parts = [[torch.ones(50)], [torch.ones(50)], [None], [None]]
-    accumulate(parts, HalfwaySum(parameters, 4, 1), parameters)
+    accumulate(parts, PairwiseGradientSum(parameters, 4, 1), parameters)
     assert parameters[0].grad is not None and torch.equal(parameters[0].grad, torch.full((50,), 2.0))
 
 
 @pytest.mark.parametrize(("count", "processes"), [(1, 1), (2, 1), (3, 1), (5, 1), (4, 2)])
 def test_other_cuts_are_summed_in_order(count, processes):
     parts, parameters = gradients(count), [nn.Parameter(torch.zeros(50)) for _ in range(3)]
-    accumulate(parts, HalfwaySum(parameters, count, processes), parameters)
+    accumulate(parts, PairwiseGradientSum(parameters, count, processes), parameters)
     assert torch.equal(parameters[0].grad, sum_in_order([part[0] for part in parts]))
 
 

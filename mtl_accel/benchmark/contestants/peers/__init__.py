@@ -6,7 +6,7 @@ import torch
 
 from ....config import Config
 from ....config.losses import BCE, MSE, CrossEntropy
-from ....data.labels.dataset import Labelled
+from ....data.labels.dataset import LabeledDataset
 from .accelerate_loop import HuggingFace
 from .notebook_loop import Notebook
 
@@ -14,7 +14,7 @@ __all__ = ["HuggingFace", "Notebook", "differences", "huggingface", "notebook"]
 
 
 def huggingface(
-    config: Config, labelled: Labelled, micro_batch_size: int, epochs: int, num_workers: int = 0
+    config: Config, labelled: LabeledDataset, micro_batch_size: int, epochs: int, num_workers: int = 0
 ) -> dict[str, float]:
     """Train Hugging Face's loop in float32 for some epochs, at least 1; its validation metrics after the last."""
     config = config.model_copy(update={"epochs": epochs})
@@ -22,7 +22,7 @@ def huggingface(
 
 
 def notebook(
-    config: Config, labelled: Labelled, device: torch.device, epochs: int, num_workers: int = 0
+    config: Config, labelled: LabeledDataset, device: torch.device, epochs: int, num_workers: int = 0
 ) -> dict[str, float]:
     """Train the notebook's loop for some epochs, at least 1; its validation metrics after the last."""
     return _train(Notebook(config.model_copy(update={"epochs": epochs}), labelled, device, num_workers), epochs)
@@ -36,7 +36,7 @@ def _train(peer: HuggingFace | Notebook, epochs: int) -> dict[str, float]:
     return metrics
 
 
-def differences(config: Config, labelled: Labelled) -> list[str]:
+def differences(config: Config, labelled: LabeledDataset) -> list[str]:
     """What the peers do otherwise than the config asks."""
     blank = sum(int((~mask).sum()) for _, mask in labelled.targets["train"].values())
     found = [f"the peers know no missing labels, and take {blank:,} of the training split as 0"] if blank else []

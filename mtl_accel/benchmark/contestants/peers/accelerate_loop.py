@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from ....config import Config
-from ....data.labels.dataset import Labelled
+from ....data.labels.dataset import LabeledDataset
 from ....metrics import METRICS
 from .data import collate, hub_style
 from .model import ModelWithLoss, optimizer_of, schedule_of
@@ -25,7 +25,7 @@ class HuggingFace:
     """
 
     def __init__(
-        self, config: Config, labelled: Labelled, micro_batch_size: int, num_workers: int = 0, plain: bool = False
+        self, config: Config, labelled: LabeledDataset, micro_batch_size: int, num_workers: int = 0, plain: bool = False
     ) -> None:
         """`plain`: in float32, as the example is when nobody asks for more; else at the precision of the process."""
         self.config, self.tasks = config, labelled.tasks

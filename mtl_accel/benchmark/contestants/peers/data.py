@@ -15,7 +15,7 @@ from torchvision import transforms as v1
 from torchvision.transforms import v2
 
 from ....config.transforms import Transform
-from ....data.labels.dataset import Labelled
+from ....data.labels.dataset import LabeledDataset
 
 Example = Mapping[str, Any]
 _ENUMS = {"interpolation": v1.InterpolationMode, "policy": v1.AutoAugmentPolicy}
@@ -53,7 +53,7 @@ class _TransformRows:
         return rows
 
 
-def hub_style(labelled: Labelled, split: str, transforms: Sequence[Transform]) -> datasets.Dataset:
+def hub_style(labelled: LabeledDataset, split: str, transforms: Sequence[Transform]) -> datasets.Dataset:
     """A `datasets.Dataset` with one column a task and `pixel_values`, made when a row is read."""
     columns = {name: target.tolist() for name, (target, _) in labelled.targets[split].items()}
     rows = datasets.Dataset.from_dict({"image": list(labelled.splits[split]["image"]), **columns})
@@ -70,7 +70,7 @@ def collate(examples: Sequence[Example]) -> dict[str, Tensor]:
 class NotebookData(Dataset[tuple[Tensor, dict[str, Tensor]]]):
     """Opens, transforms and labels one picture at a time."""
 
-    def __init__(self, labelled: Labelled, split: str, transforms: Sequence[Transform]) -> None:
+    def __init__(self, labelled: LabeledDataset, split: str, transforms: Sequence[Transform]) -> None:
         self.images = list(labelled.splits[split]["image"])
         self.targets = {name: torch.from_numpy(target) for name, (target, _) in labelled.targets[split].items()}
         self.transform = pil_transforms(transforms)

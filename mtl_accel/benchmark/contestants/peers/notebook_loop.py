@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from ....config import Config
 from ....core.tasks import Task
-from ....data.labels.dataset import Labelled
+from ....data.labels.dataset import LabeledDataset
 from .data import NotebookData
 from .model import ModelWithLoss, optimizer_of, schedule_of
 
@@ -18,7 +18,7 @@ from .model import ModelWithLoss, optimizer_of, schedule_of
 class Notebook:
     """Plain float32, `loss.item()` each step, scikit-learn's metrics over each epoch."""
 
-    def __init__(self, config: Config, labelled: Labelled, device: torch.device, num_workers: int = 0) -> None:
+    def __init__(self, config: Config, labelled: LabeledDataset, device: torch.device, num_workers: int = 0) -> None:
         self.config, self.tasks, self.device = config, labelled.tasks, device
         self.model = ModelWithLoss(config, self.tasks).to(device)
         torch.manual_seed(config.seed)
