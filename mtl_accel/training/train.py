@@ -114,14 +114,8 @@ def _run(
         changes: what is not as it was when the run stopped; None: it starts from the beginning.
         again: whether the same command goes on with a run that was stopped.
     """
-    log, progress, config, resumed = run.log, run.progress, run.config, changes is not None
-    log.start(config, (progress.epoch, progress.step) if resumed else None)
-    log.held_out(labelled.held_out)
-    log.say("\n".join([_banner(run, labelled, resumed), *_ambient(run), *labelled.notes, *(changes or [])]))
-    if run.train_loader.data.per_sample is not None:
-        log.say(slow_transforms(config, run.train_loader.data.per_sample))
-    if debugging:
-        log.say(debug.summary(run, labelled))
+    log, progress, config = run.log, run.progress, run.config
+    _announce(run, labelled, debugging, changes)
     status = engine.train(run, interrupts)
     if status == "stopped":
         log.say(early_stopping.stop_message(interrupts.reason, progress, goes_on=again))
@@ -141,6 +135,18 @@ def _run(
         tracker.finish()
     leave_at_exit()
     return result
+
+
+def _announce(run: Run, labelled: LabeledDataset, debugging: str | None, changes: list[str] | None) -> None:
+    """What is known before the first step; arguments as of `_run`."""
+    log, config, resumed = run.log, run.config, changes is not None
+    log.start(config, (run.progress.epoch, run.progress.step) if resumed else None)
+    log.held_out(labelled.held_out)
+    log.say("\n".join([_banner(run, labelled, resumed), *_ambient(run), *labelled.notes, *(changes or [])]))
+    if run.train_loader.data.per_sample is not None:
+        log.say(slow_transforms(config, run.train_loader.data.per_sample))
+    if debugging:
+        log.say(debug.summary(run, labelled))
 
 
 @contextmanager

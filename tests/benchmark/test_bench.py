@@ -29,6 +29,8 @@ from mtl_accel.config import Config, read_config
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.labels.dataset import read
 
+pytestmark = pytest.mark.slow
+
 NAMES = {
     *("share_of_limit", "metrics_share", "import_seconds", "start_seconds", "peak_host_memory_mb"),
     *("vs_huggingface", "vs_notebook", "vs_huggingface_fp32", "vs_notebook_fp32"),

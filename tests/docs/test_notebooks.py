@@ -19,6 +19,8 @@ from nbformat import NotebookNode
 
 import mtl_accel
 
+pytestmark = pytest.mark.slow
+
 FOLDER = runs.ROOT / "docs" / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 NAMES = [path.stem for path in PATHS]

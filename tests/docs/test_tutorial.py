@@ -18,6 +18,8 @@ from typed import type_in
 from mtl_accel.config import read_config
 from mtl_accel.data.wardrobe.wardrobe import CATEGORIES
 
+pytestmark = pytest.mark.slow
+
 PAGE = runs.ROOT / "docs" / "tutorial.md"
 INSTALL = re.compile(r'pip install -e "\.\[([\w,]+)\]"')
 DRAW = "python docs/practice_photos.py photos"

@@ -15,6 +15,8 @@ from mtl_accel.exporting.graph import Graph
 from mtl_accel.models.base import Pair
 from mtl_accel.runs.model_folder import ModelDescription
 
+pytestmark = pytest.mark.slow
+
 # An ONNX export takes ten seconds and more of a network with many layers, so two pairs stand for all: without and with
 # BatchNorm, and the second with heads that attend.
 WITH_ONNX = ("vgg16_relu_linear", "resnet18_query")

@@ -22,6 +22,8 @@ import mtl_accel
 from mtl_accel import models
 from mtl_accel.core.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 FILES = ["predictions.parquet", "submission_category.csv", "submission_attribute.csv"]
 NUM_TEST = 13
 ORDER = list(np.random.default_rng(0).permutation(NUM_TEST))

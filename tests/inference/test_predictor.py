@@ -24,6 +24,8 @@ from mtl_accel.inference.predictor import Predictor
 from mtl_accel.inference.scoring import score
 from mtl_accel.objective.losses import losses_of
 
+pytestmark = pytest.mark.slow
+
 BATCH = 4
 # Each way to keep decoded pictures, and a precision that rounds: {name: (keys of data, keys of the config)}.
 RUNS = {

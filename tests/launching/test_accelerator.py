@@ -21,7 +21,7 @@ from mtl_accel.launching.accelerator import check as check_accelerator
 from mtl_accel.launching.accelerator import start as start_accelerator
 from mtl_accel.launching.accelerator import start_inference
 
-pytestmark = pytest.mark.usefixtures("not_launched")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("not_launched")]
 
 SETTINGS = sorted(Path("launch/accelerate").glob("*.yaml"))
 LAUNCH = [sys.executable, "-m", "accelerate.commands.launch"]

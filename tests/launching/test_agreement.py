@@ -18,6 +18,8 @@ import real_runs as runs
 import small_predict
 import small_run
 
+pytestmark = pytest.mark.slow
+
 
 def rows_of(table: Path, change: Callable[[list[list[str]]], list[list[str]]]) -> None:
     with table.open(newline="") as file:

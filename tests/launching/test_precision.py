@@ -11,6 +11,8 @@ import torch
 
 from mtl_accel.launching.precision import speedup
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory) -> Path:

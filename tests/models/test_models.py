@@ -18,6 +18,8 @@ from mtl_accel.core.errors import UserError
 from mtl_accel.models import MODELS, build
 from mtl_accel.models.base import Pair
 
+pytestmark = pytest.mark.slow
+
 # A ModuleDict refuses the first as a key.
 NUM_OUTPUTS = {"type": 3, "sleeve-length_2": 1}
 BACKBONES = {"timm_linear": "test_vit"}  # of pairs that leave the choice

@@ -19,6 +19,8 @@ from report_pages import CLASSES, LABELS, MESSAGE, Made
 import mtl_accel
 from mtl_accel.core.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -20,7 +20,7 @@ from mtl_accel.runs import manifest
 from mtl_accel.runs.checkpoint import load
 
 # Newer Pythons warn when a process with threads forks; these children only write files.
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")]
 
 
 # What is there before, and the save that is disturbed: (step, content, keep_last, best).

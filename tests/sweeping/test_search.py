@@ -21,6 +21,8 @@ from mtl_accel.core.atomic_io import read_json
 from mtl_accel.core.errors import UserError
 from mtl_accel.sweeping.sweep import Sweep
 
+pytestmark = pytest.mark.slow
+
 QUICK = "configs/quickstart.json"
 RUN = [sys.executable, pretend_run.__file__]
 SPACE = {

@@ -22,6 +22,8 @@ import mtl_accel
 from mtl_accel.core.errors import UserError
 from mtl_accel.sweeping.sweep import Sweep
 
+pytestmark = pytest.mark.slow
+
 QUICK = "configs/quickstart.json"
 PRETEND = [sys.executable, pretend_run.__file__]
 SMALL = [sys.executable, small_launch.__file__]

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from mtl_accel.objective.balancing import BALANCERS, GradientBalancer
 
+pytestmark = pytest.mark.slow
+
 ON_GRADIENTS = [name for name, kind in BALANCERS.items() if issubclass(kind, GradientBalancer)]
 CASES = {f"{name} shared": {"name": name, "where": "shared"} for name in ON_GRADIENTS}
 CASES |= {f"{name} features": {"name": name, "where": "features"} for name in ("gradnorm", "upgrad")}

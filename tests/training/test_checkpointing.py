@@ -11,6 +11,8 @@ import torch
 
 from mtl_accel.runs import checkpoint
 
+pytestmark = pytest.mark.slow
+
 CHANGES = "--resume.allow_changes"
 STILL = {"optimizer": {"name": "AdamW", "lr": 1e-30}, "scheduler": None}
 

@@ -9,7 +9,10 @@ import pytest
 import real_runs as runs
 from safetensors.torch import load_file
 
-pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import real_runs as runs
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory) -> Path:

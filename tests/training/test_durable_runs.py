@@ -13,6 +13,8 @@ import real_runs as runs
 from mtl_accel.training import early_stopping
 from mtl_accel.training.state import Progress
 
+pytestmark = pytest.mark.slow
+
 LONG = {"epochs": 400, "checkpoint_every_steps": 5}  # stopped by the test, never finished
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import real_runs as runs
 
+pytestmark = pytest.mark.slow
+
 DATA = {"num_workers": 0, "cache": "disk"}
 # Evaluates random weights: with so small a rate they stay what they are, and nothing depends on the micro-batch.
 STILL = {

@@ -23,6 +23,8 @@ from mtl_accel.training.ema import WeightAverage
 from mtl_accel.training.state import Progress
 from mtl_accel.training.train import train
 
+pytestmark = pytest.mark.slow
+
 STEPS = 5  # of an epoch of 37 images
 DECAY = 0.7
 

@@ -19,6 +19,8 @@ from mtl_accel import metrics
 from mtl_accel.data.labels import dataset
 from mtl_accel.data.sources import table_cache
 
+pytestmark = pytest.mark.slow
+
 FEW, MANY = 2 * table_cache.ROWS, 6 * table_cache.ROWS
 # What an image adds to the peak while its table is read: names of files, a set of the ids. Python objects for its
 # cells would add 1,000 bytes.

@@ -15,6 +15,8 @@ from torchvision_cases import per_sample_of
 
 from mtl_accel.data.loading.loader import MicroBatches, TrainingLoader, TrainingOrder
 
+pytestmark = pytest.mark.slow
+
 TRANSFORMS = {
     "train": [
         {"name": "Resize", "size": [36, 36]},

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from mtl_accel.objective.balancing import BALANCERS, GradientBalancer
 
+pytestmark = pytest.mark.slow
+
 NUM_TRAIN = 26  # the last step is padded, unless a batch is 2
 FIXED = {"name": "fixed"}
 
