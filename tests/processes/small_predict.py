@@ -14,6 +14,7 @@ from pathlib import Path
 
 import real_runs as runs
 import small_run
+from gloo_lines import without_gloo
 
 from mtl_accel import models
 
@@ -41,7 +42,8 @@ def main(
 def predict(folder: Path, *arguments: str, processes: int = 1) -> tuple[int, str]:
     """The first exit code that is not 0, and what was printed; `folder` takes a file."""
     printed = Path(tempfile.mkstemp(dir=folder, prefix="printed-")[1])
-    return runs.finish(runs.fork(main, list(arguments), {"ACCELERATE_USE_CPU": "true"}, printed, processes))
+    code, output = runs.finish(runs.fork(main, list(arguments), {"ACCELERATE_USE_CPU": "true"}, printed, processes))
+    return code, without_gloo(output)
 
 
 if __name__ == "__main__":

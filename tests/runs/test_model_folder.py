@@ -10,7 +10,7 @@ from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
-from huggingface_hub import constants
+from huggingface_hub import constants, file_download
 
 from mtl_accel.core.errors import UserError
 from mtl_accel.runs import model_folder
@@ -69,7 +69,9 @@ class Handler(BaseHTTPRequestHandler):
 def answer_at(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", address)
     template = constants.HUGGINGFACE_CO_URL_TEMPLATE
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + template[template.index("/{repo_id}") :])
+    changed = address + template[template.index("/{repo_id}") :]
+    for module in (constants, file_download):  # huggingface_hub 0.34 copied it into the second
+        monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", changed, raising=False)
 
 
 @pytest.fixture

@@ -100,5 +100,6 @@ def _row(record: RunRecord, config: str) -> dict[str, Any]:
     for metric in [COMPOSITE, *record.primary_metrics]:
         best_epoch, best = record.best(metric) or (None, None)
         row |= {f"{metric}_best": best, f"{metric}_best_epoch": best_epoch}
-    rates = pd.Series([e.images_per_second for e in record.epochs], dtype="float64")
+    # pandas 2.2 warns of a median of nothing but NaN, and not of one of nothing.
+    rates = pd.Series([e.images_per_second for e in record.epochs], dtype="float64").dropna()
     return row | {"images_per_second": rates.median(), "seconds": record.seconds}
