@@ -27,7 +27,7 @@ class _StopAfter(Interrupts):
         self.first: float | None = None
 
     @property
-    def asked(self) -> bool:
+    def stop_requested(self) -> bool:
         """The loop asks at the end of each step."""
         if self.first is None:
             synchronize(self.run.accelerator.device)
