@@ -17,16 +17,17 @@ _KERNELS = "chooses other kernels, so the last digits are others"
 
 
 @dataclass(frozen=True)
-class Variable:
-    """A variable of the environment.
+class Ambient:
+    """A variable of the environment, or a setting of torch or Accelerate that other code of the process may change.
 
     Attributes:
-        harmless: values, in lower case, that change nothing.
-        effect: what any other value does.
+        effect: what a value that is not harmless does.
         fix: what to do instead, where it is refused; None: it holds, and the log says so.
+        harmless: values, in lower case, that change nothing.
         device: the type of device on which it has an effect; None: on any.
         compiled: whether it has one only with `compile`.
         trains: whether it has one only where a model is trained.
+        setting: reads a setting; None: a variable of that name.
     """
 
     name: str
@@ -36,85 +37,58 @@ class Variable:
     device: str | None = None
     compiled: bool = False
     trains: bool = False
+    setting: Callable[[], str] | None = None
 
     def read(self, environment: Mapping[str, str]) -> str | None:
         """Its value, where it has an effect."""
-        value = environment.get(self.name, "")
+        value = environment.get(self.name, "") if self.setting is None else self.setting()
         return None if value.strip().lower() in self.harmless else value
 
 
 VARIABLES = (
-    Variable(
+    Ambient(
         "ACCELERATE_GRADIENT_ACCUMULATION_STEPS",
         "makes Accelerate divide every gradient by it",
         "unset it, and set micro_batch_size: the gradient stays that of the whole batch",
         ("", "1"),
         trains=True,
     ),
-    Variable(
+    Ambient(
         "ACCELERATE_MIXED_PRECISION",
         "is a precision that the models here do not train in",
         'set mixed_precision to "bf16", "fp16" or "no"',
         ("", "no", "bf16", "fp16"),
     ),
-    Variable(
+    Ambient(
         "ACCELERATE_DYNAMO_BACKEND",
         "makes Accelerate compile the model",
         "unset it, and set compile to true",
         ("", "no"),
         trains=True,
     ),
-    Variable("ACCELERATE_USE_FSDP", "asks for sharded training", _START_PLAINLY, _OFF),
-    Variable("ACCELERATE_USE_DEEPSPEED", "asks for DeepSpeed", _START_PLAINLY, _OFF),
-    Variable("ACCELERATE_USE_MEGATRON_LM", "asks for Megatron-LM", _START_PLAINLY, _OFF),
-    Variable("ACCELERATE_USE_PARALLELISM_CONFIG", "asks for tensor or context parallelism", _START_PLAINLY, _OFF),
-    Variable(
+    Ambient("ACCELERATE_USE_FSDP", "asks for sharded training", _START_PLAINLY, _OFF),
+    Ambient("ACCELERATE_USE_DEEPSPEED", "asks for DeepSpeed", _START_PLAINLY, _OFF),
+    Ambient("ACCELERATE_USE_MEGATRON_LM", "asks for Megatron-LM", _START_PLAINLY, _OFF),
+    Ambient("ACCELERATE_USE_PARALLELISM_CONFIG", "asks for tensor or context parallelism", _START_PLAINLY, _OFF),
+    Ambient(
         "ONEDNN_DEFAULT_FPMATH_MODE", _ROUNDED, 'unset it, and set mixed_precision to "bf16"', ("", "strict"), "cpu"
     ),
-    Variable(
-        "DNNL_DEFAULT_FPMATH_MODE", _ROUNDED, 'unset it, and set mixed_precision to "bf16"', ("", "strict"), "cpu"
-    ),
-    Variable("TORCH_COMPILE_DISABLE", "turns compile off", "unset it, or set compile to false", _OFF, compiled=True),
-    Variable("TORCHDYNAMO_DISABLE", "turns compile off", "unset it, or set compile to false", _OFF, compiled=True),
-    Variable("TORCHINDUCTOR_EMULATE_PRECISION_CASTS", "rounds where eager code does", harmless=_OFF, compiled=True),
-    Variable("ACCELERATE_USE_SAGEMAKER", "sums gradients by SageMaker's library, in its own order", harmless=_OFF),
-    Variable("NVIDIA_TF32_OVERRIDE", "turns TensorFloat-32 off or on for all of CUDA's libraries", device="cuda"),
-    Variable("NCCL_ALGO", "sets the order in which NCCL sums gradients", device="cuda"),
-    Variable("NCCL_PROTO", "sets the order in which NCCL sums gradients", device="cuda"),
-    Variable("CUBLAS_WORKSPACE_CONFIG", _KERNELS, device="cuda"),
-    Variable("TORCH_CUDNN_V8_API_DISABLED", _KERNELS, harmless=_OFF, device="cuda"),
-    Variable("ATEN_CPU_CAPABILITY", _KERNELS, device="cpu"),
-    Variable("ONEDNN_MAX_CPU_ISA", _KERNELS, device="cpu"),
-    Variable("DNNL_MAX_CPU_ISA", _KERNELS, device="cpu"),
-    Variable("MKL_CBWR", _KERNELS, device="cpu"),
-    Variable("MKL_ENABLE_INSTRUCTIONS", _KERNELS, device="cpu"),
+    Ambient("DNNL_DEFAULT_FPMATH_MODE", _ROUNDED, 'unset it, and set mixed_precision to "bf16"', ("", "strict"), "cpu"),
+    Ambient("TORCH_COMPILE_DISABLE", "turns compile off", "unset it, or set compile to false", _OFF, compiled=True),
+    Ambient("TORCHDYNAMO_DISABLE", "turns compile off", "unset it, or set compile to false", _OFF, compiled=True),
+    Ambient("TORCHINDUCTOR_EMULATE_PRECISION_CASTS", "rounds where eager code does", harmless=_OFF, compiled=True),
+    Ambient("ACCELERATE_USE_SAGEMAKER", "sums gradients by SageMaker's library, in its own order", harmless=_OFF),
+    Ambient("NVIDIA_TF32_OVERRIDE", "turns TensorFloat-32 off or on for all of CUDA's libraries", device="cuda"),
+    Ambient("NCCL_ALGO", "sets the order in which NCCL sums gradients", device="cuda"),
+    Ambient("NCCL_PROTO", "sets the order in which NCCL sums gradients", device="cuda"),
+    Ambient("CUBLAS_WORKSPACE_CONFIG", _KERNELS, device="cuda"),
+    Ambient("TORCH_CUDNN_V8_API_DISABLED", _KERNELS, harmless=_OFF, device="cuda"),
+    Ambient("ATEN_CPU_CAPABILITY", _KERNELS, device="cpu"),
+    Ambient("ONEDNN_MAX_CPU_ISA", _KERNELS, device="cpu"),
+    Ambient("DNNL_MAX_CPU_ISA", _KERNELS, device="cpu"),
+    Ambient("MKL_CBWR", _KERNELS, device="cpu"),
+    Ambient("MKL_ENABLE_INSTRUCTIONS", _KERNELS, device="cpu"),
 )
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A setting of torch or Accelerate that other code of the process may have changed.
-
-    Attributes:
-        name: how it is read.
-        value: as it is now.
-        harmless: the values that change nothing.
-        effect, fix, device, trains: as of a `Variable`.
-    """
-
-    name: str
-    value: Callable[[], str]
-    harmless: tuple[str, ...]
-    effect: str
-    fix: str | None = None
-    device: str | None = None
-    compiled: bool = False
-    trains: bool = False
-
-    def read(self, environment: Mapping[str, str]) -> str | None:
-        """Its value, where it has an effect."""
-        value = self.value()
-        return None if value in self.harmless else value
 
 
 def _autocast() -> str:
@@ -144,73 +118,88 @@ def _synchronizing() -> str:
 
 
 SETTINGS = (
-    Setting(
+    Ambient(
         "torch.get_default_dtype()",
-        lambda: str(torch.get_default_dtype()),
-        ("torch.float32",),
         "makes the model's parameters of that type",
         "call torch.set_default_dtype(torch.float32) before",
+        ("torch.float32",),
+        setting=lambda: str(torch.get_default_dtype()),
     ),
-    Setting(
+    Ambient(
         "torch.get_default_device()",
-        lambda: torch.get_default_device().type,
-        ("cpu",),
         "puts new tensors there",
         'call torch.set_default_device("cpu") before',
+        ("cpu",),
+        setting=lambda: torch.get_default_device().type,
     ),
-    Setting("torch.autocast", _autocast, ("off",), "casts what the model computes", "train outside of it", trains=True),
-    Setting(
+    Ambient(
+        "torch.autocast",
+        "casts what the model computes",
+        "train outside of it",
+        ("off",),
+        trains=True,
+        setting=_autocast,
+    ),
+    Ambient(
         "torch.is_grad_enabled()",
-        _gradients,
-        ("on",),
         "leaves no gradient",
         "train outside of torch.no_grad() and torch.inference_mode()",
+        ("on",),
         trains=True,
+        setting=_gradients,
     ),
-    Setting(
+    Ambient(
         "torch.backends.mkldnn.matmul.fp32_precision",
-        lambda: _rounding_on_cpu("matmul"),
-        ("none", "ieee", "tf32"),  # no CPU here has TensorFloat-32
         _ROUNDED,
         'call torch.set_float32_matmul_precision("highest") before, and set mixed_precision to "bf16"',
+        ("none", "ieee", "tf32"),  # no CPU here has TensorFloat-32
         "cpu",
+        setting=lambda: _rounding_on_cpu("matmul"),
     ),
-    Setting(
+    Ambient(
         "torch.backends.mkldnn.conv.fp32_precision",
-        lambda: _rounding_on_cpu("conv"),
-        ("none", "ieee", "tf32"),
         _ROUNDED,
         'set it to "ieee" before, and set mixed_precision to "bf16"',
+        ("none", "ieee", "tf32"),
         "cpu",
+        setting=lambda: _rounding_on_cpu("conv"),
     ),
-    Setting(
+    Ambient(
         "Accelerator.sync_gradients",
-        _synchronizing,
-        ("True",),
         "makes Accelerate skip every step of the optimizer",
         "leave the accumulate() or no_sync() of the other Accelerator before, or start a new process",
+        ("true",),
         trains=True,
+        setting=_synchronizing,
     ),
-    Setting(
+    Ambient(
         "Accelerator.state.dynamo_plugin",
-        _compiled_by_accelerate,
-        ("NO",),
         "makes Accelerate compile the model",
         "start a new process, without the Accelerator that was made for it, and set compile to true",
+        ("no",),
         trains=True,
+        setting=_compiled_by_accelerate,
     ),
-    Setting("torch.set_flush_denormal", _denormals, ("False",), "takes the smallest numbers for 0"),
-    Setting(
+    Ambient("torch.set_flush_denormal", "takes the smallest numbers for 0", harmless=("false",), setting=_denormals),
+    Ambient(
         "torch.are_deterministic_algorithms_enabled()",
-        lambda: str(torch.are_deterministic_algorithms_enabled()),
-        ("False",),
         _KERNELS,
+        harmless=("false",),
+        setting=lambda: str(torch.are_deterministic_algorithms_enabled()),
     ),
-    Setting(
-        "torch.backends.mkldnn.enabled", lambda: str(torch.backends.mkldnn.enabled), ("True",), _KERNELS, None, "cpu"
+    Ambient(
+        "torch.backends.mkldnn.enabled",
+        _KERNELS,
+        harmless=("true",),
+        device="cpu",
+        setting=lambda: str(torch.backends.mkldnn.enabled),
     ),
-    Setting(
-        "torch.backends.cudnn.enabled", lambda: str(torch.backends.cudnn.enabled), ("True",), _KERNELS, None, "cuda"
+    Ambient(
+        "torch.backends.cudnn.enabled",
+        _KERNELS,
+        harmless=("true",),
+        device="cuda",
+        setting=lambda: str(torch.backends.cudnn.enabled),
     ),
 )
 
@@ -222,18 +211,21 @@ def problems(config: Config | None, environment: Mapping[str, str], device: str 
         config: None: of a script that trains nothing.
         device: what has an effect on this type of device alone; None: what has one on any.
     """
-    found = [one for one in _in_question(config) if one.fix is not None and one.device == device]
-    values = [(one, one.read(environment)) for one in found]
-    return [f"{one.name} is {value!r}, which {one.effect}; {one.fix}" for one, value in values if value is not None]
+    found = _with_effect(config, environment, (device,))
+    return [f"{one.name} is {value!r}, which {one.effect}; {one.fix}" for one, value in found if one.fix is not None]
 
 
 def in_force(config: Config | None, environment: Mapping[str, str], device: str) -> dict[str, str]:
     """What holds beside the config on this type of device: values by their names, with what they do."""
-    found = [one for one in _in_question(config) if one.fix is None and one.device in (None, device)]
-    values = [(one, one.read(environment)) for one in found]
-    return {one.name: f"{value!r}, which {one.effect}" for one, value in values if value is not None}
+    found = _with_effect(config, environment, (None, device))
+    return {one.name: f"{value!r}, which {one.effect}" for one, value in found if one.fix is None}
 
 
-def _in_question(config: Config | None) -> list[Variable | Setting]:
+def _with_effect(
+    config: Config | None, environment: Mapping[str, str], devices: tuple[str | None, ...]
+) -> list[tuple[Ambient, str]]:
+    """What has an effect on this config and one of these types of device, with its value."""
     compiles, trains = config is not None and config.compile, config is not None
-    return [one for one in (*VARIABLES, *SETTINGS) if (compiles or not one.compiled) and (trains or not one.trains)]
+    found = [one for one in (*VARIABLES, *SETTINGS) if (compiles or not one.compiled) and (trains or not one.trains)]
+    values = [(one, one.read(environment)) for one in found if one.device in devices]
+    return [(one, value) for one, value in values if value is not None]

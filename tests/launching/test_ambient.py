@@ -20,7 +20,7 @@ from mtl_accel.core.errors import UserError
 from mtl_accel.launching import ambient
 from mtl_accel.launching.accelerator import start as start_accelerator
 from mtl_accel.launching.accelerator import start_inference
-from mtl_accel.launching.ambient import SETTINGS, VARIABLES, Setting, Variable
+from mtl_accel.launching.ambient import SETTINGS, VARIABLES, Ambient
 
 pytestmark = pytest.mark.usefixtures("not_launched")
 
@@ -55,7 +55,7 @@ def config_of(**changes) -> Config:
     return validate(read_json(path) | {"mixed_precision": "no"} | changes, str(path))
 
 
-def value_of(variable: Variable) -> str:
+def value_of(variable: Ambient) -> str:
     return VALUES.get(variable.name, "true")
 
 
@@ -168,7 +168,7 @@ CHANGES: dict[str, Callable[[], AbstractContextManager]] = {
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda one: one.name)
-def test_a_setting_of_the_process_is_refused_or_told(setting: Setting):
+def test_a_setting_of_the_process_is_refused_or_told(setting: Ambient):
     config, device = config_of(), setting.device or "cpu"
     assert ambient.problems(config, {}, setting.device) == [] and ambient.in_force(config, {}, device) == {}
     with CHANGES[setting.name]():
