@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from .base import NAME, PLACE, RECORD, SPEED, Affects
 from .root import Config
 
 
+@functools.cache
 def knobs_that_affect(*effects: Affects) -> tuple[str, ...]:
     """The knobs with one of these marks, by their dotted paths, in the order of the file."""
     return tuple(_marked(Config, frozenset(effects)))

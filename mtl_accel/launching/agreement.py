@@ -139,6 +139,8 @@ def require_same_data(labelled: LabeledDataset) -> None:
 
 def require_same_checkpoint(folder: Path | None) -> None:
     """Where the run goes on from, which every process reads for itself; None: it begins anew."""
+    if _is_alone():
+        return
     where = "none"
     if folder is not None:
         where = f"{folder.name} (digest {_digest([(folder / manifest.NAME).read_bytes()])})"

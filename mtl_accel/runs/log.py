@@ -22,7 +22,7 @@ from accelerate import Accelerator
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 from tqdm import tqdm
 
-from ..config import Config
+from ..config import Config, differences
 from ..core import atomic_io
 from ..core.errors import EXIT_CODE, UserError
 from ..core.tasks import SHORT_NAMES, Task
@@ -179,15 +179,10 @@ def without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str | int | float | bool]:
+def flat(values: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
     """A config as one level of dotted keys: several trackers take nothing else."""
-    result: dict[str, str | int | float | bool] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            result |= flat(value, f"{prefix}{key}.")
-        else:
-            result[f"{prefix}{key}"] = value if isinstance(value, (str, int, float, bool)) else json.dumps(value)
-    return result
+    knobs = differences.flat(values).items()
+    return {key: value if isinstance(value, (str, int, float, bool)) else json.dumps(value) for key, value in knobs}
 
 
 _FILE = "failures.txt"
