@@ -42,17 +42,13 @@ FORMS = [
 ]
 
 
-def _torchrun(world: int) -> list[str]:
-    return ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(world)]
-
-
 def _accelerate(world: int) -> list[str]:
     # The flag --multi_gpu refuses one process, the same setting in a file does not.
     settings = ["--config_file", str(SETTINGS), "--num_processes", str(world), "--main_process_port", "0"]
     return ["-m", "accelerate.commands.launch", *settings]
 
 
-_COMMANDS = {"python": lambda world: [], "torchrun": _torchrun, "accelerate": _accelerate}
+_COMMANDS = {"python": lambda world: [], "torchrun": runs.torchrun, "accelerate": _accelerate}
 
 
 class Recording(NamedTuple):

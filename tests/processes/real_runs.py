@@ -175,11 +175,11 @@ def _accelerate(processes: int) -> list[str]:
     return ["-m", "accelerate.commands.launch", "--num_processes", str(processes), "--main_process_port", "0", *several]
 
 
-def _torchrun(processes: int) -> list[str]:
+def torchrun(processes: int) -> list[str]:
     return ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
 
 
-_LAUNCHERS = {"python": lambda processes: [], "accelerate": _accelerate, "torchrun": _torchrun}
+_LAUNCHERS = {"python": lambda processes: [], "accelerate": _accelerate, "torchrun": torchrun}
 _FORKS = multiprocessing.get_context("forkserver")
 # Not small_run: before Python 3.12 the process that is forked does not know the folder of the tests.
 _FORKS.set_forkserver_preload(["mtl_accel.training.train", "mtl_accel.metrics.measuring"])

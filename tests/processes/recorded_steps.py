@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from balanced_steps import train
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision.models import ResNet18_Weights
@@ -26,7 +27,6 @@ from mtl_accel import models
 from mtl_accel.config import Config
 from mtl_accel.data.labels.dataset import LabeledDataset, read
 from mtl_accel.launching.accelerator import start as start_accelerator
-from mtl_accel.launching.interrupts import Interrupts
 from mtl_accel.models.base import Pair
 from mtl_accel.models.heads import Heads, linear
 from mtl_accel.objective.balancing import GradientBalancer
@@ -116,14 +116,6 @@ def recorded(run_step: Callable, recorder: Recorder) -> Callable:
         return run_step(run, epoch, step, batches, counts)
 
     return look_and_step
-
-
-def train(run: Run) -> None:
-    for _ in range(run.config.epochs):
-        assert engine.train_epoch(run, Interrupts(environment={}))
-        run.progress.epoch, run.progress.step = run.progress.epoch + 1, 0
-        run.schedule.after_epoch()
-        run.backward.end_epoch()
 
 
 def record_one(config: Config, labelled: LabeledDataset) -> Accelerator:
