@@ -15,7 +15,7 @@ from ..config import Config
 from ..data.labels.dataset import LabeledDataset, read
 from ..runs.log import RunLog
 from ..training.build import build
-from ..training.loaders import loaders
+from ..training.loaders import build_loaders, build_pipelines
 from ..training.run import Run
 from .clock import Arm, interleave, median_ratio, seconds_of, together
 from .contestants.limit import Limit
@@ -53,7 +53,7 @@ def contest(config: Config, settings: Settings, only_loops: bool = False) -> dic
 
 def _run(config: Config, accelerator: Accelerator, labelled: LabeledDataset, micro_batch_size: int) -> Run:
     log = RunLog(Path(config.run_dir), accelerator)
-    return build(config, accelerator, labelled, micro_batch_size, log, lambda: True)
+    return build(config, build_pipelines(config), accelerator, labelled, micro_batch_size, log, lambda: True)
 
 
 def _fitting(
@@ -75,7 +75,7 @@ def _pipelines(config: Config, run: Run, labelled: LabeledDataset, micro_batch_s
     found: dict[str, Arm] = {}
     for cache in CACHES:
         changed = config.model_copy(update={"data": config.data.model_copy(update={"cache": cache})})
-        train_loader, _ = loaders(changed, run.accelerator, labelled, micro_batch_size)
+        train_loader, _ = build_loaders(changed, run.pipelines, run.accelerator, labelled, micro_batch_size)
         found[f"data_{cache}"] = Pipeline(run, train_loader)
     return found
 
@@ -115,7 +115,7 @@ def _described(config: Config, run: Run, labelled: LabeledDataset, settings: Set
     device = run.accelerator.device
     return {
         "model": config.model.name,
-        "image_size": list(run.train_transforms.output_size),
+        "image_size": list(run.pipelines.train.model_input_size),
         "batch_size": config.batch_size,
         "micro_batch_size": run.train_loader.order.micro_batch_size,
         "precision": run.accelerator.mixed_precision,

@@ -12,6 +12,7 @@ from ..launching.interrupts import Interrupts
 from ..runs.log import RunLog
 from ..training import engine
 from ..training.build import build
+from ..training.loaders import build_pipelines
 from ..training.run import Run
 from .clock import synchronize
 from .memory import memory_mb
@@ -43,7 +44,7 @@ def measure_start(config: Config, steps: int) -> dict[str, float | None]:
         accelerator, micro_batch_size = accelerator_of(config)
         labelled = read(config)
         log = RunLog(Path(folder), accelerator)
-        run = build(config, accelerator, labelled, micro_batch_size, log, lambda: True)
+        run = build(config, build_pipelines(config), accelerator, labelled, micro_batch_size, log, lambda: True)
         stop = _StopAfter(run, steps)
         engine.train_epoch(run, stop)
         synchronize(accelerator.device)

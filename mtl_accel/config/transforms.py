@@ -113,7 +113,7 @@ class Normalize(Section):
     std: tuple[Positive, Positive, Positive] = Field(IMAGENET_STD, description="Standard deviation of each channel.")
 
 
-DETERMINISTIC = (Resize, CenterCrop)
+CachedTransform = Resize | CenterCrop  # done once for each picture where they lead a list
 Transform = Annotated[
     Resize
     | CenterCrop
@@ -131,45 +131,30 @@ Transform = Annotated[
 FixedTransform = Annotated[Resize | CenterCrop | Normalize, Field(discriminator="name")]
 
 
-def cached_prefix(transforms: tuple[Transform, ...]) -> tuple[Resize | CenterCrop, ...]:
-    """The leading transforms that are the same in every epoch, and so are done once."""
-    prefix: list[Resize | CenterCrop] = []
-    for transform in transforms:
-        if not isinstance(transform, DETERMINISTIC):
-            break
-        prefix.append(transform)
-    return tuple(prefix)
-
-
-def torchvision_end(transforms: tuple[Transform, ...]) -> int:
-    """Position behind the last of torchvision's own transforms; 0 without one."""
-    return max((at + 1 for at, t in enumerate(transforms) if isinstance(t, TorchvisionTransform)), default=0)
-
-
 def problems(transforms: tuple[Transform, ...], place: str) -> list[str]:
-    """What is wrong with a list of transforms as a whole; `place` is its dotted path."""
+    """List what is wrong with some transforms as a whole; `place` is the dotted path of the list."""
     found: list[str] = []
-    prefix = cached_prefix(transforms)
-    if not prefix or not isinstance(prefix[0], Resize):
+    if not isinstance(transforms[0], Resize):
         found.append(f"{place}: the first transform must be Resize, so that all pictures have one size")
     height, width = 0, 0
     for index, transform in enumerate(transforms):
-        where = f"{place}.{index}"
-        if isinstance(transform, Resize) and index >= len(prefix):
+        where, before = f"{place}.{index}", transforms[:index]
+        is_normalized = any(isinstance(t, Normalize) for t in before)
+        if isinstance(transform, Resize) and not all(isinstance(t, CachedTransform) for t in before):
             found.append(f"{where}: {transform.name} must stand before every random transform")
         if isinstance(transform, CenterCrop) and height and (transform.size[0] > height or transform.size[1] > width):
             found.append(
                 f"{where}.size: a crop of {list(transform.size)} is larger than the picture of "
                 f"[{height}, {width}] before it; make it smaller, or Resize larger"
             )
-        if isinstance(transform, RandomErasing) and not any(t.name == "Normalize" for t in transforms[:index]):
+        if isinstance(transform, RandomErasing) and not is_normalized:
             found.append(f"{where}: RandomErasing must stand after Normalize")
-        if not isinstance(transform, RandomErasing) and any(t.name == "Normalize" for t in transforms[:index]):
+        if not isinstance(transform, RandomErasing) and is_normalized:
             found.append(f"{where}: {transform.name} must stand before Normalize")
         if isinstance(transform, Resize | CenterCrop | RandomResizedCrop):
             height, width = transform.size
         elif isinstance(transform, TorchvisionTransform):
             height, width = 0, 0  # only torchvision knows
-    if not any(t.name == "Normalize" for t in transforms):
+    if not any(isinstance(t, Normalize) for t in transforms):
         found.append(f"{place}: Normalize is missing; without it the model would see pixels from 0 to 255")
     return found

@@ -10,16 +10,13 @@ import torch
 from torch import Tensor
 
 from ..config import Config
-from ..config.transforms import cached_prefix
 from ..core import rng
 from ..core.errors import UserError
 from ..core.tasks import Task
 from ..data.labels.dataset import read
 from ..data.loading.pixel_cache import DecodedPixels
-from ..data.transforms.augment import Augmentation
 from ..models.base import Pair
 from ..runs.model_folder import ModelDescription
-from .graph import picture_size
 
 NUM_PICTURES = 64
 TOLERANCE = 1e-4  # of a probability; of a regression's value relative to it, where it is above 1
@@ -39,12 +36,12 @@ def sample(config: Config, description: ModelDescription) -> Sample:
     try:
         split = read(config).splits["validation"]
         rows = np.arange(NUM_PICTURES) % len(split)
-        images = DecodedPixels(split, cached_prefix(description.transforms), "validation").read(rows)
+        images = DecodedPixels(split, description.pipeline.cached, "validation").read(rows)
         few = f", each of the {len(split)} more than once" if len(split) < NUM_PICTURES else ""
         return Sample(images, f"{NUM_PICTURES} validation pictures{few}")
     except UserError as error:
         reason = f"since the validation pictures cannot be read ({error.problems[0]})"
-        return Sample(noise(picture_size(description)), f"{NUM_PICTURES} pictures of noise, {reason}")
+        return Sample(noise(description.pipeline.cached_size), f"{NUM_PICTURES} pictures of noise, {reason}")
 
 
 def noise(size: tuple[int, int]) -> Tensor:
@@ -58,7 +55,7 @@ def noise(size: tuple[int, int]) -> Tensor:
 def reference(model: Pair, description: ModelDescription, images: Tensor) -> dict[str, np.ndarray]:
     """What a model on the CPU says by the code of training, in float32: {task: float64 [B, C]}."""
     with torch.no_grad():
-        logits = model.to(memory_format=torch.channels_last)(Augmentation(description.transforms, seed=0)(images))
+        logits = model.to(memory_format=torch.channels_last)(description.pipeline.batched(images))
     return {name: task.probabilities(logits[name].numpy()) for name, task in description.tasks.items()}
 
 

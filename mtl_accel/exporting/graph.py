@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from ..config.transforms import Normalize, cached_prefix
+from ..config.transforms import Normalize
 from ..core.tasks import Task
 from ..models.base import Pair
 from ..runs.model_folder import ModelDescription
@@ -45,9 +45,9 @@ class Graph(nn.Module):
 
     def __init__(self, model: Pair, description: ModelDescription) -> None:
         super().__init__()
-        (normalize,) = description.transforms[len(cached_prefix(description.transforms)) :]
-        assert isinstance(normalize, Normalize), "the rule of transforms.eval: resized, cropped, normalised"
-        self.scaling, self.model, self.tasks = Scaling(normalize), model, description.tasks
+        pipeline = description.pipeline
+        assert len(pipeline.batched.operations) == 1, "the rule of transforms.eval: resized, cropped, normalised"
+        self.scaling, self.model, self.tasks = Scaling(pipeline.normalize), model, description.tasks
         self.eval().to(memory_format=torch.contiguous_format)  # as a file holds them
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
@@ -64,12 +64,7 @@ def _probabilities(task: Task, logits: Tensor) -> Tensor:
 
 def example(description: ModelDescription) -> Tensor:
     """Pictures of the right shape to trace with."""
-    return torch.zeros((_TRACED_BATCH, 3, *picture_size(description)), dtype=torch.uint8)
-
-
-def picture_size(description: ModelDescription) -> tuple[int, int]:
-    """(height, width) that the graph takes: what Resize and CenterCrop leave."""
-    return cached_prefix(description.transforms)[-1].size
+    return torch.zeros((_TRACED_BATCH, 3, *description.pipeline.cached_size), dtype=torch.uint8)
 
 
 def metadata(description: ModelDescription) -> dict[str, Any]:
@@ -79,7 +74,7 @@ def metadata(description: ModelDescription) -> dict[str, Any]:
         "model": described["model"],
         "tasks": described["tasks"],
         "transforms": described["transforms"],
-        "input": {"dtype": "uint8", "shape": ["batch", 3, *picture_size(description)]},
+        "input": {"dtype": "uint8", "shape": ["batch", 3, *description.pipeline.cached_size]},
         "outputs": "probabilities [batch, classes] of each task by its name; of a regression the values",
         "versions": {name: importlib.metadata.version(name) for name in ("mtl_accel", "torch")},
     }

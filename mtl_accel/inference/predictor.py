@@ -16,13 +16,11 @@ from accelerate.utils import gather_object
 from torch import Tensor
 from tqdm import tqdm
 
-from ..config.transforms import cached_prefix
 from ..core.errors import UserError
 from ..data.loading import inputs
 from ..data.loading.inputs import PictureBatches, Pictures
 from ..data.loading.loader import EvaluationLoader
 from ..data.sources.text_tables import shorten
-from ..data.transforms.augment import Augmentation
 from ..launching.accelerator import set_cuda
 from ..models.base import Pair
 from ..runs import model_folder
@@ -56,8 +54,6 @@ class Predictor:
         self.description, self.tasks, self.thresholds = description, description.tasks, description.thresholds
         self.batch_size, self.num_workers = batch_size or description.batch_size, num_workers
         self.accelerator = accelerator
-        self.prefix = cached_prefix(description.transforms)
-        self.transforms = Augmentation(description.transforms, seed=0)
 
     def predict(self, images: Any, *, probabilities: bool = False, flip: bool = False) -> pd.DataFrame:
         """What the model says of pictures, one row each, in their order.
@@ -117,7 +113,7 @@ class Predictor:
             return torch.empty(0, len(mirrored) * sum(task.num_outputs for task in self.tasks.values()))
         accelerator = self.accelerator
         rank, processes = (0, 1) if accelerator is None else (accelerator.process_index, accelerator.num_processes)
-        batches = PictureBatches(given, self.prefix)
+        batches = PictureBatches(given, self.description.pipeline.cached)
         loader = EvaluationLoader(batches, batch_size, rank, processes, self.num_workers, self.device)
         problems: list[str] = []
         hidden = None if rank == 0 else True  # None: hidden where there is no terminal
@@ -126,7 +122,7 @@ class Predictor:
             seen = predict_logits(
                 self.model,
                 inputs.readable(bar, problems),
-                self.transforms,
+                self.description.pipeline.batched,
                 self.tasks,
                 self.device,
                 self.description.precision,

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from .. import models
 from ..config import Config
 from ..config.sections import ModelConfig
-from ..config.transforms import cached_prefix
 from ..core import atomic_io
+from ..data.transforms.pipeline import ImagePipeline
 
 _FASTER = 1.1  # a smaller gain could be noise
 # A step casts every parameter once, so a micro-batch of few pixels gains less than the run's own. Of larger ones this
@@ -36,7 +36,7 @@ def fastest(config: Config, device: torch.device, cache: Path | None = None) -> 
         return "no"
     path = cache / "precision.json" if cache is not None else None
     known = atomic_io.read_json(path) if path is not None and path.exists() else {}
-    model, size = config.model, cached_prefix(config.transforms.eval)[-1].size
+    model, size = config.model, ImagePipeline.from_transforms(config.transforms.eval).model_input_size
     name = f"{model.name} {model.backbone}" if model.backbone else model.name
     num_samples = _num_samples(config.micro_batch_size or config.batch_size, size)
     machine = [platform.node(), torch.backends.cpu.get_cpu_capability(), torch.__version__]

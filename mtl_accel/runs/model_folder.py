@@ -6,6 +6,7 @@ import json
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,7 @@ from ..core import atomic_io
 from ..core.errors import UserError
 from ..core.tasks import Task
 from ..data.sources.hub import is_hub_id
+from ..data.transforms.pipeline import ImagePipeline
 from ..models.base import Pair
 
 FILES = WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"  # of a model folder
@@ -54,6 +56,11 @@ class ModelDescription:
     batch_size: int
     losses: Mapping[str, Loss] = field(default_factory=dict)
     backbone: str | None = None
+
+    @cached_property
+    def pipeline(self) -> ImagePipeline:
+        """The transforms by where they run."""
+        return ImagePipeline.from_transforms(self.transforms)
 
     def describe(self) -> dict[str, Any]:
         """model/config.json."""

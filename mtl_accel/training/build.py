@@ -15,7 +15,6 @@ from ..config import Config
 from ..core import rng
 from ..data.labels.dataset import LabeledDataset
 from ..data.loading.loader import TrainingOrder
-from ..data.transforms.augment import Augmentation
 from ..launching.accelerator import wrap
 from ..objective import balancing
 from ..objective.losses import ElementLoss, losses_of
@@ -24,7 +23,7 @@ from ..runs import curves
 from ..runs.log import RunLog
 from . import checkpointing, freezing
 from .ema import WeightAverage
-from .loaders import loaders, train_transforms
+from .loaders import Pipelines, build_loaders
 from .optim import Schedule, build_optimizer, parameter_groups
 from .run import Run
 from .step import backward
@@ -36,6 +35,7 @@ _DRAWING_SHARE = 20  # of the time that curves.png took, before it is drawn agai
 
 def build(
     config: Config,
+    pipelines: Pipelines,
     accelerator: Accelerator,
     labelled: LabeledDataset,
     micro_batch_size: int,
@@ -44,7 +44,7 @@ def build(
 ) -> Run:
     """Every object that the loop works on."""
     losses = losses_of(config.tasks, labelled.tasks, labelled.targets["train"])
-    train_loader, validation_loader = loaders(config, accelerator, labelled, micro_batch_size)
+    train_loader, validation_loader = build_loaders(config, pipelines, accelerator, labelled, micro_batch_size)
     order = train_loader.order
     objective = _objective(config, labelled, accelerator, losses, order.num_micro_batches)
     optimizer = build_optimizer(config.optimizer, parameter_groups(objective, objective.model, config))
@@ -65,8 +65,7 @@ def build(
         validation_loader=validation_loader,
         train_targets=labelled.targets["train"],
         validation_targets=labelled.targets["validation"],
-        train_transforms=train_transforms(config, train_loader.data.per_sample),
-        eval_transforms=Augmentation(config.transforms.eval, config.seed),
+        pipelines=pipelines,
         log=log,
         watch=_watch(labelled, order),
         skipped=SkippedSteps(accelerator.scaler),

@@ -81,7 +81,7 @@ def summary(run: Run, labelled: LabeledDataset) -> str:
     """Shapes, label counts and parameter counts, for the console."""
     model = run.unwrapped_objective.model
     batch = next(iter(run.validation_loader))
-    images = run.eval_transforms(batch.images, batch.key.rows)
+    images = run.pipelines.eval.batched(batch.images, batch.key.rows)
     lines = [f"images: {tuple(batch.images.shape)} {batch.images.dtype} -> {tuple(images.shape)} {images.dtype}"]
     for name, task in labelled.tasks.items():
         target, mask = labelled.targets["train"][name]

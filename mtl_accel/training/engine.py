@@ -112,7 +112,7 @@ def forward_backward(run: Run, epoch: int, step: int, batches: list[Batch], coun
     def forward(index: int) -> Output:
         batch = batches[index]
         run.statistics.begin_micro_batch()
-        images = mixed(run.train_transforms(batch.images, batch.key.draws, epoch, run.dtype), batch.mix)
+        images = mixed(run.pipelines.train.batched(batch.images, batch.key.draws, epoch, run.dtype), batch.mix)
         # Dropout and the like: their numbers depend on where in the run this micro-batch is, and on nothing else.
         torch.manual_seed(rng.seed_of(run.config.seed, rng.MODULE, epoch, step, batch.key.micro_batch))
         return run.objective(images, batch.targets, batch.masks, labelled, batch.mix)
@@ -169,7 +169,7 @@ def predict(run: Run, loader: EvaluationLoader) -> Tensor:
         batches = _ticking(bar, loader)
         device, precision = run.accelerator.device, run.accelerator.mixed_precision
         predictions = predict_logits(
-            run.unwrapped_objective.model, batches, run.eval_transforms, run.tasks, device, precision
+            run.unwrapped_objective.model, batches, run.pipelines.eval.batched, run.tasks, device, precision
         )
     ids, flat = predictions.gather(run.accelerator)
     if run.accelerator.is_main_process:

@@ -14,12 +14,12 @@ from ..config import Config
 from ..core.tasks import Task
 from ..data.labels.reader import Targets
 from ..data.loading.loader import EvaluationLoader, TrainingLoader
-from ..data.transforms.augment import Augmentation
 from ..inference.logits import DTYPES, Predictions
 from ..objective.losses import ElementLoss
 from ..objective.objective import Objective
 from ..runs.log import RunLog
 from .ema import WeightAverage
+from .loaders import Pipelines
 from .optim import Schedule
 from .state import Progress
 from .step.backward import Backward
@@ -45,8 +45,7 @@ class Run:
     validation_loader: EvaluationLoader
     train_targets: dict[str, Targets]
     validation_targets: dict[str, Targets]
-    train_transforms: Augmentation
-    eval_transforms: Augmentation
+    pipelines: Pipelines
     log: RunLog
     watch: LossWatch
     skipped: SkippedSteps

@@ -23,7 +23,7 @@ from ..runs.checkpoint import Checkpoint
 from ..runs.log import FailureLog, RunLog
 from . import checkpointing, debug, early_stopping, engine, finish
 from .build import build
-from .loaders import check_pictures, slow_transforms
+from .loaders import Pipelines, build_pipelines, slow_transforms
 from .run import Run
 
 
@@ -70,11 +70,11 @@ def train(
         saved = agreement.on_every_process(lambda: folder.find_checkpoint(run_dir, resume))
         agreement.require_same_checkpoint(None if saved is None else saved.folder)
         with log.recording():
-            labelled = agreement.on_every_process(lambda: _read(config))
+            pipelines, labelled = agreement.on_every_process(lambda: _read(config))
             agreement.require_same_data(labelled)
             if debugging:
                 labelled = debug.shrink(labelled, config, debugging)
-            run = build(config, accelerator, labelled, micro_batch_size, log, is_owner)
+            run = build(config, pipelines, accelerator, labelled, micro_batch_size, log, is_owner)
             pixels = {"train": run.train_loader.data.pixels, "validation": run.validation_loader.data.pixels}
             agreement.require_same_pictures(pixels)
             changes = None if saved is None else _resume(run, saved, labelled.fingerprint, allow_changes)
@@ -87,9 +87,8 @@ def _prepare(accelerator: Accelerator, run_dir: Path, resume: str, overwrite: bo
         FailureLog(run_dir, accelerator.process_index).clear()
 
 
-def _read(config: Config) -> LabeledDataset:
-    check_pictures(config)
-    return read(config)
+def _read(config: Config) -> tuple[Pipelines, LabeledDataset]:
+    return build_pipelines(config), read(config)
 
 
 def _resume(run: Run, saved: Checkpoint, fingerprint: str, allow_changes: bool) -> list[str]:
@@ -143,8 +142,8 @@ def _announce(run: Run, labelled: LabeledDataset, debugging: str | None, changes
     log.start(config, (run.progress.epoch, run.progress.step) if resumed else None)
     log.held_out(labelled.held_out)
     log.say("\n".join([_banner(run, labelled, resumed), *_ambient(run), *labelled.notes, *(changes or [])]))
-    if run.train_loader.data.per_sample is not None:
-        log.say(slow_transforms(config, run.train_loader.data.per_sample))
+    if run.pipelines.train.per_sample is not None:
+        log.say(slow_transforms(run.pipelines.train.per_sample, config.data.num_workers))
     if debugging:
         log.say(debug.summary(run, labelled))
 

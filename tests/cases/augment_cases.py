@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from pydantic import TypeAdapter
 
-from mtl_accel.config.transforms import Resize, Transform
+from mtl_accel.config.transforms import Transform
 from mtl_accel.core import rng
 from mtl_accel.data.transforms.augment import AUGMENTATIONS, Augmentation
 from mtl_accel.data.transforms.base import Operation
@@ -35,8 +35,8 @@ def operation(name: str, shape: tuple[int, int], **knobs: object) -> Operation:
 
 
 def pipeline(*names: str, size: tuple[int, int], seed: int = 0) -> Augmentation:
-    # From position 1 on, so that a crop there is an augmentation too and no part of the cached prefix.
-    return Augmentation([Resize(name="Resize", size=size), *map(transform, names)], seed, start=1, size=size)
+    """From position 1 on, where a list has Resize before them."""
+    return Augmentation(dict(enumerate(map(transform, names), 1)), size, seed)
 
 
 def pictures(count: int, height: int, width: int, seed: int = 0) -> torch.Tensor:
@@ -49,5 +49,5 @@ def pictures(count: int, height: int, width: int, seed: int = 0) -> torch.Tensor
 
 def draws(name: str, shape: tuple[int, int], count: int, **knobs: object) -> dict[str, np.ndarray]:
     """Parameters of `count` samples, drawn as a run draws them."""
-    augmentation = Augmentation([Resize(name="Resize", size=shape), transform(name, **knobs)], seed=3)
+    augmentation = Augmentation({1: transform(name, **knobs)}, shape, seed=3)
     return {key.removeprefix("1."): drawn for key, drawn in augmentation.draw(np.arange(count), epoch=5).items()}

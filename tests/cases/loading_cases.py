@@ -14,7 +14,7 @@ from mtl_accel.config.transforms import CenterCrop, Resize
 from mtl_accel.data.labels.reader import Targets
 from mtl_accel.data.loading.pixel_cache import Pixels, open_pixels
 
-PREFIX = (Resize(name="Resize", size=(7, 9)), CenterCrop(name="CenterCrop", size=(6, 5)))
+TRANSFORMS = (Resize(name="Resize", size=(7, 9)), CenterCrop(name="CenterCrop", size=(6, 5)))
 
 
 def png(row: int) -> bytes:
@@ -35,7 +35,7 @@ def split_of(count: int, broken: frozenset[int] = frozenset(), first: int = 0) -
 
 def pixels_of(split: datasets.Dataset, folder: Path, **changes) -> Pixels:
     options = {"name": "train", "cache": "disk", "fingerprint": "f", "num_workers": 0, "device": torch.device("cpu")}
-    return open_pixels(split, changes.pop("prefix", PREFIX), folder=folder, **(options | changes))
+    return open_pixels(split, changes.pop("transforms", TRANSFORMS), folder=folder, **(options | changes))
 
 
 def targets_of(count: int) -> dict[str, Targets]:

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from mtl_accel.config.torchvision_names import TorchvisionName
 from mtl_accel.config.transforms import Transform
 from mtl_accel.data.transforms.per_sample import PerSample
+from mtl_accel.data.transforms.pipeline import ImagePipeline
 
 NAMES = get_args(TorchvisionName)
 # Where torchvision's defaults do not do: the arguments that have none, and probabilities.
@@ -46,7 +47,9 @@ def case(name: str) -> list[dict]:
 
 
 def per_sample_of(*transforms: dict, seed: int = 0, size: tuple[int, int] = (16, 20)) -> PerSample:
-    return PerSample(train(*transforms, size=size), seed)
+    per_sample = ImagePipeline.from_transforms(train(*transforms, size=size), seed).per_sample
+    assert per_sample is not None
+    return per_sample
 
 
 def same(found: torch.Tensor, expected: torch.Tensor) -> bool:

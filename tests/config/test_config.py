@@ -11,14 +11,14 @@ import torchvision.transforms.v2
 from config_cases import SMALL, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mtl_accel.config import Config, validate
 from mtl_accel.config.base import Section
 from mtl_accel.config.knobs import sections_in, walk
 from mtl_accel.config.optimization import Optimizer, Scheduler
 from mtl_accel.config.torchvision_names import TorchvisionTransform
-from mtl_accel.config.transforms import RandomRotation, Resize, Transform, cached_prefix
+from mtl_accel.config.transforms import Transform
 from mtl_accel.core.errors import UserError
 
 CATEGORY = SMALL["tasks"]["category"]
@@ -199,10 +199,3 @@ def test_no_value_ends_in_another_error(key: str, value: Any) -> None:
         validate(small(**{key: value}), "a.json")
     except UserError as error:
         assert all(problem.startswith("a.json: ") for problem in error.problems)
-
-
-def test_the_cached_prefix_ends_before_the_first_random_transform() -> None:
-    adapter = TypeAdapter(tuple[Transform, ...])
-    transforms = adapter.validate_python([RESIZE, ROTATION, NORMALIZE])
-    assert cached_prefix(transforms) == (Resize(name="Resize", size=(8, 8)),)
-    assert isinstance(transforms[1], RandomRotation)

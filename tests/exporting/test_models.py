@@ -9,7 +9,6 @@ import torch
 from mtl_accel import models
 from mtl_accel.config.transforms import CenterCrop, Normalize, Resize
 from mtl_accel.core.tasks import Task
-from mtl_accel.data.transforms.augment import Augmentation
 from mtl_accel.exporting import check, onnx_file, torch_file
 from mtl_accel.exporting.graph import Graph
 from mtl_accel.models.base import Pair
@@ -42,12 +41,12 @@ def finished_model(pair: str) -> tuple[Pair, ModelDescription]:
         "attribute": Task("attribute", "multilabel", ("d", "e"), ("d", "e"), "f1_macro"),
         "price": Task("price", "regression", ("price",), ("price",), "mae"),
     }
-    prefix = (Resize(name="Resize", size=(48, 64)), CenterCrop(name="CenterCrop", size=SIZE))
+    cached = (Resize(name="Resize", size=(48, 64)), CenterCrop(name="CenterCrop", size=SIZE))
     thresholds = {"attribute": np.array([0.25, 0.75])}
-    description = ModelDescription(pair, tasks, thresholds, (*prefix, Normalize(name="Normalize")), "bf16", 8)
+    description = ModelDescription(pair, tasks, thresholds, (*cached, Normalize(name="Normalize")), "bf16", 8)
     torch.manual_seed(0)
     model = models.build(pair, {name: task.num_outputs for name, task in tasks.items()}, None).eval()
-    images = Augmentation(description.transforms, seed=0)(IMAGES)
+    images = description.pipeline.batched(IMAGES)
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = None  # the statistics of the next batch as they are; else deep networks fade it out

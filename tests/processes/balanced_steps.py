@@ -21,6 +21,7 @@ from mtl_accel.launching.interrupts import Interrupts
 from mtl_accel.runs.log import RunLog
 from mtl_accel.training import engine
 from mtl_accel.training.build import build
+from mtl_accel.training.loaders import build_pipelines
 from mtl_accel.training.run import Run
 
 
@@ -39,7 +40,8 @@ def main(command: list[str], environment: dict[str, str], printed: Path) -> None
     for name, balancing in json.loads(command[1]).items():
         changed = config.model_copy(update={"balancing": TypeAdapter(Balancing).validate_python(balancing)})
         set_ddp(accelerator, changed, micro_batch_size)
-        run = build(changed, accelerator, labelled, micro_batch_size, RunLog(run_dir, accelerator), lambda: True)
+        log, pipelines = RunLog(run_dir, accelerator), build_pipelines(changed)
+        run = build(changed, pipelines, accelerator, labelled, micro_batch_size, log, lambda: True)
         train(run)
         if accelerator.is_main_process:
             state = run.unwrapped_objective.model.state_dict()

@@ -33,6 +33,7 @@ from mtl_accel.objective.balancing import GradientBalancer
 from mtl_accel.runs.log import RunLog
 from mtl_accel.training import engine
 from mtl_accel.training.build import build
+from mtl_accel.training.loaders import build_pipelines
 from mtl_accel.training.run import Run
 
 
@@ -122,7 +123,8 @@ def record_one(config: Config, labelled: LabeledDataset) -> Accelerator:
     accelerator, micro_batch_size = start_accelerator(config)
     run_dir, unrecorded = Path(config.run_dir), engine.forward_backward
     run_dir.mkdir(parents=True, exist_ok=True)
-    run = build(config, accelerator, labelled, micro_batch_size, RunLog(run_dir, accelerator), lambda: True)
+    log, pipelines = RunLog(run_dir, accelerator), build_pipelines(config)
+    run = build(config, pipelines, accelerator, labelled, micro_batch_size, log, lambda: True)
     recorder = Recorder(run)
     engine.forward_backward = recorded(unrecorded, recorder)
     train(run)

@@ -35,7 +35,9 @@ class Limit:
     def _in_memory(self, batches: list[Batch], counts: dict[str, float]) -> _Step:
         parts = []
         for batch in batches:
-            images = mixed(self.run.train_transforms(batch.images, batch.key.draws, 0, self.run.dtype), batch.mix)
+            images = mixed(
+                self.run.pipelines.train.batched(batch.images, batch.key.draws, 0, self.run.dtype), batch.mix
+            )
             parts.append((images, batch))
         numbers = [counts[name] for name in self.run.tasks]
         return _Step(parts, torch.tensor(numbers, dtype=torch.float32, device=self.device))

@@ -15,7 +15,7 @@ class Pipeline:
 
     def __init__(self, run: Run, loader: TrainingLoader) -> None:
         self.loader, self.device, self.dtype = loader, run.accelerator.device, run.dtype
-        self.transforms = run.train_transforms
+        self.transforms = run.pipelines.train.batched
         self._epochs = itertools.count()
 
     def __call__(self) -> dict[str, float]:

@@ -18,7 +18,7 @@ from ..sources.splits import RawSplit, choose_columns, column_of, ids_of, undeco
 from ..sources.text_tables import shorten
 from .decoding import Encoded
 from .loader import Batch, Key, MicroBatches
-from .pixel_cache import DecodedPixels, Prefix, apply_prefix, picture_size
+from .pixel_cache import DecodedPixels, Transforms, decode_and_resize
 
 _ACCEPTED = (
     "give a path, a PIL image, a uint8 tensor [3, H, W], a uint8 array [H, W, 3], a list of these, a uint8 tensor "
@@ -117,8 +117,8 @@ def _decodable(item: Any) -> Encoded | Image.Image:
 class _PicturePixels(DecodedPixels):
     """Decodes pictures of either sort; all that are unreadable in a batch are told at once."""
 
-    def __init__(self, pictures: Pictures, prefix: Prefix) -> None:
-        self.pictures, self.prefix, self.size = pictures, prefix, picture_size(prefix)
+    def __init__(self, pictures: Pictures, transforms: Transforms) -> None:
+        self.pictures, self.transforms, self.size = pictures, transforms, transforms[-1].size
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -128,7 +128,9 @@ class _PicturePixels(DecodedPixels):
         read, problems = [], []
         for row, item in zip(indices, self.pictures.fetch(indices.tolist()), strict=True):
             try:
-                read.append(apply_prefix(item, f"{self.pictures.name}, id {self.pictures.ids[row]}", self.prefix))
+                read.append(
+                    decode_and_resize(item, f"{self.pictures.name}, id {self.pictures.ids[row]}", self.transforms)
+                )
             except UserError as error:  # noqa: PERF203 - every picture that is wrong is named
                 problems += error.problems
         if problems:
@@ -152,8 +154,8 @@ class _Unreadable:
 class PictureBatches(MicroBatches):
     """Batches of pictures without targets."""
 
-    def __init__(self, pictures: Pictures, prefix: Prefix) -> None:
-        super().__init__(_PicturePixels(pictures, prefix), {})
+    def __init__(self, pictures: Pictures, transforms: Transforms) -> None:
+        super().__init__(_PicturePixels(pictures, transforms), {})
 
     def __getitem__(self, key: Key) -> Any:
         try:

@@ -20,12 +20,12 @@ from filelock import FileLock
 from PIL import Image
 from torchvision.transforms.v2 import functional as tvf
 
-from ...config.transforms import CenterCrop, Resize
+from ...config.transforms import CachedTransform, Resize
 from ...core.errors import UserError
 from ..sources.splits import ids_of
 from .decoding import Encoded, decode
 
-Prefix = Sequence[Resize | CenterCrop]
+Transforms = Sequence[CachedTransform]  # the cached part of an image pipeline
 _VERSION = 1  # of what the file holds: another one never reads an older file
 _SHOWN = 20  # pictures named when some cannot be decoded
 _ROWS = 64  # rows of one write
@@ -33,15 +33,10 @@ _ROWS = 64  # rows of one write
 logger = logging.getLogger(__name__)
 
 
-def picture_size(prefix: Prefix) -> tuple[int, int]:
-    """(height, width) after the cached transforms."""
-    return prefix[-1].size
-
-
-def apply_prefix(value: Encoded | Image.Image, place: str, prefix: Prefix) -> np.ndarray:
-    """Decode one picture and apply the transforms of the prefix: uint8 [3, H, W]."""
+def decode_and_resize(value: Encoded | Image.Image, place: str, transforms: Transforms) -> np.ndarray:
+    """Decode one picture and apply the cached transforms to it: uint8 [3, H, W]. Raises UserError as `decode` does."""
     picture = decode(value, place=place)
-    for transform in prefix:
+    for transform in transforms:
         if isinstance(transform, Resize):
             mode = tvf.InterpolationMode(transform.interpolation)
             picture = tvf.resize(picture, list(transform.size), interpolation=mode, antialias=True)
@@ -55,9 +50,9 @@ class DecodedPixels:
 
     decodes = True
 
-    def __init__(self, split: datasets.Dataset, prefix: Prefix, name: str) -> None:
-        self.split, self.prefix, self.name = split.select_columns(["id", "image"]), prefix, name
-        self.size = picture_size(prefix)
+    def __init__(self, split: datasets.Dataset, transforms: Transforms, name: str) -> None:
+        self.split, self.transforms, self.name = split.select_columns(["id", "image"]), transforms, name
+        self.size = transforms[-1].size
 
     def __len__(self) -> int:
         return len(self.split)
@@ -66,7 +61,7 @@ class DecodedPixels:
         """Pictures of some rows: uint8 [B, 3, H, W]."""
         rows = self.split[indices.tolist()]
         places = (f"{self.name}, id {identifier}" for identifier in rows["id"])
-        pictures = [apply_prefix(v, p, self.prefix) for v, p in zip(rows["image"], places, strict=True)]
+        pictures = [decode_and_resize(v, p, self.transforms) for v, p in zip(rows["image"], places, strict=True)]
         return torch.from_numpy(np.stack(pictures))
 
 
@@ -110,7 +105,7 @@ Pixels = DecodedPixels | StoredPixels | DevicePixels
 
 def open_pixels(
     split: datasets.Dataset,
-    prefix: Prefix,
+    transforms: Transforms,
     *,
     name: str,
     cache: str,
@@ -123,12 +118,12 @@ def open_pixels(
 
     Args:
         name: of the split, for messages.
-        fingerprint: of the source; another one, other rows or another prefix make another file.
+        fingerprint: of the source; another one, other rows or other transforms make another file.
         folder: of the cache files.
     """
     if cache == "none":
-        return DecodedPixels(split, prefix, name)
-    stored = _stored(split, prefix, name, fingerprint, folder, num_workers)
+        return DecodedPixels(split, transforms, name)
+    stored = _stored(split, transforms, name, fingerprint, folder, num_workers)
     if cache == "disk":
         return stored
     need, have = stored.array.nbytes, _free_memory(device)
@@ -148,10 +143,10 @@ def _free_memory(device: torch.device) -> int:
 
 
 def _stored(
-    split: datasets.Dataset, prefix: Prefix, name: str, fingerprint: str, folder: Path, num_workers: int
+    split: datasets.Dataset, transforms: Transforms, name: str, fingerprint: str, folder: Path, num_workers: int
 ) -> StoredPixels:
-    size = picture_size(prefix)
-    described = json.dumps([_VERSION, fingerprint, [t.model_dump() for t in prefix]])
+    size = transforms[-1].size
+    described = json.dumps([_VERSION, fingerprint, [t.model_dump() for t in transforms]])
     digest = hashlib.blake2b(described.encode(), digest_size=12)
     for identifier in ids_of(split):
         digest.update(f"{identifier}\0".encode())
@@ -161,14 +156,14 @@ def _stored(
     # One process decodes; the others of this machine wait here, and then find the folder.
     with FileLock(f"{final}.lock"):
         if not path.exists():
-            _build(split, prefix, name, final, num_workers)
+            _build(split, transforms, name, final, num_workers)
     return StoredPixels(path, len(split), size)
 
 
-def _build(split: datasets.Dataset, prefix: Prefix, name: str, final: Path, num_workers: int) -> None:
+def _build(split: datasets.Dataset, transforms: Transforms, name: str, final: Path, num_workers: int) -> None:
     """Decode every row that an earlier, killed attempt has not, then give the folder its name."""
     partial = final.with_name(final.name + ".partial")
-    shape = (len(split), 3, *picture_size(prefix))
+    shape = (len(split), 3, *transforms[-1].size)
     held = sum(path.stat().st_blocks * 512 for path in partial.glob("*"))
     need, have = int(np.prod(shape, dtype=np.int64)), shutil.disk_usage(final.parent).free + held
     if need > have:
@@ -188,7 +183,7 @@ def _build(split: datasets.Dataset, prefix: Prefix, name: str, final: Path, num_
             batched=True,
             batch_size=_ROWS,
             num_proc=num_workers if num_workers > 1 and len(left) > 4 * _ROWS else None,
-            fn_kwargs={"places": left, "folder": partial, "shape": shape, "prefix": prefix, "name": name},
+            fn_kwargs={"places": left, "folder": partial, "shape": shape, "transforms": transforms, "name": name},
             load_from_cache_file=False,
             desc=f"decoding {name} ({need / 1e6:,.0f} MB)",
         )
@@ -230,7 +225,7 @@ def _write_rows(
     places: np.ndarray,
     folder: Path,
     shape: tuple[int, ...],
-    prefix: Prefix,
+    transforms: Transforms,
     name: str,
 ) -> None:
     """Decode some rows into the file. Pictures that cannot be decoded are noted, so that all are named at once."""
@@ -238,7 +233,7 @@ def _write_rows(
     done = np.memmap(folder / "done.uint8", dtype=np.uint8, mode="r+", shape=shape[:1])
     for index, identifier, value in zip(indices, batch["id"], batch["image"], strict=True):
         try:
-            pixels[places[index]] = apply_prefix(value, f"{name}, id {identifier}", prefix)
+            pixels[places[index]] = decode_and_resize(value, f"{name}, id {identifier}", transforms)
         except UserError as error:
             with (folder / f"problems-{os.getpid()}").open("a") as log:
                 log.write(str(error).replace("\n", " ") + "\n")

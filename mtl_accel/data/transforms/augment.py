@@ -6,13 +6,14 @@ nothing depends on the batch, the process or a restart.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 
-from ...config.transforms import Transform, cached_prefix
+from ...config.transforms import CenterCrop, Transform
 from ...core import rng
+from ...core.errors import UserError
 from .base import Operation, as_float
 from .color import ColourJitter, Greyscale, Normalization
 from .geometry import Erasing, Flip, HorizontalFlip, MiddleCrop, ResizedCrop, Rotation, VerticalFlip
@@ -34,31 +35,36 @@ _POINTWISE = (ColourJitter, Greyscale, Normalization)
 _PART_BYTES = 2**21
 
 
+def operation_of(config: Transform, position: int, size: tuple[int, int]) -> Operation:
+    """Make the operation of a transform at a position of `transforms.train`, for pictures of size [height, width].
+
+    Raises:
+        UserError: a crop is larger than the pictures, whose size after torchvision's own transforms no config tells.
+    """
+    if isinstance(config, CenterCrop) and (config.size[0] > size[0] or config.size[1] > size[1]):
+        raise UserError(
+            f"transforms.train.{position}.size: a crop of {list(config.size)} is larger than the picture of "
+            f"{list(size)} before it; make it smaller"
+        )
+    return AUGMENTATIONS[config.name](config, size)
+
+
 class Augmentation:
-    """The transforms after the cached prefix, for batches of pictures, in as few passes as they allow.
+    """Transforms of batches of pictures, in as few passes as they allow.
 
     Args:
-        transforms: a list of the config's, whose first ones (the cached prefix) tell the pictures' size.
-        start: position of the first transform that is done here; None: the first after the cached prefix.
-        size: [height, width] of the pictures that arrive; None: as the cached prefix leaves them.
+        transforms: by position in the config's list, which is a part of the key of their random numbers.
+        size: [height, width] of the pictures that arrive.
+
+    Raises:
+        UserError: a crop is larger than the pictures.
     """
 
-    def __init__(
-        self,
-        transforms: Sequence[Transform],
-        seed: int,
-        *,
-        start: int | None = None,
-        size: tuple[int, int] | None = None,
-    ) -> None:
-        prefix = cached_prefix(tuple(transforms))
-        assert prefix, "the config asks for Resize first"
-        self.seed = seed
-        self.input_size = size = size or prefix[-1].size
-        self.operations: dict[int, Operation] = {}  # by position in the list, which is a part of the key
-        for position in range(len(prefix) if start is None else start, len(transforms)):
-            config = transforms[position]
-            self.operations[position] = AUGMENTATIONS[config.name](config, size)
+    def __init__(self, transforms: Mapping[int, Transform], size: tuple[int, int], seed: int) -> None:
+        self.input_size, self.seed = size, seed
+        self.operations: dict[int, Operation] = {}
+        for position, config in transforms.items():
+            self.operations[position] = operation_of(config, position, size)
             size = self.operations[position].output_size
         self.output_size = size
         self._taken_along = _flips_taken_along(self.operations)

@@ -1,8 +1,7 @@
 """Torchvision's own transforms, one picture after another on the CPU, in the loader's workers.
 
-They know no batches and no keys. So the list of transforms is cut behind the last of them: what stands before the cut
-is done here, and the rest in batches on the device. What happens to sample i in epoch e is a pure function of
-(seed, e, i, position), as it is there.
+They know no batches and no keys. What happens to sample i in epoch e is a pure function of (seed, e, i, position), as
+it is in `Augmentation`.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ from torchvision.transforms import v2
 
 from ...config.reading import shown
 from ...config.torchvision_names import TorchvisionTransform
-from ...config.transforms import CenterCrop, Transform, cached_prefix, torchvision_end
+from ...config.transforms import Transform
 from ...core import rng
 from ...core.errors import UserError
-from .augment import AUGMENTATIONS
+from .augment import operation_of
 from .base import Operation
 
 Size = tuple[int, int]  # [height, width]
@@ -84,27 +83,27 @@ class Single:
 
 
 class PerSample:
-    """The transforms behind the cached prefix, up to the last one of torchvision's.
+    """Transforms of single pictures: torchvision's own, and those of ours that stand before them.
 
-    Attributes:
-        stages: by position in the list, which is a part of the key.
-        end: position of the first transform that is left for the device.
-        output_size: [height, width] of the pictures that leave.
+    Args:
+        transforms: by position in the config's list, which is a part of the key of their random numbers.
+        size: [height, width] of the pictures that arrive.
+
+    Raises:
+        UserError: torchvision refuses arguments, or the pictures of a batch would have several sizes.
     """
 
-    def __init__(self, transforms: Sequence[Transform], seed: int) -> None:
-        """Raises UserError for arguments that torchvision refuses, and where a batch would have several sizes."""
-        prefix = cached_prefix(tuple(transforms))
-        self.seed, self.end = seed, torchvision_end(tuple(transforms))
-        self.stages: dict[int, Single | Operation] = {}
+    def __init__(self, transforms: Mapping[int, Transform], size: Size, seed: int) -> None:
+        self.seed = seed
+        self.stages: dict[int, Single | Operation] = {}  # by position
         singles = _singles(transforms)
-        sizes, dtype, varied_by = [prefix[-1].size], torch.uint8, None
-        for position in range(len(prefix), self.end):
+        sizes, dtype, varied_by = [size], torch.uint8, None
+        for position, config in transforms.items():
             single = singles.get(position)
             if varied_by is not None and single is None:
                 raise varied_by.size_problem(sizes)
             if single is None:
-                operation = _operation(transforms, position, sizes[0])
+                operation = operation_of(config, position, sizes[0])
                 sizes, dtype = [operation.output_size], _dtype_after(operation, dtype)
                 self.stages[position] = operation
                 continue
@@ -114,9 +113,7 @@ class PerSample:
             self.stages[position] = single
         if varied_by is not None:
             raise varied_by.size_problem(sizes)
-        self.output_size = size = sizes[0]
-        for position in range(self.end, len(transforms)):
-            size = _operation(transforms, position, size).output_size
+        self.output_size = sizes[0]
 
     @property
     def names(self) -> list[str]:
@@ -141,31 +138,11 @@ class PerSample:
             return _stacked(pictures)
 
 
-def per_sample(transforms: Sequence[Transform], seed: int) -> PerSample | None:
-    """What is to be done picture by picture, or None where no transform is torchvision's own.
-
-    Raises:
-        UserError: torchvision refuses arguments, or pictures would have several sizes.
-    """
-    return PerSample(transforms, seed) if torchvision_end(tuple(transforms)) else None
-
-
-def _operation(transforms: Sequence[Transform], position: int, size: Size) -> Operation:
-    """One of our own transforms, for pictures of a size that only torchvision's before it could tell."""
-    config = transforms[position]
-    if isinstance(config, CenterCrop) and (config.size[0] > size[0] or config.size[1] > size[1]):
-        raise UserError(
-            f"transforms.train.{position}.size: a crop of {list(config.size)} is larger than the picture of "
-            f"{list(size)} before it; make it smaller"
-        )
-    return AUGMENTATIONS[config.name](config, size)
-
-
-def _singles(transforms: Sequence[Transform]) -> dict[int, Single]:
+def _singles(transforms: Mapping[int, Transform]) -> dict[int, Single]:
     """Torchvision's transforms by position; all that is wrong with their arguments is told at once."""
     singles: dict[int, Single] = {}
     problems: list[str] = []
-    for position, config in enumerate(transforms):
+    for position, config in transforms.items():
         if isinstance(config, TorchvisionTransform):
             try:
                 singles[position] = Single(config, position)

@@ -28,6 +28,7 @@ from mtl_accel.inference.scoring import score
 from mtl_accel.runs.log import RunLog
 from mtl_accel.training import engine
 from mtl_accel.training.build import build
+from mtl_accel.training.loaders import build_pipelines
 from mtl_accel.training.run import Run
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -65,7 +66,8 @@ def complete(config: Config) -> LabeledDataset:
 
 def run_of(config: Config, labelled: LabeledDataset, folder: Path) -> Run:
     accelerator, micro_batch_size = accelerator_of(config)
-    return build(config, accelerator, labelled, micro_batch_size, RunLog(folder, accelerator), lambda: True)
+    log, pipelines = RunLog(folder, accelerator), build_pipelines(config)
+    return build(config, pipelines, accelerator, labelled, micro_batch_size, log, lambda: True)
 
 
 def picture(height: int = 60, width: int = 48) -> Image.Image:
@@ -121,7 +123,7 @@ def test_peers_read_the_pixels_and_labels_that_our_loop_reads(source, tmp_path):
     hub, notebook = HuggingFace(config, labelled, 8), Notebook(config, labelled, torch.device("cpu"))
     _, (batch,), _ = next(iter(run.train_loader.steps(0)))
     rows = batch.key.rows.tolist()
-    images = run.train_transforms(batch.images, batch.key.rows, 0)
+    images = run.pipelines.train.batched(batch.images, batch.key.rows, 0)
     theirs = collate([hub.train_data[row] for row in rows])
     torch.testing.assert_close(theirs["pixel_values"], images, rtol=0, atol=1e-5)
     pixels, labels = zip(*(notebook.train_loader.dataset[row] for row in rows), strict=True)
@@ -141,7 +143,7 @@ def test_peers_start_from_our_weights_and_our_loss(source, tmp_path):
     run = run_of(config, labelled, tmp_path)
     hub, notebook = HuggingFace(config, labelled, 8), Notebook(config, labelled, torch.device("cpu"))
     _, (batch,), counts = next(iter(run.train_loader.steps(0)))
-    images = run.train_transforms(batch.images, batch.key.rows, 0)
+    images = run.pipelines.train.batched(batch.images, batch.key.rows, 0)
     divisors = torch.tensor([counts[name] for name in run.tasks])
     ours = run.objective(images, batch.targets, batch.masks, divisors).total
     inputs = collate([hub.train_data[row] for row in batch.key.rows.tolist()])

@@ -17,7 +17,7 @@ import datasets
 import numpy as np
 import pytest
 import torch
-from loading_cases import PREFIX, pixels_of, split_of
+from loading_cases import TRANSFORMS, pixels_of, split_of
 from PIL import Image
 
 from mtl_accel.config.transforms import Resize
@@ -31,9 +31,9 @@ from pathlib import Path
 import datasets
 from loading_cases import pixels_of
 from mtl_accel.config.transforms import Resize
-prefix = (Resize(name="Resize", size=(32, 32)),)
+transforms = (Resize(name="Resize", size=(32, 32)),)
 print("starting", flush=True)
-stored = pixels_of(datasets.load_from_disk(sys.argv[1]), Path(sys.argv[2]), prefix=prefix)
+stored = pixels_of(datasets.load_from_disk(sys.argv[1]), Path(sys.argv[2]), transforms=transforms)
 print(hashlib.sha256(stored.array.tobytes()).hexdigest(), flush=True)
 """
 LARGE = (Resize(name="Resize", size=(32, 32)),)
@@ -67,14 +67,16 @@ def test_a_second_opening_reads_the_file_that_is_there(tmp_path):
     assert second.path.stat().st_ino == before.st_ino and files_in(tmp_path) == {first.path.parent.name, "pixels.uint8"}
 
 
-def test_another_prefix_fingerprint_or_set_of_rows_makes_another_file(tmp_path):
+def test_other_transforms_another_fingerprint_or_set_of_rows_makes_another_file(tmp_path):
     split = split_of(9)
     paths = [
         pixels_of(split, tmp_path).path,
         pixels_of(split, tmp_path, fingerprint="g").path,
-        pixels_of(split, tmp_path, prefix=PREFIX[:1]).path,
-        pixels_of(split, tmp_path, prefix=(PREFIX[0].model_copy(update={"size": (7, 8)}), PREFIX[1])).path,
-        pixels_of(split, tmp_path, prefix=(PREFIX[0].model_copy(update={"interpolation": "nearest"}), PREFIX[1])).path,
+        pixels_of(split, tmp_path, transforms=TRANSFORMS[:1]).path,
+        pixels_of(split, tmp_path, transforms=(TRANSFORMS[0].model_copy(update={"size": (7, 8)}), TRANSFORMS[1])).path,
+        pixels_of(
+            split, tmp_path, transforms=(TRANSFORMS[0].model_copy(update={"interpolation": "nearest"}), TRANSFORMS[1])
+        ).path,
         pixels_of(split.select(range(8)), tmp_path).path,
         pixels_of(split.select(range(8, -1, -1)), tmp_path).path,
         pixels_of(split_of(9, first=1), tmp_path).path,
@@ -130,8 +132,8 @@ def test_a_killed_build_goes_on_where_it_was_and_drew_no_bar_into_a_pipe(saved, 
     (partial,) = tmp_path.glob("*.partial/pixels.uint8")
     marked = np.memmap(partial, np.uint8, "r+", shape=(NUM_LARGE, 3, 32, 32))
     marked[done[0]] = 7  # a done row that is decoded again would lose this
-    stored = pixels_of(split, tmp_path, prefix=LARGE)
-    expected = pixels_of(split, tmp_path, prefix=LARGE, cache="none").read(ALL(NUM_LARGE))
+    stored = pixels_of(split, tmp_path, transforms=LARGE)
+    expected = pixels_of(split, tmp_path, transforms=LARGE, cache="none").read(ALL(NUM_LARGE))
     assert (stored.array[done[0]] == 7).all()
     expected[done[0]] = 7
     assert torch.equal(stored.read(ALL(NUM_LARGE)), expected)
@@ -142,12 +144,12 @@ def test_two_processes_at_once_make_one_file(saved, tmp_path):
     source, split = saved
     other = start_building(source, tmp_path)
     assert other.stdout is not None and other.stdout.readline() == "starting\n"
-    here = pixels_of(split, tmp_path, prefix=LARGE)
+    here = pixels_of(split, tmp_path, transforms=LARGE)
     output, errors = other.communicate(timeout=120)
     assert (other.returncode, errors) == (0, "")
     assert output.strip() == hashlib.sha256(here.array.tobytes()).hexdigest()
     assert files_in(tmp_path) == {here.path.parent.name, "pixels.uint8"}
-    assert torch.equal(here.read(ALL(8)), pixels_of(split, tmp_path, prefix=LARGE, cache="none").read(ALL(8)))
+    assert torch.equal(here.read(ALL(8)), pixels_of(split, tmp_path, transforms=LARGE, cache="none").read(ALL(8)))
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
@@ -196,7 +198,7 @@ def test_where_the_device_has_too_little_memory_the_disk_serves_with_a_warning(t
     monkeypatch.setattr(os, "sysconf", lambda name: {"SC_AVPHYS_PAGES": 10, "SC_PAGE_SIZE": 4096}[name])
     large = (Resize(name="Resize", size=(500, 500)),)
     with caplog.at_level(logging.WARNING, logger=pixel_cache.__name__):
-        found = pixels_of(split_of(40), tmp_path, cache="device", prefix=large)
+        found = pixels_of(split_of(40), tmp_path, cache="device", transforms=large)
     assert isinstance(found, StoredPixels)
     (record,) = caplog.records
     assert "train needs 0.03 GB and cpu has 0.00 GB free; reading from disk" in record.getMessage()

@@ -21,7 +21,7 @@ from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels.dataset import read
 from mtl_accel.data.labels.reader import Targets
 from mtl_accel.data.loading.sampler import PADDING, TrainingOrder, weights
-from mtl_accel.data.transforms.augment import Augmentation
+from mtl_accel.data.transforms.pipeline import ImagePipeline
 from mtl_accel.inference.scoring import score
 from mtl_accel.objective.losses import losses_of
 
@@ -93,7 +93,7 @@ def test_rows_are_drawn_as_often_as_they_weigh_and_otherwise_in_each_epoch():
 def test_a_picture_that_is_drawn_twice_is_augmented_in_two_ways():
     key = TrainingOrder(10, 10, 10, 0, np.array([1.0] * 9 + [10.0])).micro_batch(0, 0, 0)
     transforms = (Resize(name="Resize", size=(8, 8)), RandomRotation(name="RandomRotation", degrees=(-20, 20)), NORMAL)
-    (angles,) = Augmentation(transforms, 0).draw(key.draws, 0).values()
+    (angles,) = ImagePipeline.from_transforms(transforms).batched.draw(key.draws, 0).values()
     assert (key.rows == 9).sum() > 1 and len(np.unique(angles)) == 10
 
 

@@ -18,8 +18,9 @@ from torchvision.transforms.v2 import functional as tv
 from mtl_accel.config import validate
 from mtl_accel.core import rng
 from mtl_accel.data.transforms import augment
-from mtl_accel.data.transforms.augment import AUGMENTATIONS, Augmentation
+from mtl_accel.data.transforms.augment import AUGMENTATIONS
 from mtl_accel.data.transforms.base import as_float
+from mtl_accel.data.transforms.pipeline import ImagePipeline
 
 RANDOM = [name for name in NAMES if AUGMENTATIONS[name].num_uniforms]
 sides = st.integers(1, 33)
@@ -140,7 +141,7 @@ def test_the_result_has_the_announced_size(name: str) -> None:
 
 def test_evaluation_needs_no_ids_and_draws_nothing() -> None:
     config = validate(json.loads(Path("configs/v5.json").read_text(encoding="utf-8")), "v5")
-    augmentation = Augmentation(config.transforms.eval, seed=0)
+    augmentation = ImagePipeline.from_transforms(config.transforms.eval).batched
     images = pictures(2, 224, 224)
     mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
     assert not augmentation.is_random

@@ -22,6 +22,7 @@ from mtl_accel.data.labels.dataset import read
 from mtl_accel.runs.log import RunLog
 from mtl_accel.training import debug, engine
 from mtl_accel.training.build import build
+from mtl_accel.training.loaders import build_pipelines
 from mtl_accel.training.run import Run
 
 MIXING = [{"name": "mixup", "alpha": 0.4, "probability": 0.5}, {"name": "cutmix", "probability": 0.5}]
@@ -56,14 +57,14 @@ def pairs(monkeypatch, on_cpu) -> None:
 def run_of(config: Config, folder: Path) -> Run:
     accelerator, micro_batch_size = accelerator_of(config)
     log = RunLog(folder, accelerator)
-    return build(config, accelerator, read(config), micro_batch_size, log, lambda: True)
+    return build(config, build_pipelines(config), accelerator, read(config), micro_batch_size, log, lambda: True)
 
 
 def losses_by_hand(run: Run, batches: list) -> list[float]:
     """Each task's mean over all labels, each weighed by its share of the picture that the network saw."""
     sums = {name: [0.0, 0.0] for name in run.tasks}
     for batch in batches:
-        pictures = run.train_transforms(batch.images, batch.key.rows, 0)
+        pictures = run.pipelines.train.batched(batch.images, batch.key.rows, 0)
         for row in range(len(pictures)):
             partner, share = int(batch.mix.partners[row]), float(batch.mix.shares[row])
             top, left, bottom, right = batch.mix.boxes[row].tolist()

@@ -11,8 +11,8 @@ from augment_cases import pictures
 from torchvision.transforms import v2
 from torchvision_cases import FIXED, NAMES, ONLY_UINT8, case, per_sample_of, same, train
 
-from mtl_accel.data.transforms.augment import Augmentation
-from mtl_accel.data.transforms.per_sample import Single, per_sample
+from mtl_accel.data.transforms.per_sample import Single
+from mtl_accel.data.transforms.pipeline import ImagePipeline
 
 # torchvision says so of JPEG, which it still has.
 pytestmark = pytest.mark.filterwarnings("ignore:The image decoding and encoding capabilities:DeprecationWarning")
@@ -41,7 +41,7 @@ def test_pictures_have_the_announced_size_and_stay_in_range(name: str, before: l
     assert made.dtype == (torch.float32 if before else torch.uint8)
     assert made.min() >= 0 and made.max() <= (1 if before else 255)
     assert torch.equal(images, kept)
-    assert done.names[0] == name and done.end == 1 + len(before) + len(case(name))
+    assert done.names[0] == name and len(done.stages) == len(before) + len(case(name))
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - FIXED))
@@ -95,11 +95,10 @@ ERASING = {"name": "RandomErasing", "p": 0.7}
 @pytest.mark.parametrize("behind", [[], [FLIP, MIDDLE], [ROTATION, FLOAT, CROP]])
 def test_our_transforms_draw_and_give_the_same_before_and_behind_one_of_torchvision(before: list, behind: list) -> None:
     nothing = {"name": "RandomVerticalFlip", "p": 0}
-    batched = Augmentation(train(*before, nothing, *behind), seed=4)
-    split = train(*before, {"name": "Identity"}, *behind)
-    first = per_sample(split, seed=4)
+    batched = ImagePipeline.from_transforms(train(*before, nothing, *behind), seed=4).batched
+    pipeline = ImagePipeline.from_transforms(train(*before, {"name": "Identity"}, *behind), seed=4)
+    first, rest = pipeline.per_sample, pipeline.batched
     assert first is not None
-    rest = Augmentation(split, seed=4, start=first.end, size=first.output_size)
     images = pictures(len(IDS), 16, 20)
     assert torch.equal(rest(first(images, IDS, epoch=6), IDS, epoch=6), batched(images, IDS, epoch=6))
     drawn = batched.draw(IDS, epoch=6)
@@ -115,15 +114,6 @@ def test_torchvision_gets_its_arguments() -> None:
     assert isinstance(chosen, Single)
     assert chosen.transform.policy is v2.AutoAugmentPolicy.SVHN
     assert chosen.transform.interpolation is v2.InterpolationMode.BILINEAR
-
-
-def test_a_list_without_torchvision_s_own_transforms_has_nothing_to_do_per_sample() -> None:
-    assert per_sample(train(FLIP, ROTATION), seed=0) is None
-
-
-def test_transforms_behind_the_last_of_torchvision_are_left_for_the_device() -> None:
-    done = per_sample_of(FLIP, {"name": "RGB"}, {"name": "RandomCrop", "size": 9}, ROTATION, FLOAT)
-    assert (list(done.stages), done.end, done.names, done.output_size) == ([1, 2, 3], 4, ["RGB", "RandomCrop"], (9, 9))
 
 
 def test_sizes_may_vary_until_a_crop_makes_them_one() -> None:
