@@ -14,7 +14,8 @@ from accelerate import Accelerator
 from ..config import Config
 from ..data.labels.dataset import LabeledDataset, read
 from ..runs.log import RunLog
-from ..training.build import build
+from ..training.build import build_run
+from ..training.checkpointing import Checkpoints
 from ..training.loaders import build_loaders, build_pipelines
 from ..training.run import Run
 from .clock import Arm, interleave, median_ratio, seconds_of, together
@@ -40,7 +41,7 @@ def contest(config: Config, settings: Settings, only_loops: bool = False) -> dic
         images = settings.images or _fitting(config, accelerator, labelled, micro_batch_size, settings.seconds)
         part = cut(labelled, whole_batches(images, config.batch_size, len(labelled.splits["train"])))
         run = _run(config, accelerator, part, micro_batch_size)
-        arms: dict[str, Arm] = {"ours": Loop(run)}
+        arms: dict[str, Arm] = {"ours": Loop(run, Checkpoints(config, part.fingerprint))}
         if not only_loops:
             arms = {"limit": Limit(run), **arms, **_pipelines(config, run, part, micro_batch_size)}
         if settings.peers:
@@ -53,7 +54,7 @@ def contest(config: Config, settings: Settings, only_loops: bool = False) -> dic
 
 def _run(config: Config, accelerator: Accelerator, labelled: LabeledDataset, micro_batch_size: int) -> Run:
     log = RunLog(Path(config.run_dir), accelerator)
-    return build(config, build_pipelines(config), accelerator, labelled, micro_batch_size, log, lambda: True)
+    return build_run(config, build_pipelines(config), accelerator, labelled, micro_batch_size, log)
 
 
 def _fitting(

@@ -11,7 +11,8 @@ from ..data.labels.dataset import read
 from ..launching.interrupts import Interrupts
 from ..runs.log import RunLog
 from ..training import engine
-from ..training.build import build
+from ..training.build import build_run
+from ..training.checkpointing import Checkpoints
 from ..training.loaders import build_pipelines
 from ..training.run import Run
 from .clock import synchronize
@@ -44,9 +45,9 @@ def measure_start(config: Config, steps: int) -> dict[str, float | None]:
         accelerator, micro_batch_size = accelerator_of(config)
         labelled = read(config)
         log = RunLog(Path(folder), accelerator)
-        run = build(config, build_pipelines(config), accelerator, labelled, micro_batch_size, log, lambda: True)
+        run = build_run(config, build_pipelines(config), accelerator, labelled, micro_batch_size, log)
         stop = _StopAfter(run, steps)
-        engine.train_epoch(run, stop)
+        engine.train_epoch(run, Checkpoints(config, labelled.fingerprint), stop)
         synchronize(accelerator.device)
         end = time.perf_counter()
     assert stop.first is not None

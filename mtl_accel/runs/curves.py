@@ -6,6 +6,7 @@ import gc
 import math
 import os
 import textwrap
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ..core import tasks
+from .log import RunLog
 
 # Blue and vermilion of Okabe and Ito, told apart with every kind of colour vision.
 COLOURS = {"train": "#0072B2", "validation": "#D55E00"}
@@ -25,6 +27,7 @@ GREY = "#6b6b6b"
 PANEL_INCHES = (4.4, 3.1)
 MAX_COLUMNS = 3
 LINE_WIDTH = 1.6  # points
+_PAUSE = 20  # times as long as the last drawing took, before the next one
 METRIC_TITLES = {
     "loss": "loss",
     "accuracy": "accuracy",
@@ -37,6 +40,23 @@ METRIC_TITLES = {
     "rmse": "RMSE",
     "r2": "R\N{SUPERSCRIPT TWO}",
 }
+
+
+class CurvesFile:
+    """curves.png of a run, redrawn after an epoch unless drawing would take more than a twentieth of the run's time."""
+
+    def __init__(self, path: Path, metric_names: Sequence[str]) -> None:
+        self.path, self.metric_names = path, metric_names
+        self._not_before = 0.0
+
+    def redraw(self, log: RunLog, *, last: bool = False) -> None:
+        """Draw the epochs that are in the log; `last`: in any case."""
+        begin = time.monotonic()
+        if begin < self._not_before and not last:
+            return
+        draw([row for row in log.rows() if row["event"] == "epoch"], self.metric_names, self.path)
+        end = time.monotonic()
+        self._not_before = end + _PAUSE * (end - begin)
 
 
 def draw(rows: Sequence[Mapping[str, Any]], metric_names: Sequence[str], path: Path) -> None:

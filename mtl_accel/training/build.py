@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -19,28 +16,25 @@ from ..launching.accelerator import wrap
 from ..objective import balancing
 from ..objective.losses import ElementLoss, losses_of
 from ..objective.objective import Objective
-from ..runs import curves
+from ..runs.curves import CurvesFile
 from ..runs.log import RunLog
-from . import checkpointing, freezing
+from . import freezing
 from .ema import WeightAverage
 from .loaders import Pipelines, build_loaders
 from .optim import Schedule, build_optimizer, parameter_groups
 from .run import Run
-from .step import backward
+from .step.backward import build_backward
 from .step.batchnorm import RunningStatistics
-from .step.loss_monitor import LossWatch, SkippedSteps
-
-_DRAWING_SHARE = 20  # of the time that curves.png took, before it is drawn again
+from .step.loss_monitor import LossMonitor, SkippedSteps
 
 
-def build(
+def build_run(
     config: Config,
     pipelines: Pipelines,
     accelerator: Accelerator,
     labelled: LabeledDataset,
     micro_batch_size: int,
     log: RunLog,
-    is_owner: Callable[[], bool],
 ) -> Run:
     """Every object that the loop works on."""
     losses = losses_of(config.tasks, labelled.tasks, labelled.targets["train"])
@@ -59,7 +53,8 @@ def build(
         optimizer=prepared,
         schedule=schedule,
         statistics=RunningStatistics(objective, order.num_micro_batches),
-        backward=backward.build(config, wrapped, objective, accelerator, order.num_micro_batches, log),
+        balancer=objective.balancer,
+        backward=build_backward(config, objective, accelerator, order.num_micro_batches, log),
         average=None if config.ema_decay is None else WeightAverage(objective.model, config.ema_decay),
         train_loader=train_loader,
         validation_loader=validation_loader,
@@ -67,26 +62,23 @@ def build(
         validation_targets=labelled.targets["validation"],
         pipelines=pipelines,
         log=log,
-        watch=_watch(labelled, order),
+        curves=_curves(config, labelled),
+        loss_monitor=_loss_monitor(labelled, order),
         skipped=SkippedSteps(accelerator.scaler),
-        save=_saver(config, labelled, is_owner),
-        after_epoch=_Curves(),
     )
 
 
-def _watch(labelled: LabeledDataset, order: TrainingOrder) -> LossWatch:
+def _curves(config: Config, labelled: LabeledDataset) -> CurvesFile:
+    names = ["loss", *(task.metric for task in labelled.tasks.values())]
+    return CurvesFile(Path(config.run_dir) / "curves.png", names)
+
+
+def _loss_monitor(labelled: LabeledDataset, order: TrainingOrder) -> LossMonitor:
     def ids(epoch: int, step: int) -> list[str]:
         ids = order.step(epoch, step)[1]
         return labelled.ids("train", order.rows_of(ids[ids >= 0]))
 
-    return LossWatch(list(labelled.tasks), ids)
-
-
-def _saver(
-    config: Config, labelled: LabeledDataset, is_owner: Callable[[], bool]
-) -> Callable[[Run, torch.Tensor | None], None]:
-    root = Path(config.run_dir) / "checkpoints"
-    return functools.partial(checkpointing.save, root=root, fingerprint=labelled.fingerprint, is_owner=is_owner)
+    return LossMonitor(list(labelled.tasks), ids)
 
 
 def _objective(
@@ -113,20 +105,3 @@ def _objective(
         objective.compile(dynamic=False)
         objective.model.compile(dynamic=False)
     return objective
-
-
-class _Curves:
-    """Redraws curves.png after an epoch, unless drawing would take more than a twentieth of the run's time."""
-
-    def __init__(self) -> None:
-        self._not_before = 0.0
-
-    def __call__(self, run: Run, last: bool) -> None:
-        begin = time.monotonic()
-        if begin < self._not_before and not last:
-            return
-        rows = [row for row in run.log.rows() if row["event"] == "epoch"]
-        names = ["loss", *(task.metric for task in run.tasks.values())]
-        curves.draw(rows, names, Path(run.config.run_dir) / "curves.png")
-        end = time.monotonic()
-        self._not_before = end + _DRAWING_SHARE * (end - begin)

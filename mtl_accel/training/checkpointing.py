@@ -26,60 +26,73 @@ from .optim import parameter_groups
 from .run import Run
 from .state import Progress, Tensors, load_optimizer_state, optimizer_state
 
-
-def save(run: Run, best: Tensor | None, root: Path, fingerprint: str, is_owner: Callable[[], bool]) -> None:
-    """Write a checkpoint of the run as it stands between two steps. Every process calls it, the main one writes.
-
-    Args:
-        best: validation logits [N, outputs] of an epoch that is the best so far, None of any other. They are saved
-            with their labels, so that thresholds can be fitted at the end of the run.
-
-    Raises:
-        UserError: the disk is full or the run folder belongs to another process now.
-    """
-    progress = run.progress
-    seen = run.predictions.gather(run.accelerator) if progress.step else None
-    run.last_save = time.monotonic()
-    if not run.accelerator.is_main_process:
-        return
-    groups, plain = _trained(run)
-    if seen is not None:
-        groups["seen"] = {"ids": seen[0], "logits": seen[1]}
-    if best is not None:
-        groups["validation"] = {"logits": best, **_as_tensors(run.validation_targets)}
-    config = run.config.model_dump(mode="json", by_alias=True)
-    scaler = run.accelerator.scaler
-    state: dict[str, Any] = {
-        "progress": asdict(progress),
-        "optimizer": plain,
-        "schedule": run.schedule.state_dict(),
-        "scaler": None if scaler is None else scaler.state_dict(),
-        "config": config,
-        "config_hash": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest(),
-        "data_fingerprint": fingerprint,
-        "num_processes": run.accelerator.num_processes,
-        "micro_batch_size": run.train_loader.order.micro_batch_size,
-        "mixed_precision": run.accelerator.mixed_precision,
-    }
-    num_steps = progress.epoch * run.train_loader.order.num_steps + progress.step
-    name, is_best = checkpoint.step_name(num_steps), best is not None
-    checkpoint.save(root, name, groups, state, run.config.keep_last, is_best, is_owner)
+_AS_USED = ("micro_batch_size", "mixed_precision")  # null means another value on another machine
 
 
-def _trained(run: Run) -> tuple[dict[str, Tensors], dict[str, Any]]:
-    """Everything that a step changes: tensors by group, and the optimizer's plain values."""
-    tensors, plain = optimizer_state(run.optimizer)
-    groups = {"model": run.unwrapped_objective.model.state_dict(), "optimizer": tensors}
-    if run.average is not None:
-        groups["ema"] = run.average.state_dict()
-    if remembered := run.unwrapped_objective.balancer.state_dict():
-        groups["balancer"] = remembered
-    return groups, plain
+class Checkpoints:
+    """The checkpoints of one run: `save` writes one between two steps, `restore` puts a run where one left it."""
 
+    def __init__(self, config: Config, fingerprint: str, is_owner: Callable[[], bool] = lambda: True) -> None:
+        """`fingerprint`: of the data; `is_owner`: whether the run folder still belongs to this process."""
+        self.root, self.fingerprint, self.is_owner = Path(config.run_dir) / "checkpoints", fingerprint, is_owner
 
-def _as_tensors(targets: Mapping[str, Targets]) -> dict[str, Tensor]:
-    arrays = {f"{task}.{part}": array for task, labels in targets.items() for part, array in labels._asdict().items()}
-    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+    def save(self, run: Run, best: Tensor | None = None) -> None:
+        """Write a checkpoint of the run as it stands between two steps. Every process calls it, the main one writes.
+
+        Args:
+            best: validation logits [N, outputs] of an epoch that is the best so far, None of any other. They are
+                saved with their labels, so that thresholds can be fitted at the end of the run.
+
+        Raises:
+            UserError: the disk is full or the run folder belongs to another process now.
+        """
+        predictions = run.predictions.gather(run.accelerator) if run.progress.step else None
+        run.last_save = time.monotonic()
+        if not run.accelerator.is_main_process:
+            return
+        groups, state = _learned(run)
+        if predictions is not None:
+            groups["seen"] = {"ids": predictions[0], "logits": predictions[1]}
+        if best is not None:
+            groups["validation"] = {"logits": best, **_as_tensors(run.validation_targets)}
+        state |= _circumstances(run, self.fingerprint)
+        num_steps = run.progress.epoch * run.train_loader.order.num_steps + run.progress.step
+        name, is_best = checkpoint.step_name(num_steps), best is not None
+        checkpoint.save(self.root, name, groups, state, run.config.keep_last, is_best, self.is_owner)
+
+    def restore(self, run: Run, saved: Checkpoint, allow_changes: bool) -> list[str]:
+        """Put a run where a checkpoint left it. No random state is restored, since none is kept.
+
+        Where something has changed, the checkpoint brings what was learned and how far the run has come, and the
+        config as it is now all the rest: rates, decay and the schedule at that step.
+
+        Returns: what has changed, a line each.
+
+        Raises:
+            UserError: config or data are not those of the checkpoint, and `allow_changes` is false; or the network,
+                the optimizer or the balancing are others, and nothing of the checkpoint fits them.
+        """
+        used = {
+            "micro_batch_size": run.train_loader.order.micro_batch_size,
+            "mixed_precision": run.accelerator.mixed_precision,
+        }
+        changes = differences(saved, run.config, self.fingerprint, used)
+        if changes and not allow_changes:
+            advice = "start with --resume.allow_changes to resume all the same, or --overwrite to begin anew"
+            raise UserError([*changes.values(), advice])
+        if problems := _misfits(run, saved):  # without a change, too: another version of ours may have saved it
+            raise UserError([*problems, "put back what cannot change on resume, or give --overwrite to begin anew"])
+        run.progress = Progress(**saved.state["progress"])
+        _load_learned(run, saved, keep_rates=bool(changes))
+        if changes:
+            _apply_changes(run, changes)
+        else:
+            run.schedule.load_state_dict(saved.state["schedule"])
+        # Only on the main process: a sample that each process had brought along would be counted once for each.
+        if run.progress.step and run.accelerator.is_main_process and "seen" in saved.tensors:
+            predictions = saved.tensors["seen"]
+            run.predictions = Predictions((predictions["ids"], predictions["logits"]))
+        return list(changes.values())
 
 
 def best_validation(saved: Checkpoint) -> tuple[Tensor, dict[str, Targets]]:
@@ -89,63 +102,60 @@ def best_validation(saved: Checkpoint) -> tuple[Tensor, dict[str, Targets]]:
     return group["logits"], {t: Targets(group[f"{t}.target"].numpy(), group[f"{t}.mask"].numpy()) for t in tasks}
 
 
-_AS_USED = ("micro_batch_size", "mixed_precision")  # null means another value on another machine
+def _as_tensors(targets: Mapping[str, Targets]) -> dict[str, Tensor]:
+    arrays = {f"{task}.{part}": array for task, labels in targets.items() for part, array in labels._asdict().items()}
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
-def restore(run: Run, saved: Checkpoint, fingerprint: str, allow_changes: bool) -> list[str]:
-    """Put a run where a checkpoint left it. No random state is restored, since none is kept.
+def _learned(run: Run) -> tuple[dict[str, Tensors], dict[str, Any]]:
+    """Everything that a step changes: tensors by group, and plain values."""
+    tensors, plain = optimizer_state(run.optimizer)
+    groups = {"model": run.unwrapped_objective.model.state_dict(), "optimizer": tensors}
+    if run.average is not None:
+        groups["ema"] = run.average.state_dict()
+    if remembered := run.balancer.state_dict():
+        groups["balancer"] = remembered
+    scaler = run.accelerator.scaler
+    state = {
+        "progress": asdict(run.progress),
+        "optimizer": plain,
+        "schedule": run.schedule.state_dict(),
+        "scaler": None if scaler is None else scaler.state_dict(),
+    }
+    return groups, state
 
-    Where something has changed, the checkpoint brings what was learned and how far the run has come, and the config as
-    it is now all the rest: rates, decay and the schedule at that step.
 
-    Returns: what has changed, a line each.
-
-    Raises:
-        UserError: config or data are not those of the checkpoint, and `allow_changes` is false; or the network, the
-            optimizer or the balancing are others, and nothing of the checkpoint fits them.
-    """
-    used = {
+def _circumstances(run: Run, fingerprint: str) -> dict[str, Any]:
+    """What the run was started with, to be compared when it is resumed."""
+    config = run.config.model_dump(mode="json", by_alias=True)
+    return {
+        "config": config,
+        "config_hash": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest(),
+        "data_fingerprint": fingerprint,
+        "num_processes": run.accelerator.num_processes,
         "micro_batch_size": run.train_loader.order.micro_batch_size,
         "mixed_precision": run.accelerator.mixed_precision,
     }
-    changes = differences(saved, run.config, fingerprint, used)
-    if changes and not allow_changes:
-        raise UserError(
-            [*changes.values(), "start with --resume.allow_changes to go on all the same, or --overwrite to begin anew"]
-        )
-    if problems := _misfits(run, saved):  # without a change, too: another version of ours may have saved it
-        raise UserError([*problems, "put back what cannot change on resume, or give --overwrite to begin anew"])
-    run.progress = Progress(**saved.state["progress"])
-    _load_learned(run, saved, follows=bool(changes))
-    if changes:
-        _follow(run, changes)
-    else:
-        run.schedule.load_state_dict(saved.state["schedule"])
-    # Only on the main process: a sample that each process had brought along would be counted once for each.
-    if run.progress.step and run.accelerator.is_main_process and "seen" in saved.tensors:
-        seen = saved.tensors["seen"]
-        run.predictions = Predictions((seen["ids"], seen["logits"]))
-    return list(changes.values())
 
 
-def _load_learned(run: Run, saved: Checkpoint, follows: bool) -> None:
-    """Weights, their average, the balancer's memory and the optimizer's moments.
+def _load_learned(run: Run, saved: Checkpoint, keep_rates: bool) -> None:
+    """Load weights, their average, the balancer's memory and the optimizer's moments.
 
-    follows: whether the optimizer keeps the rates and knobs that the config gave it.
+    keep_rates: whether the optimizer keeps the rates and knobs that the config gave it.
     """
     run.unwrapped_objective.model.load_state_dict(saved.tensors["model"])
-    run.unwrapped_objective.balancer.load_state_dict(saved.tensors.get("balancer", {}))
+    run.balancer.load_state_dict(saved.tensors.get("balancer", {}))
     if run.average is not None:
         run.average.load_state_dict(saved.tensors.get("ema", saved.tensors["model"]))
     plain = saved.state["optimizer"]
-    if follows:
+    if keep_rates:
         plain = {**plain, "param_groups": optimizer_state(run.optimizer)[1]["param_groups"]}
     load_optimizer_state(run.optimizer, saved.tensors["optimizer"], plain)
     if run.accelerator.scaler is not None and saved.state["scaler"]:
         run.accelerator.scaler.load_state_dict(saved.state["scaler"])
 
 
-def _follow(run: Run, changes: Mapping[str, str]) -> None:
+def _apply_changes(run: Run, changes: Mapping[str, str]) -> None:
     """Bring what depends on the config to the step that the run has come to."""
     config, progress, order = run.config, run.progress, run.train_loader.order
     if any(key in ("batch_size", "seed") or key.startswith("data.") for key in changes):
@@ -158,11 +168,11 @@ def _follow(run: Run, changes: Mapping[str, str]) -> None:
 
 
 def _misfits(run: Run, saved: Checkpoint) -> list[str]:
-    """What the checkpoint's tensors cannot be loaded into."""
+    """Name the parts of the run that the checkpoint's tensors cannot be loaded into."""
     problems = []
     for name, module, knobs in (
         ("model", run.unwrapped_objective.model, "model and the tasks' columns"),
-        ("balancer", run.unwrapped_objective.balancer, "balancing"),
+        ("balancer", run.balancer, "balancing"),
     ):
         here = {key: list(tensor.shape) for key, tensor in module.state_dict().items()}
         there = {key: list(tensor.shape) for key, tensor in saved.tensors.get(name, {}).items()}
@@ -171,7 +181,7 @@ def _misfits(run: Run, saved: Checkpoint) -> list[str]:
             shapes = f"{others[0]} is {here.get(others[0], 'not there')}, and was {there.get(others[0], 'not there')}"
             problems.append(f"{knobs}: {len(others)} tensors differ from those in {saved.folder} ({shapes})")
     before = _config_of(saved)
-    if not problems and (before is None or _kept_by_optimizer(run, before) != _kept_by_optimizer(run, run.config)):
+    if not problems and (before is None or _optimizer_layout(run, before) != _optimizer_layout(run, run.config)):
         problems.append(
             "optimizer.name, no_decay_on_norms_and_biases, model.backbone_lr_scale, model.layer_lr_decay: the "
             f"optimizer in {saved.folder} is another one, or groups the parameters otherwise"
@@ -179,19 +189,19 @@ def _misfits(run: Run, saved: Checkpoint) -> list[str]:
     return problems
 
 
-def _kept_by_optimizer(run: Run, config: Config) -> tuple[str, list[list[int]]]:
-    """What an optimizer's state depends on: which one it is, and the parameters of each group in order."""
+def _optimizer_layout(run: Run, config: Config) -> tuple[str, list[list[int]]]:
+    """Name of the optimizer, and the parameters of each group in order: what its state depends on."""
     groups = parameter_groups(run.unwrapped_objective, run.unwrapped_objective.model, config)
     return config.optimizer.name, [[id(parameter) for parameter in group["params"]] for group in groups]
 
 
 def differences(saved: Checkpoint, config: Config, fingerprint: str, used: Mapping[str, Any]) -> dict[str, str]:
-    """What is not as it was when the checkpoint was written: a line for each key.
+    """Say what is not as it was when the checkpoint was written: a line for each key.
 
     `used`: knobs whose null means another value on another machine or number of processes, as they are in use here.
     """
     typed, now = _config_of(saved), config.model_dump(mode="json", by_alias=True)
-    # A knob that is gone, or takes no such value any more, is told as a difference.
+    # A knob that is gone, or takes no such value any more, counts as a difference.
     before_all = saved.state["config"] if typed is None else typed.model_dump(mode="json", by_alias=True)
     changes = {
         key: f"{key}: is {json.dumps(here)}, and was {json.dumps(before)} in {saved.folder}"
@@ -211,7 +221,7 @@ def differences(saved: Checkpoint, config: Config, fingerprint: str, used: Mappi
 
 
 def _config_of(saved: Checkpoint) -> Config | None:
-    """The config of a checkpoint, with the defaults of knobs that came after it; None: no config of this version."""
+    """Config of a checkpoint, with the defaults of knobs that came after it; None: no config of this version."""
     try:
         return Config.model_validate(saved.state["config"])
     except ValidationError:

@@ -23,18 +23,20 @@ from ..launching.interrupts import Interrupts
 from ..objective.objective import Output
 from ..runs.log import log_block
 from . import early_stopping, freezing
+from .checkpointing import Checkpoints
 from .run import Run
 
 
-def train(run: Run, interrupts: Interrupts) -> str:
+def train(run: Run, checkpoints: Checkpoints, interrupts: Interrupts) -> str:
     """Train from `run.progress` to the last epoch. Returns "finished", or "stopped" when asked to stop.
 
     Raises:
         UserError: a loss is no longer finite, or a checkpoint cannot be written.
     """
     while run.progress.epoch < run.config.epochs and not stops_early(run):
-        if any_process(run.accelerator, interrupts.stop_requested) or not train_epoch(run, interrupts):
-            run.save(run, None)
+        stopped = any_process(run.accelerator, interrupts.stop_requested)
+        if stopped or not train_epoch(run, checkpoints, interrupts):
+            checkpoints.save(run)
             return "stopped"
         ids, logits = run.predictions.gather(run.accelerator)
         run.predictions = Predictions()
@@ -47,8 +49,8 @@ def train(run: Run, interrupts: Interrupts) -> str:
             better = finish_epoch(run, train_values, validation)
         run.progress.epoch, run.progress.step, run.progress.seconds = run.progress.epoch + 1, 0, 0.0
         run.schedule.after_epoch()
-        run.backward.end_epoch()
-        run.save(run, validation_logits if better else None)
+        run.balancer.end_epoch()
+        checkpoints.save(run, best=validation_logits if better else None)
     if reason := early_stopping.reason(run.config, run.progress):
         run.log.say(reason)
     return "finished"
@@ -62,7 +64,7 @@ def stops_early(run: Run) -> bool:
     return any_process(run.accelerator, here)
 
 
-def train_epoch(run: Run, interrupts: Interrupts) -> bool:
+def train_epoch(run: Run, checkpoints: Checkpoints, interrupts: Interrupts) -> bool:
     """The steps of an epoch that are still to do. False when asked to stop before its end."""
     config, progress, epoch = run.config, run.progress, run.progress.epoch
     num_steps = run.train_loader.order.num_steps
@@ -77,27 +79,25 @@ def train_epoch(run: Run, interrupts: Interrupts) -> bool:
             run.optimizer.step()
             run.optimizer.zero_grad(set_to_none=True)
             run.schedule.after_step()
-            losses, flags = share(run, losses, interrupts.stop_requested)
-            run.backward.end_step(losses)
+            losses, flags = sum_over_processes(run, losses, interrupts.stop_requested)
+            run.balancer.end_step(losses)
             if run.average is not None:  # after the running statistics are those of all processes
                 run.average.update(epoch * num_steps + step)
             # -----------------------------------------------------------------------------------------------
             progress.step, progress.seconds = step + 1, before + time.perf_counter() - begin
-            run.watch.add(step, losses)
-            stop, clock = flag_reader.exchange(flags) or (0.0, 0.0)
+            run.loss_monitor.add(step, losses)
+            stop, save_due = flag_reader.exchange(flags) or (0.0, 0.0)
             every = config.checkpoint_every_steps
-            is_save_step = (
-                not stop and step + 1 < num_steps and (bool(clock) or bool(every and (step + 1) % every == 0))
-            )
+            is_save_step = not stop and step + 1 < num_steps and bool(save_due or (every and (step + 1) % every == 0))
             if is_log_step or stop or is_save_step:
-                loss = run.watch.read(epoch, run.schedule.lr, weights_norm(run) if norm is None else norm)
+                loss = run.loss_monitor.read(epoch, run.schedule.lr, weights_norm(run) if norm is None else norm)
                 progress.skipped_steps += run.skipped.count()
                 bar.set_postfix(loss=f"{loss:.4f}")
             bar.update()
             if stop:
                 return False
             if is_save_step:
-                run.save(run, None)
+                checkpoints.save(run)
     return True
 
 
@@ -107,22 +107,37 @@ def forward_backward(run: Run, epoch: int, step: int, batches: list[Batch], coun
     labelled = labelled.to(run.accelerator.device, non_blocking=True)
     losses = torch.zeros_like(labelled, dtype=torch.float64)  # so that the order of summation does not matter
     run.statistics.begin_step()
+    run.balancer.begin_step(epoch, step)
     run.backward.begin_step(epoch, step)
-
-    def forward(index: int) -> Output:
-        batch = batches[index]
-        run.statistics.begin_micro_batch()
-        images = mixed(run.pipelines.train.batched(batch.images, batch.key.draws, epoch, run.dtype), batch.mix)
-        # Dropout and the like: their numbers depend on where in the run this micro-batch is, and on nothing else.
-        torch.manual_seed(rng.seed_of(run.config.seed, rng.MODULE, epoch, step, batch.key.micro_batch))
-        return run.objective(images, batch.targets, batch.masks, labelled, batch.mix)
-
-    for batch, output in zip(batches, run.backward.micro_batches(len(batches), forward), strict=True):
+    if run.backward.measures_first:  # the weights of the tasks' gradients depend on all micro-batches
+        for batch in batches:
+            with run.accelerator.no_sync(run.objective):
+                run.backward.measure(forward(run, batch, labelled))
+    for index, batch in enumerate(batches):
+        is_last = index == len(batches) - 1
+        # DDP sums the gradients over the processes with the last backward pass, and not before.
+        sums_now = is_last and run.backward.ddp_sums
+        with contextlib.nullcontext() if sums_now else run.accelerator.no_sync(run.objective):
+            output = forward(run, batch, labelled)
+            run.backward.micro_batch(index, output)
         run.statistics.end_micro_batch()
         run.predictions.add(batch.ids, output.logits)
         losses += output.losses
     run.backward.finish()
     return losses
+
+
+def forward(run: Run, batch: Batch, labelled: Tensor) -> Output:
+    """Augmentation, network and losses of a micro-batch; labelled float32 [T], labels of each task in the whole step.
+
+    All random numbers depend on where in the run the micro-batch is, and on nothing else.
+    """
+    key = batch.key
+    run.statistics.begin_micro_batch()
+    images = mixed(run.pipelines.train.batched(batch.images, key.draws, key.epoch, run.dtype), batch.mix)
+    # Of dropout and the like.
+    torch.manual_seed(rng.seed_of(run.config.seed, rng.MODULE, key.epoch, key.step, key.micro_batch))
+    return run.objective(images, batch.targets, batch.masks, labelled, batch.mix)
 
 
 def gradient_norm(run: Run, is_log_step: bool) -> Tensor | None:
@@ -143,13 +158,13 @@ def weights_norm(run: Run) -> Tensor:
     return torch.nn.utils.get_total_norm(parameter.detach() for parameter in run.objective.parameters())
 
 
-def share(run: Run, losses: Tensor, stop_requested: bool) -> tuple[Tensor, Tensor]:
-    """One small sum over the processes: losses [T], flags [2] (stop; time to save), running statistics."""
+def sum_over_processes(run: Run, losses: Tensor, stop_requested: bool) -> tuple[Tensor, Tensor]:
+    """One small message a step: sums losses [T], flags [2] (stop; time to save), and running statistics."""
     minutes = run.config.checkpoint_every_minutes
-    clock = time.monotonic() - run.last_save > 60 * (minutes or math.inf)
-    if clock:  # the vote is counted a step later, and must not be cast twice
+    save_due = time.monotonic() - run.last_save > 60 * (minutes or math.inf)
+    if save_due:  # the flag is read a step later, and must not be raised twice
         run.last_save = time.monotonic()
-    flags = torch.tensor([float(stop_requested), float(clock and run.accelerator.is_main_process)])
+    flags = torch.tensor([float(stop_requested), float(save_due and run.accelerator.is_main_process)])
     parts = [losses, flags.to(losses, non_blocking=True), run.statistics.sum()]
     sizes = [part.numel() for part in parts]
     summed = run.accelerator.reduce(torch.cat([part.to(losses) for part in parts]), reduction="sum")
@@ -188,6 +203,7 @@ def finish_epoch(run: Run, train_values: dict[str, float], validation: dict[str,
     early_stopping.note(progress, epoch, selection_score, config)
     run.log.say(log_block(epoch, run.tasks, train_values, validation))
     run.log.say(f"{progress.seconds:.1f} seconds, {rate:.1f} images/s" + (", best so far" if better else ""))
+    weights = run.balancer.mean_weights()
     run.log.event(
         "epoch",
         epoch=epoch,
@@ -197,11 +213,11 @@ def finish_epoch(run: Run, train_values: dict[str, float], validation: dict[str,
         seconds=progress.seconds,
         images_per_second=rate,
         skipped_steps=progress.skipped_steps,
-        **run.backward.described(),
+        **({"task_weights": dict(zip(run.tasks, weights, strict=True))} if weights else {}),
     )
     run.log.track(epoch, {"train": train_values, "validation": validation}, lr=run.schedule.lr, images_per_second=rate)
     run.log.status("running", epoch=epoch, epochs=config.epochs)
-    run.after_epoch(run, False)
+    run.curves.redraw(run.log)
     return better
 
 

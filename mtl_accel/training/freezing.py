@@ -44,4 +44,3 @@ def _unfreeze(run: Run) -> None:
         run.accelerator.free_memory()  # lets go of the old wrapper, whose hooks would stay on the heads
         # Where they are, they stay: moving would put new tensors in the place of buffers that others hold.
         run.objective, run.optimizer = wrap(run.accelerator, run.objective, run.optimizer, moves=False)
-        run.backward.wrapped = run.objective

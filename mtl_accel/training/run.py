@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
 
 from ..config import Config
 from ..core.tasks import Task
 from ..data.labels.reader import Targets
 from ..data.loading.loader import EvaluationLoader, TrainingLoader
 from ..inference.logits import DTYPES, Predictions
+from ..objective.balancing import Balancer
 from ..objective.losses import ElementLoss
 from ..objective.objective import Objective
+from ..runs.curves import CurvesFile
 from ..runs.log import RunLog
 from .ema import WeightAverage
 from .loaders import Pipelines
@@ -24,7 +24,7 @@ from .optim import Schedule
 from .state import Progress
 from .step.backward import Backward
 from .step.batchnorm import RunningStatistics
-from .step.loss_monitor import LossWatch, SkippedSteps
+from .step.loss_monitor import LossMonitor, SkippedSteps
 
 
 @dataclass
@@ -39,6 +39,7 @@ class Run:
     optimizer: torch.optim.Optimizer
     schedule: Schedule
     statistics: RunningStatistics
+    balancer: Balancer
     backward: Backward
     average: WeightAverage | None  # of the weights; None: off
     train_loader: TrainingLoader
@@ -47,10 +48,9 @@ class Run:
     validation_targets: dict[str, Targets]
     pipelines: Pipelines
     log: RunLog
-    watch: LossWatch
+    curves: CurvesFile
+    loss_monitor: LossMonitor
     skipped: SkippedSteps
-    save: Callable[[Run, Tensor | None], None]  # a checkpoint; of the best so far with validation logits
-    after_epoch: Callable[[Run, bool], None]  # on the main process, once the epoch is in the log; true: at the end
     progress: Progress = field(default_factory=Progress)
     predictions: Predictions = field(default_factory=Predictions)  # of the training samples of this epoch
     last_save: float = field(default_factory=time.monotonic)

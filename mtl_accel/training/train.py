@@ -21,8 +21,9 @@ from ..launching.interrupts import Interrupts
 from ..runs import folder, lock
 from ..runs.checkpoint import Checkpoint
 from ..runs.log import FailureLog, RunLog
-from . import checkpointing, debug, early_stopping, engine, finish
-from .build import build
+from . import debug, early_stopping, engine, finish
+from .build import build_run
+from .checkpointing import Checkpoints
 from .loaders import Pipelines, build_pipelines, slow_transforms
 from .run import Run
 
@@ -66,69 +67,65 @@ def train(
     run_dir = Path(config.run_dir)
     with Interrupts() as interrupts, _owned(accelerator, run_dir) as is_owner:
         log = RunLog(run_dir, accelerator)
-        agreement.on_every_process(lambda: _prepare(accelerator, run_dir, resume, overwrite))
-        saved = agreement.on_every_process(lambda: folder.find_checkpoint(run_dir, resume))
-        agreement.require_same_checkpoint(None if saved is None else saved.folder)
+        saved = _prepare_folder(accelerator, run_dir, resume, overwrite)
         with log.recording():
-            pipelines, labelled = agreement.on_every_process(lambda: _read(config))
-            agreement.require_same_data(labelled)
-            if debugging:
-                labelled = debug.shrink(labelled, config, debugging)
-            run = build(config, pipelines, accelerator, labelled, micro_batch_size, log, is_owner)
+            pipelines, labelled = _read_data(config, debugging)
+            run = build_run(config, pipelines, accelerator, labelled, micro_batch_size, log)
             pixels = {"train": run.train_loader.data.pixels, "validation": run.validation_loader.data.pixels}
             agreement.require_same_pictures(pixels)
-            changes = None if saved is None else _resume(run, saved, labelled.fingerprint, allow_changes)
-            return _run(run, labelled, interrupts, debugging, changes, resume == "auto" and not overwrite)
+            checkpoints = Checkpoints(config, labelled.fingerprint, is_owner)
+            changes = None if saved is None else _resume(run, checkpoints, saved, allow_changes)
+            _announce(run, labelled, debugging, changes)
+            status = engine.train(run, checkpoints, interrupts)
+            if status == "stopped":
+                again = resume == "auto" and not overwrite  # whether the same command resumes the run
+                log.say(early_stopping.stop_message(interrupts.reason, run.progress, goes_on=again))
+            return _finish(run, status, interrupts.reason, debugging)
 
 
-def _prepare(accelerator: Accelerator, run_dir: Path, resume: str, overwrite: bool) -> None:
-    if accelerator.is_main_process:
-        folder.prepare(run_dir, resume, overwrite)
-        FailureLog(run_dir, accelerator.process_index).clear()
+def _prepare_folder(accelerator: Accelerator, run_dir: Path, resume: str, overwrite: bool) -> Checkpoint | None:
+    """Make the run folder ready, and find the checkpoint to resume from, the same one on every process."""
+
+    def prepare() -> None:
+        if accelerator.is_main_process:
+            folder.prepare(run_dir, resume, overwrite)
+            FailureLog(run_dir, accelerator.process_index).clear()
+
+    agreement.on_every_process(prepare)
+    saved = agreement.on_every_process(lambda: folder.find_checkpoint(run_dir, resume))
+    agreement.require_same_checkpoint(None if saved is None else saved.folder)
+    return saved
 
 
-def _read(config: Config) -> tuple[Pipelines, LabeledDataset]:
-    return build_pipelines(config), read(config)
+def _read_data(config: Config, debugging: str | None) -> tuple[Pipelines, LabeledDataset]:
+    """Read the splits and their labels, the same ones on every process."""
+    pipelines, labelled = agreement.on_every_process(lambda: (build_pipelines(config), read(config)))
+    agreement.require_same_data(labelled)
+    return pipelines, debug.shrink(labelled, config, debugging) if debugging else labelled
 
 
-def _resume(run: Run, saved: Checkpoint, fingerprint: str, allow_changes: bool) -> list[str]:
+def _resume(run: Run, checkpoints: Checkpoints, saved: Checkpoint, allow_changes: bool) -> list[str]:
     """Put the run where a checkpoint left it; the lines say what has changed since."""
-    changes = checkpointing.restore(run, saved, fingerprint, allow_changes)
+    changes = checkpoints.restore(run, saved, allow_changes)
     if run.accelerator.is_main_process:
         folder.take_best(saved, Path(run.config.run_dir))
     return changes
 
 
-def _run(
-    run: Run,
-    labelled: LabeledDataset,
-    interrupts: Interrupts,
-    debugging: str | None,
-    changes: list[str] | None,
-    again: bool,
-) -> Result:
-    """The run itself.
-
-    Args:
-        changes: what is not as it was when the run stopped; None: it starts from the beginning.
-        again: whether the same command goes on with a run that was stopped.
-    """
+def _finish(run: Run, status: str, stop_reason: str | None, debugging: str | None) -> Result:
+    """Write the model of a finished run, and the last rows of its log."""
     log, progress, config = run.log, run.progress, run.config
-    _announce(run, labelled, debugging, changes)
-    status = engine.train(run, interrupts)
-    if status == "stopped":
-        log.say(early_stopping.stop_message(interrupts.reason, progress, goes_on=again))
     result = Result(Path(config.run_dir), status, progress.best_epoch, progress.best)
     run_dir, figures = result.run_dir, {}
     if status == "finished" and run.accelerator.is_main_process:
-        run.after_epoch(run, True)
+        run.curves.redraw(log, last=True)
         figures = {"fitted": finish.write_model(run)}
         log.say(f"best epoch {progress.best_epoch}; curves: {run_dir / 'curves.png'}, model: {run_dir / 'model'}")
     if debugging:
         debug.check(run, debugging)
     log.event("end", status=status, best_epoch=progress.best_epoch, best=progress.best, **figures)
     where = {"epoch": progress.epoch, "step": progress.step, "best_epoch": progress.best_epoch}
-    message = interrupts.reason or early_stopping.reason(config, progress)
+    message = stop_reason or early_stopping.reason(config, progress)
     log.status(status, exit_code=result.exit_code, message=message, **where)
     for tracker in run.accelerator.trackers:
         tracker.finish()
@@ -137,7 +134,10 @@ def _run(
 
 
 def _announce(run: Run, labelled: LabeledDataset, debugging: str | None, changes: list[str] | None) -> None:
-    """What is known before the first step; arguments as of `_run`."""
+    """Log what is known before the first step.
+
+    changes: what is not as it was when the run stopped; None: it starts from the beginning.
+    """
     log, config, resumed = run.log, run.config, changes is not None
     log.start(config, (run.progress.epoch, run.progress.step) if resumed else None)
     log.held_out(labelled.held_out)

@@ -20,7 +20,8 @@ from mtl_accel.launching.accelerator import start as start_accelerator
 from mtl_accel.launching.interrupts import Interrupts
 from mtl_accel.runs.log import RunLog
 from mtl_accel.training import engine
-from mtl_accel.training.build import build
+from mtl_accel.training.build import build_run
+from mtl_accel.training.checkpointing import Checkpoints
 from mtl_accel.training.loaders import build_pipelines
 from mtl_accel.training.run import Run
 
@@ -41,7 +42,7 @@ def main(command: list[str], environment: dict[str, str], printed: Path) -> None
         changed = config.model_copy(update={"balancing": TypeAdapter(Balancing).validate_python(balancing)})
         set_ddp(accelerator, changed, micro_batch_size)
         log, pipelines = RunLog(run_dir, accelerator), build_pipelines(changed)
-        run = build(changed, pipelines, accelerator, labelled, micro_batch_size, log, lambda: True)
+        run = build_run(changed, pipelines, accelerator, labelled, micro_batch_size, log)
         train(run)
         if accelerator.is_main_process:
             state = run.unwrapped_objective.model.state_dict()
@@ -53,7 +54,7 @@ def main(command: list[str], environment: dict[str, str], printed: Path) -> None
 def train(run: Run) -> None:
     interrupts = Interrupts(environment={})
     for _ in range(run.config.epochs):
-        assert engine.train_epoch(run, interrupts)
+        assert engine.train_epoch(run, Checkpoints(run.config, ""), interrupts)
         run.progress.epoch, run.progress.step = run.progress.epoch + 1, 0
         run.schedule.after_epoch()
-        run.backward.end_epoch()
+        run.balancer.end_epoch()

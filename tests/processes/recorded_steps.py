@@ -32,7 +32,7 @@ from mtl_accel.models.heads import Heads, linear
 from mtl_accel.objective.balancing import GradientBalancer
 from mtl_accel.runs.log import RunLog
 from mtl_accel.training import engine
-from mtl_accel.training.build import build
+from mtl_accel.training.build import build_run
 from mtl_accel.training.loaders import build_pipelines
 from mtl_accel.training.run import Run
 
@@ -124,7 +124,7 @@ def record_one(config: Config, labelled: LabeledDataset) -> Accelerator:
     run_dir, unrecorded = Path(config.run_dir), engine.forward_backward
     run_dir.mkdir(parents=True, exist_ok=True)
     log, pipelines = RunLog(run_dir, accelerator), build_pipelines(config)
-    run = build(config, pipelines, accelerator, labelled, micro_batch_size, log, lambda: True)
+    run = build_run(config, pipelines, accelerator, labelled, micro_batch_size, log)
     recorder = Recorder(run)
     engine.forward_backward = recorded(unrecorded, recorder)
     train(run)

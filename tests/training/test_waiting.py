@@ -73,7 +73,7 @@ def test_the_host_reads_one_value_a_step_and_that_a_step_late(tmp_path, monkeypa
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_a_gpu_no_step_waits(tmp_path, monkeypatch):
     monkeypatch.setitem(models.MODELS, "small", small_run.Small)
-    forward_backward, share = engine.forward_backward, engine.share
+    forward_backward, sum_over_processes = engine.forward_backward, engine.sum_over_processes
 
     def strict(function: Any) -> Any:
         def called(*arguments: Any) -> Any:
@@ -86,6 +86,6 @@ def test_on_a_gpu_no_step_waits(tmp_path, monkeypatch):
         return called
 
     monkeypatch.setattr(engine, "forward_backward", strict(forward_backward))
-    monkeypatch.setattr(engine, "share", strict(share))
+    monkeypatch.setattr(engine, "sum_over_processes", strict(sum_over_processes))
     source = runs.write_source(tmp_path / "source", num_train=40, num_validation=8)
     mtl_accel.train(mtl_accel.read_config(runs.write_config(tmp_path / "c.json", source, epochs=2, mixing=MIXING)))

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ...data.loading.loader import Batch
 from ...data.transforms.mixing import mixed
-from ...objective.objective import Output
 from ...training.run import Run
 from ..clock import seconds_of
 
@@ -52,14 +51,14 @@ class Limit:
     def _train(self, num_steps: int) -> None:
         run = self.run
         for step in itertools.islice(itertools.cycle(self._kept), num_steps):
+            run.balancer.begin_step(0, 1)
             run.backward.begin_step(0, 1)
-
-            def forward(index: int, step: _Step = step) -> Output:
-                images, batch = step.micro_batches[index]
-                return run.objective(images, batch.targets, batch.masks, step.counts, batch.mix)
-
-            for _ in run.backward.micro_batches(len(step.micro_batches), forward):
-                pass
+            if run.backward.measures_first:
+                for images, batch in step.micro_batches:
+                    run.backward.measure(run.objective(images, batch.targets, batch.masks, step.counts, batch.mix))
+            for index, (images, batch) in enumerate(step.micro_batches):
+                output = run.objective(images, batch.targets, batch.masks, step.counts, batch.mix)
+                run.backward.micro_batch(index, output)
             run.backward.finish()
             run.optimizer.step()
             run.optimizer.zero_grad(set_to_none=True)

@@ -8,6 +8,7 @@ from ...inference.logits import Predictions
 from ...inference.scoring import score
 from ...launching.interrupts import Interrupts
 from ...training import engine
+from ...training.checkpointing import Checkpoints
 from ...training.run import Run
 from ..clock import seconds_of
 
@@ -15,8 +16,8 @@ from ..clock import seconds_of
 class Loop:
     """Each call is one epoch of `engine.train`, but for its log and its checkpoint."""
 
-    def __init__(self, run: Run) -> None:
-        self.run, self.device = run, run.accelerator.device
+    def __init__(self, run: Run, checkpoints: Checkpoints) -> None:
+        self.run, self.checkpoints, self.device = run, checkpoints, run.accelerator.device
         self.interrupts = Interrupts(environment={})
         self._logits: Tensor
 
@@ -35,7 +36,7 @@ class Loop:
         return seconds
 
     def _train(self) -> None:
-        finished = engine.train_epoch(self.run, self.interrupts)
+        finished = engine.train_epoch(self.run, self.checkpoints, self.interrupts)
         assert finished, "nothing asks this loop to stop"
 
     def _score_training(self) -> None:

@@ -1,89 +1,77 @@
-"""The backward passes of a step: of one scalar, or of each task where their gradients are balanced."""
+"""The backward passes of a step: of one scalar, or of each task where their gradients are balanced.
+
+`training.engine.forward_backward` calls them in this order, once a step but for the two in the middle:
+`begin_step`; `measure` for each micro-batch, where `measures_first` says so; `micro_batch` for each; `finish`.
+"""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import ClassVar
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...config import Config
-from ...objective.balancing import Balancer, GradientBalancer
+from ...objective.balancing import GradientBalancer
 from ...objective.objective import Objective, Output
 from ...runs.log import RunLog
 from .conflict_meter import ConflictMeter
 from .task_gradients import PairwiseGradientSum, TaskGradients, gramian
 
-Forward = Callable[[int], Output]  # runs the micro-batch of that number on this process
-
 
 class Backward:
-    """One backward pass a micro-batch, of the balanced loss; DDP adds up over the processes with the last one."""
+    """One backward pass a micro-batch, of the balanced loss; DDP sums over the processes with the last one."""
+
+    ddp_sums: ClassVar[bool] = True  # whether DDP sums the gradients over the processes
 
     def __init__(
-        self,
-        wrapped: nn.Module,
-        objective: Objective,
-        accelerator: Accelerator,
-        halves: PairwiseGradientSum,
-        meter: ConflictMeter | None,
+        self, objective: Objective, accelerator: Accelerator, num_here: int, meter: ConflictMeter | None
     ) -> None:
-        """`objective` is the one inside of `wrapped`."""
-        self.wrapped, self.objective, self.accelerator = wrapped, objective, accelerator
-        self.halves, self.meter = halves, meter
-        self.balancer: Balancer = objective.balancer
+        """`objective`: not wrapped; `num_here`: micro-batches that this process runs in each step."""
+        self.objective, self.accelerator, self.num_here, self.meter = objective, accelerator, num_here, meter
+        self.gradient_sum = PairwiseGradientSum(objective.parameters(), num_here, accelerator.num_processes)
+
+    @property
+    def measures_first(self) -> bool:
+        """Whether all micro-batches of the step are measured before the first backward pass."""
+        return False
 
     def begin_step(self, epoch: int, step: int) -> None:
-        self.balancer.begin_step(epoch, step)
+        """Before the first micro-batch of a step."""
         if self.meter is not None:
             self.meter.begin_step(epoch, step)
 
-    def micro_batches(self, num_here: int, forward: Forward) -> Iterator[Output]:
-        """Forward and backward for each micro-batch of this process; its output comes after both."""
-        for index in range(num_here):
-            with self._sums(last=index == num_here - 1):
-                output = forward(index)
-                if self.meter is not None:
-                    assert output.parts is not None
-                    self.meter.add(index, num_here, output.parts)
-                self._descend(index, output)
-            yield output
+    def measure(self, output: Output) -> None:
+        """Look at a micro-batch that the step will run again, and backward then."""
+        raise NotImplementedError
+
+    def micro_batch(self, index: int, output: Output) -> None:
+        """Add the gradients of micro-batch `index` of this process."""
+        if self.meter is not None:
+            assert output.parts is not None
+            self.meter.add(index, self.num_here, output.parts)
+        self._add_gradients(index, output)
 
     def finish(self) -> None:
-        """After the last micro-batch: the gradients of the step are there."""
-        self.halves.finish()
+        """After the last micro-batch: leave the step's gradients in the parameters, summed over the processes."""
+        self.gradient_sum.finish()
         if self.meter is not None:
             self.meter.finish()
 
-    def end_step(self, losses: Tensor) -> None:
-        """losses float64 [T]: those of the step over all processes."""
-        self.balancer.end_step(losses)
-
-    def end_epoch(self) -> None:
-        self.balancer.end_epoch()
-
-    def described(self) -> dict[str, Any]:
-        """For the epoch's row in the log: the tasks' mean weights, where they change."""
-        weights = self.balancer.mean_weights()
-        return {"task_weights": dict(zip(self.objective.tasks, weights, strict=True))} if weights else {}
-
-    def _sums(self, last: bool) -> contextlib.AbstractContextManager[Any]:
-        return contextlib.nullcontext() if last else self.accelerator.no_sync(self.wrapped)
-
-    def _descend(self, index: int, output: Output) -> None:
-        self.halves.start_micro_batch(index)
+    def _add_gradients(self, index: int, output: Output) -> None:
+        self.gradient_sum.start_micro_batch(index)
         # DDP averages over the processes, and a sum is wanted.
         self.accelerator.backward(output.total * self.accelerator.num_processes)
 
 
 class GradientBackward(Backward):
-    """What both ways of balancing gradients share: one set of weights for all processes."""
+    """Base of both ways of balancing gradients: the same weights of the tasks on all processes."""
 
-    balancer: GradientBalancer
+    def begin_step(self, epoch: int, step: int) -> None:
+        super().begin_step(epoch, step)
+        self.losses = torch.zeros_like(self.objective.weights, dtype=torch.float64)
 
     def _scaled(self, parts: Tensor) -> Tensor:
         """The losses as fp16 needs them: too large for their gradients to vanish."""
@@ -91,31 +79,33 @@ class GradientBackward(Backward):
 
     def _weigh(self, products: Tensor, losses: Tensor) -> Tensor:
         """Weights float64 [T] from the Gramian of the scaled gradients, and the losses [T], of all processes."""
+        balancer = self.objective.balancer
+        assert isinstance(balancer, GradientBalancer)
         if self.accelerator.scaler is not None:
             products = products / self.accelerator.scaler.get_scale() ** 2
         if self.meter is not None:
             self.meter.write(products)
-        weights = self.balancer.weigh(products.cpu(), losses.double().cpu()).to(losses.device)
+        weights = balancer.weigh(products.cpu(), losses.double().cpu()).to(losses.device)
         # Processors may differ in a last bit, and the parameters of all processes must not.
         weights = broadcast(weights, from_process=0)
-        self.balancer.note(weights)
+        balancer.note(weights)
         return weights
 
 
 class SharedBackward(GradientBackward):
     """A backward pass for each task; their gradients are summed over the processes, weighed, and written."""
 
-    def micro_batches(self, num_here: int, forward: Forward) -> Iterator[Output]:
+    ddp_sums = False
+
+    def begin_step(self, epoch: int, step: int) -> None:
+        super().begin_step(epoch, step)
         self.gradients = TaskGradients(self.objective.model, list(self.objective.tasks), heads=True)
-        self.losses = torch.zeros_like(self.objective.weights, dtype=torch.float64)
-        for index in range(num_here):
-            with self.accelerator.no_sync(self.wrapped):  # DDP has nothing to sum: these gradients pass it by
-                output = forward(index)
-            assert output.parts is not None
-            parts = self._scaled(output.parts)
-            self.gradients.add(index, num_here, self.accelerator.num_processes, parts, keep_graph=False)
-            self.losses += output.losses
-            yield output
+
+    def micro_batch(self, index: int, output: Output) -> None:
+        assert output.parts is not None
+        parts = self._scaled(output.parts)
+        self.gradients.add(index, self.num_here, self.accelerator.num_processes, parts, keep_graph=False)
+        self.losses += output.losses
 
     def finish(self) -> None:
         gradients = self.gradients.reduce(self.accelerator)
@@ -131,28 +121,16 @@ class FeatureBackward(GradientBackward):
     of them, and a second one, from the same random numbers, trains.
     """
 
-    def micro_batches(self, num_here: int, forward: Forward) -> Iterator[Output]:
+    @property
+    def measures_first(self) -> bool:
+        return self.num_here > 1
+
+    def begin_step(self, epoch: int, step: int) -> None:
+        super().begin_step(epoch, step)
         num_tasks = len(self.objective.tasks)
         self.products = torch.zeros(num_tasks, num_tasks, dtype=torch.float64, device=self.objective.weights.device)
-        self.losses = torch.zeros_like(self.objective.weights, dtype=torch.float64)
-        if num_here > 1:
-            for index in range(num_here):
-                with self.accelerator.no_sync(self.wrapped):
-                    self._measure(forward(index))
-            self._set_gates()
-        for index in range(num_here):
-            with self._sums(last=index == num_here - 1):
-                output = forward(index)
-                if num_here == 1:
-                    self._measure(output)
-                    self._set_gates()
-                self._descend(index, output)
-            yield output
 
-    def finish(self) -> None:
-        self.halves.finish()
-
-    def _measure(self, output: Output) -> None:
+    def measure(self, output: Output) -> None:
         assert output.parts is not None and output.features is not None
         self.objective.gates.fill_(1)
         self.losses += output.losses
@@ -164,7 +142,18 @@ class FeatureBackward(GradientBackward):
         ]
         self.products += gramian(rows)
 
+    def micro_batch(self, index: int, output: Output) -> None:
+        if not self.measures_first:
+            self.measure(output)
+        if index == 0:
+            self._set_gates()
+        self._add_gradients(index, output)
+
+    def finish(self) -> None:
+        self.gradient_sum.finish()
+
     def _set_gates(self) -> None:
+        """Give each task its weight, where its gradient passes from the head into the backbone."""
         both = torch.cat([self.products.flatten(), self.losses])
         products, losses = self.accelerator.reduce(both, reduction="sum").split(
             [self.products.numel(), len(self.losses)]
@@ -175,16 +164,11 @@ class FeatureBackward(GradientBackward):
 KINDS: dict[str | None, type[Backward]] = {None: Backward, "shared": SharedBackward, "features": FeatureBackward}
 
 
-def build(
-    config: Config,
-    wrapped: nn.Module,
-    objective: Objective,
-    accelerator: Accelerator,
-    num_micro_batches: int,
-    log: RunLog,
+def build_backward(
+    config: Config, objective: Objective, accelerator: Accelerator, num_micro_batches: int, log: RunLog
 ) -> Backward:
     """The backward passes that a config's balancing asks for; `num_micro_batches` is that of a step."""
     every, tasks = config.conflict_every_steps, list(objective.tasks)
     meter = ConflictMeter(every, objective.model, tasks, accelerator, log) if every else None
-    halves = PairwiseGradientSum(objective.parameters(), num_micro_batches, accelerator.num_processes)
-    return KINDS[getattr(config.balancing, "where", None)](wrapped, objective, accelerator, halves, meter)
+    num_here = num_micro_batches // accelerator.num_processes
+    return KINDS[getattr(config.balancing, "where", None)](objective, accelerator, num_here, meter)

@@ -13,7 +13,7 @@ from ...core.errors import UserError
 _SHOWN_IDS = 8  # of the batch that is named
 
 
-class LossWatch:
+class LossMonitor:
     """Keeps each step's losses on the device until the interval ends, then reads them in one wait."""
 
     def __init__(self, task_names: Sequence[str], batch_ids: Callable[[int, int], Sequence[str]]) -> None:

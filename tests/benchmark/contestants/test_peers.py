@@ -27,7 +27,8 @@ from mtl_accel.data.labels.dataset import LabeledDataset, read
 from mtl_accel.inference.scoring import score
 from mtl_accel.runs.log import RunLog
 from mtl_accel.training import engine
-from mtl_accel.training.build import build
+from mtl_accel.training.build import build_run
+from mtl_accel.training.checkpointing import Checkpoints
 from mtl_accel.training.loaders import build_pipelines
 from mtl_accel.training.run import Run
 
@@ -67,7 +68,7 @@ def complete(config: Config) -> LabeledDataset:
 def run_of(config: Config, labelled: LabeledDataset, folder: Path) -> Run:
     accelerator, micro_batch_size = accelerator_of(config)
     log, pipelines = RunLog(folder, accelerator), build_pipelines(config)
-    return build(config, pipelines, accelerator, labelled, micro_batch_size, log, lambda: True)
+    return build_run(config, pipelines, accelerator, labelled, micro_batch_size, log)
 
 
 def picture(height: int = 60, width: int = 48) -> Image.Image:
@@ -176,7 +177,9 @@ def test_one_epoch_on_one_batch_ends_with_our_weights(source, tmp_path, clips):
     before = [parameter.clone() for parameter in notebook.model.parameters()]
     for peer in (hub, notebook):
         peer.train_epoch()
-    engine.train_epoch(run, engine.Interrupts(environment={}))  # after them: they leave no trace in Accelerate
+    engine.train_epoch(
+        run, Checkpoints(run.config, ""), engine.Interrupts(environment={})
+    )  # after them: they leave no trace in Accelerate
     ours = run.unwrapped_objective.model.state_dict()
     for peer in (hub.accelerator.unwrap_model(hub.model), notebook.model):
         assert any(not torch.equal(*pair) for pair in zip(before, peer.parameters(), strict=True))

@@ -21,7 +21,7 @@ from mtl_accel.core.errors import UserError
 from mtl_accel.data.labels.dataset import read
 from mtl_accel.runs.log import RunLog
 from mtl_accel.training import debug, engine
-from mtl_accel.training.build import build
+from mtl_accel.training.build import build_run
 from mtl_accel.training.loaders import build_pipelines
 from mtl_accel.training.run import Run
 
@@ -57,7 +57,7 @@ def pairs(monkeypatch, on_cpu) -> None:
 def run_of(config: Config, folder: Path) -> Run:
     accelerator, micro_batch_size = accelerator_of(config)
     log = RunLog(folder, accelerator)
-    return build(config, build_pipelines(config), accelerator, read(config), micro_batch_size, log, lambda: True)
+    return build_run(config, build_pipelines(config), accelerator, read(config), micro_batch_size, log)
 
 
 def losses_by_hand(run: Run, batches: list) -> list[float]:

@@ -1,4 +1,4 @@
-"""The parts of a step: BatchNorm's running statistics, sums of gradients in two halves, the watch over losses."""
+"""The parts of a step: BatchNorm's running statistics, sums of gradients in two halves, the loss monitor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 
 from mtl_accel.core.errors import UserError
 from mtl_accel.training.step.batchnorm import RunningStatistics
-from mtl_accel.training.step.loss_monitor import LossWatch, SkippedSteps
+from mtl_accel.training.step.loss_monitor import LossMonitor, SkippedSteps
 from mtl_accel.training.step.task_gradients import PairwiseGradientSum
 
 
@@ -154,26 +154,26 @@ def test_other_cuts_are_summed_in_order(count, processes):
     assert torch.equal(parameters[0].grad, sum_in_order([part[0] for part in parts]))
 
 
-def watch() -> LossWatch:
-    return LossWatch(["category", "attribute"], lambda epoch, step: [f"{epoch}-{step}-{n}.png" for n in range(10)])
+def loss_monitor() -> LossMonitor:
+    return LossMonitor(["category", "attribute"], lambda epoch, step: [f"{epoch}-{step}-{n}.png" for n in range(10)])
 
 
 def test_the_watch_gives_the_interval_s_mean_and_starts_anew():
-    looking = watch()
+    monitor = loss_monitor()
     for step, losses in enumerate([[1.0, 2.0], [3.0, 6.0]]):
-        looking.add(step, torch.tensor(losses, dtype=torch.float64))
-    assert looking.read(0, 0.1, torch.tensor(1.0)) == 6
-    looking.add(2, torch.tensor([1.0, 1.0]))
-    assert looking.read(0, 0.1, torch.tensor(1.0)) == 2
+        monitor.add(step, torch.tensor(losses, dtype=torch.float64))
+    assert monitor.read(0, 0.1, torch.tensor(1.0)) == 6
+    monitor.add(2, torch.tensor([1.0, 1.0]))
+    assert monitor.read(0, 0.1, torch.tensor(1.0)) == 2
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_is_told_with_task_step_rate_and_samples(value):
-    looking = watch()
+    monitor = loss_monitor()
     for step in range(20, 30):
-        looking.add(step, torch.tensor([1.0, value if step in (24, 26) else 2.0]))
+        monitor.add(step, torch.tensor([1.0, value if step in (24, 26) else 2.0]))
     with pytest.raises(UserError) as caught:
-        looking.read(2, 3e-4, torch.tensor(float("nan")))
+        monitor.read(2, 3e-4, torch.tensor(float("nan")))
     (message,) = caught.value.problems
     assert message.startswith("epoch 3, step 25 (seen in steps 21 to 30), learning rate 0.0003: the loss is not finite")
     assert f"(attribute {value:g})" in message and "category" not in message
@@ -181,12 +181,12 @@ def test_a_loss_that_is_not_finite_is_told_with_task_step_rate_and_samples(value
 
 
 def test_a_gradient_that_is_not_finite_is_told_for_the_interval_s_last_step():
-    looking = watch()
+    monitor = loss_monitor()
     for step in range(2):
-        looking.add(step, torch.tensor([1.0, 1.0]))
+        monitor.add(step, torch.tensor([1.0, 1.0]))
     told = r"epoch 1, step 2 \(seen in steps 1 to 2\).*norm of gradient or weights is inf; samples 0-1-0\.png"
     with pytest.raises(UserError, match=told):
-        looking.read(0, 0.1, torch.tensor(float("inf")))
+        monitor.read(0, 0.1, torch.tensor(float("inf")))
 
 
 def test_steps_that_loss_scaling_skipped_are_counted_by_the_scale():
