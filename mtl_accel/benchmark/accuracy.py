@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..config import Config
 from ..core.errors import UserError
-from ..data.labels.dataset import read
+from ..data.labels.dataset import read_dataset
 from ..training.train import train
 from .contestants import peers
 from .workplace import accelerator_of
@@ -51,4 +51,4 @@ def _ours(config: Config) -> dict[str, float]:
 
 def _huggingface(config: Config, num_workers: int) -> dict[str, float]:
     _, micro_batch_size = accelerator_of(config)
-    return peers.huggingface(config, read(config), micro_batch_size, config.epochs, num_workers)
+    return peers.huggingface(config, read_dataset(config), micro_batch_size, config.epochs, num_workers)

@@ -12,7 +12,7 @@ import torch
 from accelerate import Accelerator
 
 from ..config import Config
-from ..data.labels.dataset import LabeledDataset, read
+from ..data.labels.dataset import LabeledDataset, read_dataset
 from ..runs.log import RunLog
 from ..training.build import build_run
 from ..training.checkpointing import Checkpoints
@@ -36,7 +36,7 @@ def contest(config: Config, settings: Settings, only_loops: bool = False) -> dic
     """One row of results; `only_loops` leaves out the model alone and the data alone."""
     config = config.model_copy(update={"epochs": max(config.epochs, settings.rounds)})
     accelerator, micro_batch_size = accelerator_of(config)
-    labelled = read(config)
+    labelled = read_dataset(config)
     with workplace(config) as config:
         images = settings.images or _fitting(config, accelerator, labelled, micro_batch_size, settings.seconds)
         part = cut(labelled, whole_batches(images, config.batch_size, len(labelled.splits["train"])))

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..config import Config
 from ..core.errors import UserError
-from ..data.labels.dataset import read
+from ..data.labels.dataset import read_dataset
 from ..training.loaders import build_loaders, build_pipelines
 from .fresh import in_fresh_process
 from .settings import Settings
@@ -16,7 +16,7 @@ from .workplace import accelerator_of
 def fill_caches(config: Config) -> None:
     """Draw, decode and store what the config's data need, so that the next start finds it."""
     accelerator, micro_batch_size = accelerator_of(config)
-    build_loaders(config, build_pipelines(config), accelerator, read(config), micro_batch_size)
+    build_loaders(config, build_pipelines(config), accelerator, read_dataset(config), micro_batch_size)
 
 
 def check_scale(config: Config, settings: Settings) -> None:

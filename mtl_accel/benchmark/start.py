@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from ..config import Config
-from ..data.labels.dataset import read
+from ..data.labels.dataset import read_dataset
 from ..launching.interrupts import Interrupts
 from ..runs.log import RunLog
 from ..training import engine
@@ -43,7 +43,7 @@ def measure_start(config: Config, steps: int) -> dict[str, float | None]:
     with tempfile.TemporaryDirectory() as folder:
         config = config.model_copy(update={"run_dir": folder, "trackers": ()})
         accelerator, micro_batch_size = accelerator_of(config)
-        labelled = read(config)
+        labelled = read_dataset(config)
         log = RunLog(Path(folder), accelerator)
         run = build_run(config, build_pipelines(config), accelerator, labelled, micro_batch_size, log)
         stop = _StopAfter(run, steps)

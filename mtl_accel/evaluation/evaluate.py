@@ -12,7 +12,7 @@ from accelerate import Accelerator
 
 from ..config import Config, run_config
 from ..core import atomic_io
-from ..data.labels import evaluated
+from ..data.labels.one_split import read_labeled_split
 from ..data.labels.reader import Targets
 from ..inference import scoring
 from ..inference.predictor import Predictor, load, require_finite
@@ -72,7 +72,7 @@ def _prepare(
 ) -> tuple[Predictor, datasets.Dataset, dict[str, Targets]]:
     """The model, and the rows of a split with their labels."""
     predictor = load(run, num_workers=config.data.num_workers, accelerator=accelerator)
-    return predictor, *evaluated.read(config, predictor.tasks, split)
+    return predictor, *read_labeled_split(config, predictor.tasks, split)
 
 
 def path_of(folder: Path, split: str) -> Path:

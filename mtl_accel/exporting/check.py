@@ -13,7 +13,7 @@ from ..config import Config
 from ..core import rng
 from ..core.errors import UserError
 from ..core.tasks import Task
-from ..data.labels.dataset import read
+from ..data.labels.dataset import read_dataset
 from ..data.loading.pixel_cache import DecodedPixels
 from ..models.base import Pair
 from ..runs.model_folder import ModelDescription
@@ -34,7 +34,7 @@ class Sample(NamedTuple):
 def sample(config: Config, description: ModelDescription) -> Sample:
     """Validation pictures of a run's data, or drawn ones where the data are not there any more."""
     try:
-        split = read(config).splits["validation"]
+        split = read_dataset(config).splits["validation"]
         rows = np.arange(NUM_PICTURES) % len(split)
         images = DecodedPixels(split, description.pipeline.cached, "validation").read(rows)
         few = f", each of the {len(split)} more than once" if len(split) < NUM_PICTURES else ""

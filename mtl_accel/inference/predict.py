@@ -13,7 +13,7 @@ import pandas as pd
 from ..config import Config, run_config
 from ..core import atomic_io
 from ..core.errors import UserError
-from ..data.labels import unlabelled
+from ..data.labels.one_split import read_images
 from ..data.sources.splits import ids_of
 from ..data.sources.table_cache import TableCache
 from ..launching import agreement
@@ -85,7 +85,7 @@ def _prepare(
 
 def _expected(predictor: Predictor, config: Config, split: str) -> tuple[datasets.Dataset, Expected]:
     """The pictures of a split, and what is said of them."""
-    pictures, id_name = unlabelled.read(config, split)
+    pictures, id_name = read_images(config, split)
     names = answers.column_names(predictor.tasks, id_name)
     return pictures, Expected(split, list(ids_of(pictures)), id_name, predictor.tasks, names)
 

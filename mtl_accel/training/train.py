@@ -12,7 +12,7 @@ from accelerate import Accelerator
 
 from ..config import Config
 from ..core import atomic_io
-from ..data.labels.dataset import LabeledDataset, read
+from ..data.labels.dataset import LabeledDataset, read_dataset
 from ..launching import agreement, allocator, ambient
 from ..launching.accelerator import launched_precision, leave_at_exit
 from ..launching.accelerator import start as start_accelerator
@@ -99,7 +99,7 @@ def _prepare_folder(accelerator: Accelerator, run_dir: Path, resume: str, overwr
 
 def _read_data(config: Config, debugging: str | None) -> tuple[Pipelines, LabeledDataset]:
     """Read the splits and their labels, the same ones on every process."""
-    pipelines, labelled = agreement.on_every_process(lambda: (build_pipelines(config), read(config)))
+    pipelines, labelled = agreement.on_every_process(lambda: (build_pipelines(config), read_dataset(config)))
     agreement.require_same_data(labelled)
     return pipelines, debug.shrink(labelled, config, debugging) if debugging else labelled
 

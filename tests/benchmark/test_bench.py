@@ -27,7 +27,7 @@ from mtl_accel.benchmark.settings import SWITCHES, Settings, read_settings
 from mtl_accel.benchmark.workplace import whole_batches
 from mtl_accel.config import Config, read_config
 from mtl_accel.core.errors import UserError
-from mtl_accel.data.labels.dataset import read
+from mtl_accel.data.labels.dataset import read_dataset
 
 pytestmark = pytest.mark.slow
 
@@ -133,7 +133,7 @@ def test_beside_a_bfloat16_run_hugging_face_s_loop_also_runs_in_float32(config):
     row = contest(bf16, Settings(rounds=1, images=8), only_loops=True)
     assert row["precision"] == "bf16" and row["epoch_seconds"].keys() == {"ours", PLAIN, *PEERS}
     assert finite_and_positive(row[f"vs_{PLAIN}"])
-    labelled = read(bf16)
+    labelled = read_dataset(bf16)
     for plain, dtype in ((False, torch.bfloat16), (True, torch.float32)):
         peer = HuggingFace(bf16, labelled, bf16.batch_size, plain=plain)
         seen: list[torch.dtype] = []

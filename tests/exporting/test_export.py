@@ -23,7 +23,7 @@ from mtl_accel.config import run_config
 from mtl_accel.config.transforms import Normalize, Resize
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import Task
-from mtl_accel.data.labels.dataset import read
+from mtl_accel.data.labels.dataset import read_dataset
 from mtl_accel.exporting import card, check, export, onnx_file, torch_file
 from mtl_accel.exporting.graph import Graph
 from mtl_accel.inference import predictor
@@ -61,7 +61,7 @@ def onnx_path(run) -> Path:
 
 def validation(run: Path) -> tuple[torch.Tensor, dict[str, np.ndarray]]:
     """The pictures as a file takes them, and what the predictor says of them."""
-    split = read(run_config(run, [])).splits["validation"]
+    split = read_dataset(run_config(run, [])).splits["validation"]
     at_work = predictor.load(run, "cpu")
     return check.sample(run_config(run, []), at_work.description).images[: len(split)], at_work.probabilities(split)
 
@@ -173,7 +173,7 @@ def test_the_copy_in_safetensors_is_a_model_folder_and_replaces_nothing_else(run
     done = export.export(run, "safetensors", tmp_path / "copy")
     assert sorted(path.name for path in done.path.iterdir()) == ["README.md", "config.json", "model.safetensors"]
     _images, expected = validation(run)
-    split = read(run_config(run, [])).splits["validation"]
+    split = read_dataset(run_config(run, [])).splits["validation"]
     found = predictor.load(done.path, "cpu").probabilities(split)
     np.testing.assert_array_equal(found["attribute"], expected["attribute"])
     export.export(run, "safetensors", tmp_path / "copy")

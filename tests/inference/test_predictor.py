@@ -19,7 +19,7 @@ import mtl_accel
 from mtl_accel import models
 from mtl_accel.config import read_config
 from mtl_accel.core.errors import UserError
-from mtl_accel.data.labels.dataset import read
+from mtl_accel.data.labels.dataset import read_dataset
 from mtl_accel.inference.predictor import Predictor
 from mtl_accel.inference.scoring import score
 from mtl_accel.objective.losses import losses_of
@@ -84,7 +84,7 @@ def test_the_logged_figures_of_the_best_epoch_come_out_to_the_last_digit(configs
     monkeypatch.setitem(models.MODELS, "small", small_run.Small)
     config = read_config(configs[name])
     predictor = mtl_accel.load(config.run_dir, "cpu", num_workers=num_workers)
-    labelled = read(config)
+    labelled = read_dataset(config)
     logits = predictor.logits(labelled.splits["validation"], name="validation")
     losses = losses_of(config.tasks, labelled.tasks, labelled.targets["train"])
     values = score(logits, predictor.tasks, losses, labelled.targets["validation"])

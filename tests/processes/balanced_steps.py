@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from mtl_accel import config as config_module
 from mtl_accel import models
 from mtl_accel.config.balancing import Balancing
-from mtl_accel.data.labels.dataset import read
+from mtl_accel.data.labels.dataset import read_dataset
 from mtl_accel.launching.accelerator import set_ddp
 from mtl_accel.launching.accelerator import start as start_accelerator
 from mtl_accel.launching.interrupts import Interrupts
@@ -37,7 +37,7 @@ def main(command: list[str], environment: dict[str, str], printed: Path) -> None
     accelerator, micro_batch_size = start_accelerator(config)
     run_dir = Path(config.run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
-    labelled = read(config)
+    labelled = read_dataset(config)
     for name, balancing in json.loads(command[1]).items():
         changed = config.model_copy(update={"balancing": TypeAdapter(Balancing).validate_python(balancing)})
         set_ddp(accelerator, changed, micro_batch_size)

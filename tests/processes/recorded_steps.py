@@ -25,7 +25,7 @@ from torchvision.models import ResNet18_Weights
 from mtl_accel import config as config_module
 from mtl_accel import models
 from mtl_accel.config import Config
-from mtl_accel.data.labels.dataset import LabeledDataset, read
+from mtl_accel.data.labels.dataset import LabeledDataset, read_dataset
 from mtl_accel.launching.accelerator import start as start_accelerator
 from mtl_accel.models.base import Pair
 from mtl_accel.models.heads import Heads, linear
@@ -141,7 +141,7 @@ def record(path: str) -> None:
     run_dir = Path(job["config"]["run_dir"])
     changed = {name: {"run_dir": str(run_dir / name), **keys} for name, keys in job["scenarios"].items()}
     configs = [config_module.validate(job["config"] | keys, name) for name, keys in changed.items()]
-    labelled = read(configs[0])
+    labelled = read_dataset(configs[0])
     gc.freeze()  # free_memory collects garbage, which would look through all imported modules for 0.3 s each time
     accelerators = [record_one(config, labelled) for config in configs]
     accelerators[-1].end_training()

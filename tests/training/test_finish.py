@@ -12,7 +12,7 @@ import torch
 
 from mtl_accel.config import read_config
 from mtl_accel.core.tasks import Task
-from mtl_accel.data.labels.dataset import read
+from mtl_accel.data.labels.dataset import read_dataset
 from mtl_accel.runs import checkpoint, model_folder
 from mtl_accel.training import finish
 
@@ -36,7 +36,7 @@ def end_and_thresholds(config: Path) -> tuple[dict, list[float]]:
 
 def test_the_model_has_the_thresholds_that_fit_the_best_epoch(trained, source):
     config, _ = trained
-    labelled = read(read_config(config))
+    labelled = read_dataset(read_config(config))
     folder = runs.run_dir(config)
     group = checkpoint.load(folder / "checkpoints" / "best").tensors["validation"]
     for task, (target, mask) in labelled.targets["validation"].items():

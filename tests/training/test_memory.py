@@ -90,7 +90,7 @@ def bytes_of_reading(config: config_module.Config) -> tuple[int, int]:
     pa.set_memory_pool(pool)
     tracemalloc.start()
     try:
-        found = dataset.read(config)
+        found = dataset.read_dataset(config)
         _, peak = tracemalloc.get_traced_memory()
         gc.collect()  # circles that nobody holds go at the latest then, and count as kept until then
         kept, _ = tracemalloc.get_traced_memory()
@@ -123,10 +123,10 @@ def test_a_second_start_opens_as_many_files_for_many_images_as_for_few(roots, tm
         table = write_csv(root / "train", rows_of(count))
         path = runs.write_config(tmp_path / f"{count}.json", root, tasks=TASKS)
         config = config_module.validate(config_module.read_json(path), path)
-        dataset.read(config)
+        dataset.read_dataset(config)
         opened.clear()
         counting[0] = True
-        dataset.read(config)
+        dataset.read_dataset(config)
         counting[0] = False
         counts.append(len(opened))
         assert not [name for name in opened if name.endswith(".png")]

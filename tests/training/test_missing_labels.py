@@ -18,7 +18,7 @@ import mtl_accel
 from mtl_accel import models
 from mtl_accel.config import read_config
 from mtl_accel.core import rng
-from mtl_accel.data.labels.dataset import read
+from mtl_accel.data.labels.dataset import read_dataset
 
 WORLDS = (1, 2)
 TASKS = {
@@ -103,7 +103,7 @@ def test_every_logged_loss_is_the_true_mean_over_what_is_labelled(configs, monke
     monkeypatch.setitem(models.MODELS, "without", small_run.Without)
     path = configs["still", world]
     config = read_config(path)
-    labelled, predictor = read(config), mtl_accel.load(config.run_dir, "cpu")
+    labelled, predictor = read_dataset(config), mtl_accel.load(config.run_dir, "cpu")
     train = labelled.targets["train"]
     assert not (train["category"].mask & train["attribute"].mask.any(axis=1)).any()
     (row,) = runs.epochs(path)

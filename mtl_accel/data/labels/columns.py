@@ -1,4 +1,4 @@
-"""The cells of columns by their distinct values, and which columns are labels where none are named."""
+"""Reads columns by their distinct values, and finds the columns of labels where the config names none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..sources.table_cache import ROWS
 
 
 class Cells(NamedTuple):
-    """A column's cells in some rows: the distinct values as text, and which of them each row holds (-1: blank)."""
+    """A column's cells in some rows: the distinct values as text, and the index of each row's value (-1: blank)."""
 
     rows: slice
     values: list[Any]
@@ -32,7 +32,7 @@ def text_of(value: Any) -> str | None:
 
 
 def read_column(split: datasets.Dataset, name: str) -> Iterator[Cells]:
-    """Read a column by its distinct values, so many rows at a time that no more of it is ever in memory."""
+    """Read a column by its distinct values, in blocks of rows, so that it is never in memory as a whole."""
     column = column_of(split, name)
     for start in range(0, len(column), ROWS):
         array = column[start : start + ROWS].combine_chunks()
@@ -40,7 +40,7 @@ def read_column(split: datasets.Dataset, name: str) -> Iterator[Cells]:
 
 
 def _distinct(array: pa.Array) -> tuple[list[Any], np.ndarray]:
-    """Distinct values, lists as tuples of text, and the number of each cell's: int64 [N]."""
+    """Distinct values, lists as tuples of text, and the index of each cell's value: int64 [N]."""
     if pa.types.is_list(array.type) or pa.types.is_large_list(array.type) or pa.types.is_fixed_size_list(array.type):
         cells = [None if cell is None else tuple(text_of(v) for v in cell) for cell in array.to_pylist()]
         lists: list[Any] = list(dict.fromkeys(cell for cell in cells if cell is not None))
@@ -55,31 +55,31 @@ def _distinct(array: pa.Array) -> tuple[list[Any], np.ndarray]:
 
 
 def _is_scalar(feature: Any) -> bool:
-    """Whether a column of this type holds one value a row, and so can be read by its distinct values."""
+    """Whether a column of this type holds one value in each row."""
     return isinstance(feature, (datasets.Value, datasets.ClassLabel))
 
 
 ZERO_ONE = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "False": 0, "True": 1, "false": 0, "true": 1}
-_SHOWN = 5  # columns that are told at least; those that nearly are labels are all told
-_MAX_CHARACTERS = 20  # of a cell that is told
+_MIN_SHOWN = 5  # columns in a message; those that are nearly labels are all shown
+_MAX_CHARACTERS = 20  # of a cell in a message
 
 
 class LeftOut(NamedTuple):
-    """A column that holds no labels, and why, in words.
+    """A column that holds no labels, and the reason in words.
 
-    is_near: most of the cells that were read are 0 or 1, so that a few wrong ones may have cost the user a label.
+    is_near: most of the cells that were read are 0 or 1, so the user may have lost a label to a few wrong cells.
     """
 
     name: str
-    why: str
+    reason: str
     is_near: bool
 
 
 def zero_one_columns(
     split: str, table: datasets.Dataset, names: Iterable[str]
 ) -> tuple[tuple[str, ...], list[LeftOut]]:
-    """Those of the columns that hold only 0, 1 and blanks, and not blanks alone; and the others."""
-    features = table.features  # each look at which copies those of all columns
+    """Those of the columns that hold only 0, 1 and blanks, and not only blanks; and the others."""
+    features = table.features  # a property that copies those of all columns each time
     found = {
         name: _left_out(split, table, name)
         if _is_scalar(features[name])
@@ -90,10 +90,10 @@ def zero_one_columns(
 
 
 def _left_out(split: str, table: datasets.Dataset, name: str) -> LeftOut | None:
-    """None for a column of labels. Reads no further than the batch with the first other value."""
+    """None for a column of labels. Stops after the block of rows with the first other value."""
     num_fitting = 0
     for cells in read_column(table, name):
-        fits = np.array([*(value in ZERO_ONE for value in cells.values), True])  # the last one is of blanks
+        fits = np.array([*(value in ZERO_ONE for value in cells.values), True])  # the last one, at -1, is for blanks
         others = np.flatnonzero(~fits[cells.codes])
         num_fitting += int((cells.codes >= 0).sum()) - len(others)
         if len(others):
@@ -108,9 +108,9 @@ def _shortened(value: str) -> str:
 
 
 def format_columns(left_out: Sequence[LeftOut]) -> str:
-    """All columns that nearly are labels, and of the others so many that it stays one line."""
+    """List all columns that are nearly labels, and only a few of the others, so that it stays one line."""
     near = [column for column in left_out if column.is_near]
     others = [column for column in left_out if not column.is_near]
-    shown = [*near, *others[: max(_SHOWN - len(near), 0)]]
+    shown = [*near, *others[: max(_MIN_SHOWN - len(near), 0)]]
     rest = len(left_out) - len(shown)
-    return ", ".join(f"{column.name} ({column.why})" for column in shown) + (f" and {rest} more" if rest else "")
+    return ", ".join(f"{column.name} ({column.reason})" for column in shown) + (f" and {rest} more" if rest else "")

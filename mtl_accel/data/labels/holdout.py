@@ -10,16 +10,16 @@ import numpy as np
 from ...core.errors import UserError
 
 
-def split(ids: Iterable[str], strata: Sequence[Hashable] | np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """True for the rows of the validation split: bool [N].
+def choose_rows(ids: Iterable[str], strata: Sequence[Hashable] | np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Choose the rows of the validation split: bool [N].
 
-    A function of the set of (id, stratum) and of the seed; the order of the rows does not matter. Rows are sorted
-    by stratum, then by a keyed hash of their ids, and taken at even distances: the whole count and each
-    stratum's are within one of their shares, whatever the number of strata, single rows included.
+    The choice depends on the set of (id, stratum) and on the seed, and not on the order of the rows. Rows are sorted
+    by stratum, then by a keyed hash of their ids, and taken at even distances: the total and the count of each stratum
+    differ by less than one from their shares, however many strata there are, and even if each has a single row.
 
     Args:
         ids: of the N rows, unique.
-        strata: of the N rows; as an array [N] or [N, K] they take no Python object a row.
+        strata: of the N rows; an array [N] or [N, K] needs no Python object for each row.
 
     Raises:
         UserError: the fraction leaves one of the two splits empty.
@@ -36,7 +36,7 @@ def split(ids: Iterable[str], strata: Sequence[Hashable] | np.ndarray, fraction:
         hashes += _hash(seed, identifier)
     high, low = np.frombuffer(hashes, dtype=">u8").reshape(size, 2).T
     order = np.lexsort((low, high, _ranks(strata)))
-    # The k-th position of even steps, started at a place within the first step that the seed draws.
+    # Positions at even steps; the seed draws where in the first step they start.
     start = int.from_bytes(_hash(seed, "start")[:6], "big") / 2**48
     positions = np.floor((np.arange(count) + start) * size / count).astype(np.int64)
     held_out = np.zeros(size, dtype=bool)
@@ -45,7 +45,7 @@ def split(ids: Iterable[str], strata: Sequence[Hashable] | np.ndarray, fraction:
 
 
 def _ranks(strata: Sequence[Hashable] | np.ndarray) -> np.ndarray:
-    """The place of each row's stratum among all strata, in the order of what Python writes for them: int64 [N]."""
+    """Rank of each row's stratum among all strata, which are sorted by their `repr`: int64 [N]."""
     if isinstance(strata, np.ndarray):
         distinct, codes = np.unique(strata, axis=0, return_inverse=True)
         names = [repr(tuple(row) if isinstance(row, list) else row) for row in distinct.tolist()]

@@ -1,4 +1,4 @@
-"""From the columns of a table to tasks and their targets: classes are found, every cell is checked."""
+"""From the columns of a table to tasks and their targets: finds the classes, and checks every cell."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...core.tasks import Task
 from ..sources.splits import RawSplit
 from .columns import ZERO_ONE, format_columns, read_column, zero_one_columns
 
-_SHOWN = 5  # samples named for one problem
+_MAX_SHOWN = 5  # rows named for one problem
 _ORDER = ("train", "validation", "test")
 
 
@@ -30,8 +30,8 @@ class Targets(NamedTuple):
     mask: np.ndarray
 
 
-def sorted_names(names: set[str]) -> tuple[str, ...]:
-    """Class names in order: numbers by value, text by code point. Never by appearance."""
+def sort_class_names(names: set[str]) -> tuple[str, ...]:
+    """Sort numbers by value and text by code point, so that the order of the rows does not matter."""
     if all(name.isdecimal() for name in names):
         return tuple(sorted(names, key=lambda name: (int(name), name)))
     return tuple(sorted(names))
@@ -40,8 +40,15 @@ def sorted_names(names: set[str]) -> tuple[str, ...]:
 class LabelReader:
     """Finds each task's columns and classes in the splits, and turns the columns into targets.
 
-    Messages name a row by its line, where `origins` knows one, and by the splits' column `id`. `notes` says which
-    columns were taken where a config names none, for the log of a run.
+    Messages name a row by its line, where `origins` knows one, and by the splits' column `id`.
+
+    Args:
+        reserved: columns that no task may find for itself.
+        origins: of each split, where its rows come from.
+
+    Attributes:
+        problems: everything that was found to be wrong so far.
+        notes: lines for the log: which columns were taken as labels where the config names none.
     """
 
     def __init__(
@@ -53,23 +60,24 @@ class LabelReader:
         self.problems: list[str] = []
         self.notes: list[str] = []
 
-    def values(self, name: str) -> Iterator[Any]:
-        """The values of a training column; one may come several times."""
+    def _values(self, name: str) -> Iterator[Any]:
+        """The values of a training column, some of them more than once."""
         for cells in read_column(self.splits["train"], name):
             yield from cells.values
 
     def has(self, split: str, name: str) -> bool:
+        """Whether a split has a column."""
         return name in self._names[split]
 
-    def tasks(self, configs: Mapping[str, TaskConfig]) -> dict[str, Task]:
-        """The tasks with their columns and classes. One whose columns are not there is a problem and left out."""
+    def find_tasks(self, configs: Mapping[str, TaskConfig]) -> dict[str, Task]:
+        """Find the columns and classes of the tasks. A task whose columns are absent is a problem, and left out."""
         taken = set(self.reserved)
         for config in configs.values():
             taken |= {c for c in (getattr(config, "column", None), *(getattr(config, "columns", None) or ())) if c}
-        found = {name: self._task(name, config, taken) for name, config in configs.items()}
-        return {name: task for name, task in found.items() if task is not None}
+        tasks = {name: self._find_task(name, config, taken) for name, config in configs.items()}
+        return {name: task for name, task in tasks.items() if task is not None}
 
-    def _task(self, name: str, config: TaskConfig, taken: set[str]) -> Task | None:
+    def _find_task(self, name: str, config: TaskConfig, taken: set[str]) -> Task | None:
         columns: tuple[str, ...]
         if isinstance(config, RegressionConfig):
             columns = config.columns
@@ -88,11 +96,11 @@ class LabelReader:
             return None
         task = Task(name, config.kind, columns, columns, primary_metric(config), config.weight)
         if config.kind == "multiclass":
-            return replace(task, classes=config.classes or sorted_names(set(self.values(columns[0]))))
+            return replace(task, classes=config.classes or sort_class_names(set(self._values(columns[0]))))
         if isinstance(config, MultilabelConfig) and config.column is not None:
             task = replace(task, delimiter=config.delimiter)
-            names = {label for cell in self.values(config.column) for label in labels_in(cell, task)}
-            return replace(task, classes=config.classes or sorted_names(names))
+            names = {label for cell in self._values(config.column) for label in split_labels(cell, task)}
+            return replace(task, classes=config.classes or sort_class_names(names))
         return task
 
     def _zero_one_columns(self, name: str, taken: set[str]) -> tuple[str, ...]:
@@ -108,27 +116,26 @@ class LabelReader:
             )
         return labels
 
-    def targets(self, task: Task, split: str) -> Targets:
-        """The targets of a task in a split; all masked where the split has no labels. Collects problems."""
+    def read_targets(self, task: Task, split: str) -> Targets:
+        """Read the targets of a task in a split, all masked where the split has no labels. Adds to `problems`."""
         size = len(self.splits[split])
         shape = (size,) if task.kind == "multiclass" else (size, task.num_outputs)
         target = np.zeros(shape, dtype=np.int64 if task.kind == "multiclass" else np.float32)
         mask = np.zeros(shape, dtype=bool)
-        # One column for all outputs, or one column for each.
-        whole = task.kind == "multiclass" or (task.kind == "multilabel" and task.columns != task.classes)
+        is_one_column = task.kind == "multiclass" or (task.kind == "multilabel" and task.columns != task.classes)
         for index, name in enumerate(task.columns):
             if self.has(split, name):
-                of_column = ... if whole else (slice(None), index)
-                self._fill(task, split, name, target[of_column], mask[of_column])
+                outputs = ... if is_one_column else (slice(None), index)
+                self._fill(task, split, name, target[outputs], mask[outputs])
         return Targets(target, mask)
 
     def _fill(self, task: Task, split: str, name: str, target: np.ndarray, mask: np.ndarray) -> None:
-        """Write a column's values into target and mask, and note the cells that break the rule."""
-        parse, rule = _rule_of(task)
+        """Write a column's values into target and mask, and report the cells that break the rule."""
+        parse, rule = _parser_of(task)
         bad: list[tuple[int, Any]] = []
         for cells in read_column(self.splits[split], name):
             parsed = [parse(value) for value in cells.values]
-            known = np.array([*(value is not None for value in parsed), False])  # the last one is of blanks
+            known = np.array([*(value is not None for value in parsed), False])  # the last one, at -1, is for blanks
             lookup = np.zeros((len(known), *target.shape[1:]), target.dtype)
             for code in np.flatnonzero(known):
                 lookup[code] = parsed[code]
@@ -137,13 +144,13 @@ class LabelReader:
             wrong = np.flatnonzero((cells.codes >= 0) & ~known[cells.codes])
             bad += [(cells.rows.start + place, cells.values[cells.codes[place]]) for place in wrong]
         if bad:
-            place, rows = self._places(split, [row for row, _ in bad[:_SHOWN]])
+            place, rows = self._describe_rows(split, [row for row, _ in bad[:_MAX_SHOWN]])
             shown = ", ".join(f"{row}: {value!r}" for row, (_, value) in zip(rows, bad, strict=False))
-            more = f", and {len(bad) - _SHOWN} more rows" if len(bad) > _SHOWN else ""
+            more = f", and {len(bad) - _MAX_SHOWN} more rows" if len(bad) > _MAX_SHOWN else ""
             self.problems.append(f"{place}, column {name!r}: a cell {rule}; found {shown}{more}")
 
-    def _places(self, split: str, rows: list[int]) -> tuple[str, list[str]]:
-        """Where rows of a split stand: in a file of text, with their lines, else in the split, with their ids."""
+    def _describe_rows(self, split: str, rows: list[int]) -> tuple[str, list[str]]:
+        """The text file and the lines of some rows, or the split and their ids."""
         ids = self.splits[split].select(rows)["id"]
         origin = self.origins.get(split)
         if origin is None or origin.lines is None:
@@ -154,22 +161,22 @@ class LabelReader:
         return origin.origin, [f"line {lines[row]}{name}" for row, name in zip(rows, named, strict=True)]
 
 
-def _rule_of(task: Task) -> tuple[Callable[[Any], Any], str]:
-    """What turns a cell into its target, or into None if it breaks the rule; and the rule."""
+def _parser_of(task: Task) -> tuple[Callable[[Any], Any], str]:
+    """A function from a cell to its target, or to None if the cell breaks the rule; and the rule in words."""
     if task.kind == "regression":
-        return _number, "must be a finite number or blank"
+        return _parse_number, "must be a finite number or blank"
     if task.kind == "multilabel" and task.columns == task.classes:
         return ZERO_ONE.get, "must be 0, 1 or blank"
     known = {label: index for index, label in enumerate(task.classes)}
     origin = f"of the training split or of tasks.{task.name}.classes"
     if task.kind == "multiclass":
         return known.get, f"is none of the {len(known)} classes {origin}"
-    return partial(_label_set, known=known, task=task), f"holds a label that is none of the {len(known)} {origin}"
+    return partial(_parse_labels, known=known, task=task), f"holds a label that is none of the {len(known)} {origin}"
 
 
-def _label_set(cell: Any, known: Mapping[str, int], task: Task) -> np.ndarray | None:
-    """0 and 1 for each label, None if one is not known: [C]."""
-    labels = labels_in(cell, task)
+def _parse_labels(cell: Any, known: Mapping[str, int], task: Task) -> np.ndarray | None:
+    """0 or 1 for each known label: float64 [C]; None if the cell holds another label."""
+    labels = split_labels(cell, task)
     if any(label not in known for label in labels):
         return None
     row = np.zeros(len(known))
@@ -177,16 +184,16 @@ def _label_set(cell: Any, known: Mapping[str, int], task: Task) -> np.ndarray | 
     return row
 
 
-def labels_in(cell: str | tuple[str, ...], task: Task) -> list[str]:
-    """The label names in a cell: a list, or text with a delimiter."""
+def split_labels(cell: str | tuple[str, ...], task: Task) -> list[str]:
+    """The label names in a cell, which is a list, or text with a delimiter."""
     parts = cell if isinstance(cell, tuple) else cell.split(task.delimiter)
     return [part.strip() for part in parts if part and part.strip()]
 
 
-def _number(value: str) -> float | None:
+def _parse_number(value: str) -> float | None:
     try:
         number = float(value)
     except ValueError:
         return None
-    # False for NaN as well.
+    # The comparison is false for NaN as well.
     return number if abs(number) <= float(np.finfo(np.float32).max) else None

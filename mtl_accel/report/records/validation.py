@@ -19,7 +19,7 @@ from ... import metrics
 from ...core import atomic_io
 from ...core.errors import UserError
 from ...core.tasks import Task
-from ...data.labels import evaluated
+from ...data.labels.one_split import read_labeled_split
 from ...data.labels.reader import Targets
 from ...inference import predictor
 from ...metrics.thresholds import DEFAULT
@@ -92,7 +92,7 @@ def of(record: RunRecord) -> Validation:
     if kept is not None:
         return kept
     model = predictor.load(record.folder, num_workers=record.config.data.num_workers)
-    table, targets = evaluated.read(record.config, model.tasks, "validation")
+    table, targets = read_labeled_split(record.config, model.tasks, "validation")
     scores = model.probabilities(table, name="validation")
     predictor.require_finite(record.folder, "validation", *scores.values())
     found = Validation(

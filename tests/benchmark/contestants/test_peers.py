@@ -23,7 +23,7 @@ from mtl_accel.config import Config, read_config
 from mtl_accel.config.losses import Focal
 from mtl_accel.config.sampling import RareLabels
 from mtl_accel.config.transforms import CenterCrop, Normalize, Resize
-from mtl_accel.data.labels.dataset import LabeledDataset, read
+from mtl_accel.data.labels.dataset import LabeledDataset, read_dataset
 from mtl_accel.inference.scoring import score
 from mtl_accel.runs.log import RunLog
 from mtl_accel.training import engine
@@ -58,7 +58,7 @@ def config_of(source: Path, folder: Path, **changes: Any) -> Config:
 
 def complete(config: Config) -> LabeledDataset:
     """The source without the rows that lack a label, as the peers expect it."""
-    labelled = read(config)
+    labelled = read_dataset(config)
     for split in ("train", "validation"):
         masks = [mask.reshape(len(mask), -1).all(axis=1) for _, mask in labelled.targets[split].values()]
         labelled = labelled.select(split, np.flatnonzero(np.all(masks, axis=0)))
@@ -201,7 +201,7 @@ def test_both_can_be_trained_from_python(source, tmp_path):
 def test_what_the_peers_do_not_know_is_said(source, tmp_path):
     config = config_of(source, tmp_path)
     assert peers.differences(config, complete(config)) == []
-    (note,) = peers.differences(config, read(config))
+    (note,) = peers.differences(config, read_dataset(config))
     assert note.startswith("the peers know no missing labels, and take ")
     task = config.tasks["category"].model_copy(update={"loss": Focal(name="focal")})
     data = config.data.model_copy(update={"sampler": RareLabels(name="rare_labels")})

@@ -25,7 +25,7 @@ def read(table: dict[str, list], **config) -> LabelReader:
     count = len(next(iter(table.values())))
     split = datasets.Dataset.from_dict({"id": [f"{row:03}.png" for row in range(count)], **table})
     reader = LabelReader({"train": split}, {"id"})
-    reader.tasks({"attribute": TypeAdapter(MultilabelConfig).validate_python({"kind": "multilabel"} | config)})
+    reader.find_tasks({"attribute": TypeAdapter(MultilabelConfig).validate_python({"kind": "multilabel"} | config)})
     return reader
 
 
@@ -105,7 +105,7 @@ def copies_of_features(folder: Path, num_columns: int, monkeypatch: pytest.Monke
     count, copy = [0], datasets.Features.copy
     with monkeypatch.context() as patch:
         patch.setattr(datasets.Features, "copy", lambda features: count.append(1) or copy(features))
-        found = dataset.read(config_module.validate(config_module.read_json(path), str(path)))
+        found = dataset.read_dataset(config_module.validate(config_module.read_json(path), str(path)))
     assert found.tasks["attribute"].num_outputs == len(runs.LABELS) + num_columns
     return len(count)
 

@@ -22,7 +22,7 @@ def _possible(fraction: float, count: int) -> bool:
 
 def _held_out(strata, fraction, seed=0):
     ids = [f"{index}.jpg" for index in range(len(strata))]
-    return ids, holdout.split(ids, strata, fraction, seed)
+    return ids, holdout.choose_rows(ids, strata, fraction, seed)
 
 
 @given(labels, fractions, st.integers(0, 2**40))
@@ -44,7 +44,7 @@ def test_the_order_of_rows_does_not_matter(strata, fraction, random):
     ids, mask = _held_out(strata, fraction)
     order = list(range(len(strata)))
     random.shuffle(order)
-    shuffled = holdout.split([ids[i] for i in order], [strata[i] for i in order], fraction, 0)
+    shuffled = holdout.choose_rows([ids[i] for i in order], [strata[i] for i in order], fraction, 0)
     assert {ids[i] for i in np.flatnonzero(mask)} == {ids[order[i]] for i in np.flatnonzero(shuffled)}
 
 

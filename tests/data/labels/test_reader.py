@@ -14,7 +14,7 @@ from mtl_accel.config import Config
 from mtl_accel.config.sections import TaskConfig
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.labels import dataset
-from mtl_accel.data.labels.reader import LabelReader, sorted_names
+from mtl_accel.data.labels.reader import LabelReader, sort_class_names
 
 SIZE = {"name": "Resize", "size": [8, 8]}
 TRANSFORMS = {"train": [SIZE, {"name": "Normalize"}], "eval": [SIZE, {"name": "Normalize"}]}
@@ -31,8 +31,8 @@ def read(config: dict, train: dict, **others: dict):
     """A task "it" of that config, its targets by split, and the problems of the cells."""
     splits = {name: split(**columns) for name, columns in ({"train": train} | others).items()}
     reader = LabelReader(splits, {"id", "image"})
-    task = reader.tasks({"it": TypeAdapter(TaskConfig).validate_python(config)})["it"]
-    return task, {name: reader.targets(task, name) for name in splits}, reader.problems
+    task = reader.find_tasks({"it": TypeAdapter(TaskConfig).validate_python(config)})["it"]
+    return task, {name: reader.read_targets(task, name) for name in splits}, reader.problems
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_class_is_its_text_sorted_and_a_blank_is_masked(cells, classes, target
 def test_class_order_is_never_that_of_appearance():
     orders = {read(COLOUR, {"colour": cells})[0].classes for cells in (["b", "a", "c"], ["c", "b", "a"])}
     assert orders == {("a", "b", "c")}
-    assert sorted_names({"2", "10", "1", "01"}) == ("01", "1", "2", "10")
+    assert sort_class_names({"2", "10", "1", "01"}) == ("01", "1", "2", "10")
 
 
 def test_declared_classes_keep_their_order_and_may_be_absent_from_the_data():
@@ -114,9 +114,9 @@ def test_lists_of_one_length_and_of_integers_are_label_sets_too():
     table = datasets.Dataset.from_dict({"id": ["0", "1"], "tags": [[2, 10], [2, 2]]}, features=feature)
     reader = LabelReader({"train": table}, {"id"})
     config = {"it": TypeAdapter(TaskConfig).validate_python({"kind": "multilabel", "column": "tags"})}
-    task = reader.tasks(config)["it"]
+    task = reader.find_tasks(config)["it"]
     assert task.classes == ("2", "10")
-    assert reader.targets(task, "train").target.tolist() == [[1, 1], [1, 0]]
+    assert reader.read_targets(task, "train").target.tolist() == [[1, 1], [1, 0]]
 
 
 def test_an_unknown_label_in_validation_is_named_with_its_sample():
@@ -140,7 +140,7 @@ def test_columns_left_over_are_exactly_those_of_zeros_ones_and_blanks():
     reader = LabelReader({"train": split(**columns)}, {"id", "image"})
     adapter = TypeAdapter(TaskConfig)
     configs = {"it": {"kind": "multilabel"}, "left": {"kind": "multiclass", "column": "other"}}
-    tasks = reader.tasks({name: adapter.validate_python(config) for name, config in configs.items()})
+    tasks = reader.find_tasks({name: adapter.validate_python(config) for name, config in configs.items()})
     assert tasks["it"].classes == ("zip", "belt", "dots")
 
 
@@ -162,7 +162,7 @@ def test_columns_that_are_not_there_are_told_with_those_that_are():
     reader = LabelReader({"train": split(price=[0.5, 2.0])}, {"id"})
     adapter = TypeAdapter(TaskConfig)
     configs = {"a": COLOUR, "b": {"kind": "multilabel"}, "c": {"kind": "multilabel", "columns": []}}
-    assert reader.tasks({name: adapter.validate_python(config) for name, config in configs.items()}) == {}
+    assert reader.find_tasks({name: adapter.validate_python(config) for name, config in configs.items()}) == {}
     first, second, third = reader.problems
     assert "tasks.a" in first and "['colour']" in first and "it has: price" in first
     assert "tasks.b.columns" in second and "price" in second
@@ -189,7 +189,7 @@ def test_all_problems_of_all_splits_and_tasks_are_told_at_once(tmp_path):
     multilabel = {"kind": "multilabel", "columns": ["zip"]}
     config = config_of(root, it=COLOUR, zips=multilabel, cost={"kind": "regression", "columns": ["price"]})
     with pytest.raises(UserError) as caught:
-        dataset.read(config)
+        dataset.read_dataset(config)
     text = str(caught.value)
     cells = {"zip": ("1.png): '2'", "1.png): 'x'"), "colour": ("0.png): '002'",), "price": ("1.png): 'many'",)}
     for column, parts in cells.items():
@@ -202,21 +202,21 @@ def test_all_problems_of_all_splits_and_tasks_are_told_at_once(tmp_path):
 def test_a_task_without_a_label_in_validation_cannot_choose_the_best_epoch(tmp_path):
     root = make_folder(tmp_path, "file_name,colour,zip", ["a,0", "b,1"], ["a,", "b,"])
     with pytest.raises(UserError, match=r"select_by: 'mean' .*validation split .* tasks\.zips"):
-        dataset.read(config_of(root, it=COLOUR, zips={"kind": "multilabel", "columns": ["zip"]}))
+        dataset.read_dataset(config_of(root, it=COLOUR, zips={"kind": "multilabel", "columns": ["zip"]}))
 
 
 def test_labels_without_a_1_in_validation_cannot_choose_the_best_epoch_by_average_precision(tmp_path):
     root = make_folder(tmp_path, "file_name,colour,zip", ["a,0", "b,1"], ["a,0", "b,"])
     zips = {"kind": "multilabel", "columns": ["zip"]}
-    assert dataset.read(config_of(root, it=COLOUR, zips=zips))
+    assert dataset.read_dataset(config_of(root, it=COLOUR, zips=zips))
     with pytest.raises(UserError, match=r"select_by: 'mean' .* has a 1 for tasks\.zips"):
-        dataset.read(config_of(root, it=COLOUR, zips=zips | {"primary_metric": "map"}))
+        dataset.read_dataset(config_of(root, it=COLOUR, zips=zips | {"primary_metric": "map"}))
 
 
 def held_out(root: Path, rows: list[str], seed: int = 0) -> dataset.LabeledDataset:
     config = config_of(make_folder(root, "file_name,colour,zip", rows), it=COLOUR, zips={"kind": "multilabel"})
     data = config.data.model_copy(update={"validation_fraction": 0.25})
-    return dataset.read(config.model_copy(update={"data": data, "seed": seed}))
+    return dataset.read_dataset(config.model_copy(update={"data": data, "seed": seed}))
 
 
 def test_a_hold_out_is_stratified_seeded_whole_and_known_by_its_ids(tmp_path):
@@ -240,4 +240,4 @@ def test_a_hold_out_does_not_depend_on_the_order_of_the_rows(tmp_path):
     write(tmp_path / "train.csv", "\n".join([lines[0], *reversed(lines[1:])]) + "\n")
     config = config_of(tmp_path, it=COLOUR, zips={"kind": "multilabel"})
     data = config.data.model_copy(update={"validation_fraction": 0.25})
-    assert set(dataset.read(config.model_copy(update={"data": data})).held_out) == set(found.held_out)
+    assert set(dataset.read_dataset(config.model_copy(update={"data": data})).held_out) == set(found.held_out)

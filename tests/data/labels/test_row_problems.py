@@ -12,7 +12,8 @@ from sources_drawn import draw, kaggle, quiet_caches, write  # noqa: F401 (an au
 from mtl_accel.config import Config
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import Task
-from mtl_accel.data.labels import dataset, evaluated
+from mtl_accel.data.labels import dataset
+from mtl_accel.data.labels.one_split import read_labeled_split
 
 TASKS = {
     "category": {"kind": "multiclass", "column": "category"},
@@ -30,7 +31,7 @@ def config_of(root: Path, **tasks) -> Config:
 
 def problems_of(root: Path, **tasks) -> list[str]:
     with pytest.raises(UserError) as caught:
-        dataset.read(config_of(root, **tasks))
+        dataset.read_dataset(config_of(root, **tasks))
     return caught.value.problems
 
 
@@ -88,6 +89,6 @@ def test_a_split_that_is_evaluated_tells_its_images_and_cells_at_once_too(tmp_pa
     draw(tmp_path / "0.png")
     task = Task("attribute", "multilabel", ("a", "b"), ("a", "b"), "f1_macro")
     with pytest.raises(UserError) as caught:
-        evaluated.read(config_of(tmp_path), {"attribute": task}, "test")
+        read_labeled_split(config_of(tmp_path), {"attribute": task}, "test")
     one_with(caught.value.problems, f"{tmp_path / 'test.csv'}, line 3: image 'gone.png'")
     one_with(caught.value.problems, f"{tmp_path / 'test.csv'}, column 'a'", "found line 2 (id 0.png): '2'")

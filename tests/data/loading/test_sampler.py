@@ -18,7 +18,7 @@ from mtl_accel.config import read_config
 from mtl_accel.config.sampling import RareLabels
 from mtl_accel.config.transforms import Normalize, RandomRotation, Resize
 from mtl_accel.core.tasks import Task
-from mtl_accel.data.labels.dataset import read
+from mtl_accel.data.labels.dataset import read_dataset
 from mtl_accel.data.labels.reader import Targets
 from mtl_accel.data.loading.sampler import PADDING, TrainingOrder, weights
 from mtl_accel.data.transforms.pipeline import ImagePipeline
@@ -134,7 +134,7 @@ def test_training_metrics_are_those_of_the_drawn_samples_and_validation_is_whole
     monkeypatch.setitem(models.MODELS, "without", small_run.Without)
     path = configs["still", 1]
     config = read_config(path)
-    labelled, predictor = read(config), mtl_accel.load(config.run_dir, "cpu")
+    labelled, predictor = read_dataset(config), mtl_accel.load(config.run_dir, "cpu")
     rows = np.array([i for step in runs.trace(path) for part in step["ids"] for i in part if i >= 0]) % 21
     assert len(rows) == 21 > len(set(rows))
     losses = losses_of(config.tasks, labelled.tasks, labelled.targets["train"])

@@ -18,7 +18,7 @@ from mtl_accel.benchmark.contestants.peers import differences
 from mtl_accel.benchmark.workplace import accelerator_of
 from mtl_accel.config import Config, read_config
 from mtl_accel.core.errors import UserError
-from mtl_accel.data.labels.dataset import read
+from mtl_accel.data.labels.dataset import read_dataset
 from mtl_accel.runs.log import RunLog
 from mtl_accel.training import debug, engine
 from mtl_accel.training.build import build_run
@@ -57,7 +57,7 @@ def pairs(monkeypatch, on_cpu) -> None:
 def run_of(config: Config, folder: Path) -> Run:
     accelerator, micro_batch_size = accelerator_of(config)
     log = RunLog(folder, accelerator)
-    return build_run(config, build_pipelines(config), accelerator, read(config), micro_batch_size, log)
+    return build_run(config, build_pipelines(config), accelerator, read_dataset(config), micro_batch_size, log)
 
 
 def losses_by_hand(run: Run, batches: list) -> list[float]:
@@ -94,7 +94,7 @@ def test_a_benchmark_trains_on_what_a_step_trains_on(source, tmp_path, pairs):
     config = config_of(source, tmp_path, model={"name": "without"})
     run = run_of(config, tmp_path)
     assert Limit(run).seconds(2) > 0
-    assert "the peers mix no pictures, and know no mixup or cutmix" in differences(config, read(config))
+    assert "the peers mix no pictures, and know no mixup or cutmix" in differences(config, read_dataset(config))
 
 
 def test_a_micro_batch_of_one_has_no_partners_and_is_told_before_any_picture_is_read(source, tmp_path, pairs):

@@ -1,4 +1,4 @@
-"""A split with its labels as a finished model knows them: no other split is needed, and no class is found anew."""
+"""One split of a source for a finished model, without the others: to predict on, or with labels to be evaluated on."""
 
 from __future__ import annotations
 
@@ -9,15 +9,32 @@ import datasets
 from ...config import Config
 from ...core.errors import UserError
 from ...core.tasks import Task
-from .dataset import LabeledDataset, hold_out, load
+from .dataset import LabeledDataset, hold_out, load_splits
 from .reader import LabelReader, Targets
 
 
-def read(config: Config, tasks: Mapping[str, Task], split: str) -> tuple[datasets.Dataset, dict[str, Targets]]:
-    """A split with the columns `id` and `image`, and its targets.
+def read_images(config: Config, split: str) -> tuple[datasets.Dataset, str]:
+    """Read the columns `id` and `image` of a split, and the name of the id column in the source. Labels are ignored.
+
+    Raises:
+        UserError: the source has no such split, or everything that is wrong with its ids and images.
+    """
+    data = config.data
+    source = load_splits(data, only=split)
+    images = source.splits[split].select_columns(["id", "image"])
+    if not len(images):
+        raise UserError(f"data.source: the {split} split of {data.source} has no rows, so there is nothing to predict")
+    return images, source.id_column or "id"
+
+
+def read_labeled_split(
+    config: Config, tasks: Mapping[str, Task], split: str
+) -> tuple[datasets.Dataset, dict[str, Targets]]:
+    """Read a split with the columns `id` and `image`, and its targets.
 
     Args:
-        tasks: of the model, in its order. A task that the split has no column for is masked.
+        tasks: those of the model, in its order; their classes are not looked for anew. A task that the split has no
+            column for is masked.
         split: "validation" is held out of training where the source has none, the same rows as in training.
 
     Raises:
@@ -25,17 +42,17 @@ def read(config: Config, tasks: Mapping[str, Task], split: str) -> tuple[dataset
     """
     data = config.data
     problems: list[str] = []
-    only = split if split == "test" else None  # the other two are made of one another
-    found = load(data, only=only, problems=problems)
-    splits = {name: table for name, table in found.splits.items() if len(table)}
+    only = split if split == "test" else None  # train and validation may be made from each other
+    source = load_splits(data, only=only, problems=problems)
+    splits = {name: table for name, table in source.splits.items() if len(table)}
     held_out = split != "test" and "train" in splits and "validation" not in splits
     if split not in splits and not held_out:
         no_rows = f"data.source: {data.source} has no rows in a split {split!r}; it has {', '.join(splits) or 'none'}"
         raise UserError([*problems, no_rows])
     origin = "train" if held_out else split
-    reader = LabelReader({origin: splits[origin]}, set(), found.origins)
-    targets = _targets(reader, tasks, origin, problems)
-    labelled = LabeledDataset({origin: splits[origin]}, dict(tasks), {origin: targets}, found.fingerprint)
+    reader = LabelReader({origin: splits[origin]}, set(), source.origins)
+    targets = _read_targets(reader, tasks, origin, problems)
+    labelled = LabeledDataset({origin: splits[origin]}, dict(tasks), {origin: targets}, source.fingerprint)
     if held_out:
         labelled = hold_out(labelled, data.validation_fraction, config.seed)
     if not any(labels.mask.any() for labels in labelled.targets[split].values()):
@@ -47,10 +64,12 @@ def read(config: Config, tasks: Mapping[str, Task], split: str) -> tuple[dataset
     return labelled.splits[split], labelled.targets[split]
 
 
-def _targets(reader: LabelReader, tasks: Mapping[str, Task], split: str, of_rows: Sequence[str]) -> dict[str, Targets]:
-    """The targets of a split. Raises UserError for wrong labels, and for what is known to be wrong with its rows."""
-    targets = {name: reader.targets(task, split) for name, task in tasks.items()}
-    problems = [*of_rows, *reader.problems]
+def _read_targets(
+    reader: LabelReader, tasks: Mapping[str, Task], split: str, row_problems: Sequence[str]
+) -> dict[str, Targets]:
+    """Read the targets of a split. Raises UserError for wrong labels and for `row_problems`."""
+    targets = {name: reader.read_targets(task, split) for name, task in tasks.items()}
+    problems = [*row_problems, *reader.problems]
     for name, task in tasks.items():
         absent = [column for column in task.columns if not reader.has(split, column)]
         if 0 < len(absent) < len(task.columns):

@@ -11,7 +11,7 @@ from sources_drawn import EXPECTED, LAYOUTS, contents, draw, kaggle, quiet_cache
 
 from mtl_accel.config import Config, read_config
 from mtl_accel.core.errors import UserError
-from mtl_accel.data.labels import unlabelled
+from mtl_accel.data.labels.one_split import read_images
 from mtl_accel.data.sources.load import load as load_source
 
 
@@ -38,10 +38,10 @@ def test_a_test_split_needs_no_labels_and_nothing_of_the_other_splits(config, tm
         shutil.copy(tmp_path / "other" / name, root)
     with (root / "test.csv").open("w", newline="") as file:
         csv.writer(file).writerows(rows)
-    pictures, id_name = unlabelled.read(config, "test")
+    pictures, id_name = read_images(config, "test")
     assert (pictures["id"][:], id_name) == (["2.png", "1.png"], "filename")
     named = config.model_copy(update={"data": config.data.model_copy(update={"id_column": "photo"})})
-    pictures, id_name = unlabelled.read(named, "test")
+    pictures, id_name = read_images(named, "test")
     assert (pictures["id"][:], id_name, pictures.column_names) == (["b", "a"], "photo", ["id", "image"])
 
 
@@ -49,7 +49,7 @@ def test_pictures_in_a_table_without_ids_are_numbered(config, tmp_path):
     encoded = draw(tmp_path / "1.png").read_bytes()
     (tmp_path / "data").mkdir()
     pd.DataFrame({"photo": [{"bytes": encoded, "path": None}] * 3}).to_parquet(tmp_path / "data" / "test.parquet")
-    pictures, id_name = unlabelled.read(config, "test")
+    pictures, id_name = read_images(config, "test")
     assert (pictures["id"][:], id_name) == (["0", "1", "2"], "id")
 
 
@@ -59,4 +59,4 @@ def test_a_split_that_is_not_there_is_refused_with_those_that_are(config, tmp_pa
     with pytest.raises(
         UserError, match=f"has no {split} split; it has: train. Choose one of them by --split, such as --split train"
     ):
-        unlabelled.read(config, split)
+        read_images(config, split)
