@@ -17,8 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..core.errors import UserError
-from ..data.loading import inputs
-from ..data.loading.inputs import PictureBatches, Pictures
+from ..data.loading.inputs import PictureBatches, Pictures, pictures_of, pictures_of_split, readable_batches
 from ..data.loading.loader import EvaluationLoader
 from ..data.sources.text_tables import shorten
 from ..launching.accelerator import set_cuda
@@ -71,7 +70,7 @@ class Predictor:
         Raises:
             UserError: everything that is no picture, or cannot be decoded.
         """
-        given = inputs.of(images)
+        given = pictures_of(images)
         # A few pictures are not filled up to a whole batch: that would take the time of one.
         scores = self._scores(given, flip, min(self.batch_size, max(len(given), 1)))
         return answers.table(given.ids, scores, self.tasks, self.thresholds, probabilities=probabilities)
@@ -86,7 +85,7 @@ class Predictor:
         Raises:
             UserError: pictures that cannot be decoded.
         """
-        return self._logits(inputs.of_split(split, name), (mirrored,), self.batch_size)
+        return self._logits(pictures_of_split(split, name), (mirrored,), self.batch_size)
 
     def probabilities(
         self, split: datasets.Dataset, *, flip: bool = False, name: str = "images"
@@ -96,7 +95,7 @@ class Predictor:
         Args:
             flip: the mean over each picture and its mirror image.
         """
-        return self._scores(inputs.of_split(split, name), flip, self.batch_size)
+        return self._scores(pictures_of_split(split, name), flip, self.batch_size)
 
     def _scores(self, given: Pictures, flip: bool, batch_size: int) -> dict[str, np.ndarray]:
         mirrored = (False, True) if flip else (False,)
@@ -121,7 +120,7 @@ class Predictor:
         with _numbers_of_training(self.device):
             seen = predict_logits(
                 self.model,
-                inputs.readable(bar, problems),
+                readable_batches(bar, problems),
                 self.description.pipeline.batched,
                 self.tasks,
                 self.device,

@@ -75,7 +75,7 @@ def _curves(config: Config, labelled: LabeledDataset) -> CurvesFile:
 
 def _loss_monitor(labelled: LabeledDataset, order: TrainingOrder) -> LossMonitor:
     def ids(epoch: int, step: int) -> list[str]:
-        ids = order.step(epoch, step)[1]
+        ids = order.samples(epoch, step)[1]
         return labelled.ids("train", order.rows_of(ids[ids >= 0]))
 
     return LossMonitor(list(labelled.tasks), ids)

@@ -134,7 +134,7 @@ def forward(run: Run, batch: Batch, labelled: Tensor) -> Output:
     """
     key = batch.key
     run.statistics.begin_micro_batch()
-    images = mixed(run.pipelines.train.batched(batch.images, key.draws, key.epoch, run.dtype), batch.mix)
+    images = mixed(run.pipelines.train.batched(batch.images, key.augmentation_ids, key.epoch, run.dtype), batch.mix)
     # Of dropout and the like.
     torch.manual_seed(rng.seed_of(run.config.seed, rng.MODULE, key.epoch, key.step, key.micro_batch))
     return run.objective(images, batch.targets, batch.masks, labelled, batch.mix)

@@ -62,7 +62,7 @@ def build_loaders(
     mixing = mixing_of(config.mixing, config.seed, pipelines.train.model_input_size, micro_batch_size)
     train = _micro_batches("train", config, pipelines.train, labelled, accelerator, mixing)
     validation = _micro_batches("validation", config, pipelines.eval, labelled, accelerator, None)
-    weights = sampler.weights(config.data.sampler, labelled.tasks, labelled.targets["train"])
+    weights = sampler.sample_weights(config.data.sampler, labelled.tasks, labelled.targets["train"])
     order = TrainingOrder(len(train.pixels), config.batch_size, micro_batch_size, config.seed, weights)
     place = accelerator.process_index, accelerator.num_processes
     how = config.data.num_workers, accelerator.device

@@ -99,7 +99,7 @@ def traced(run_step: Callable) -> Callable:
         if "MEMORY" in os.environ:
             note_memory(Path(run.config.run_dir))
         if "TRACE" in os.environ:
-            drawn = [run.pipelines.train.batched.draw(batch.key.draws, epoch) for batch in batches]
+            drawn = [run.pipelines.train.batched.draw(batch.key.augmentation_ids, epoch) for batch in batches]
             row = {
                 "world": run.accelerator.num_processes,
                 "epoch": epoch,

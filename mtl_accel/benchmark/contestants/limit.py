@@ -35,7 +35,7 @@ class Limit:
         parts = []
         for batch in batches:
             images = mixed(
-                self.run.pipelines.train.batched(batch.images, batch.key.draws, 0, self.run.dtype), batch.mix
+                self.run.pipelines.train.batched(batch.images, batch.key.augmentation_ids, 0, self.run.dtype), batch.mix
             )
             parts.append((images, batch))
         numbers = [counts[name] for name in self.run.tasks]

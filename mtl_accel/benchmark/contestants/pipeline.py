@@ -25,4 +25,4 @@ class Pipeline:
         epoch = next(self._epochs)
         for _, batches, _ in self.loader.steps(epoch):
             for batch in batches:
-                mixed(self.transforms(batch.images, batch.key.draws, epoch, self.dtype), batch.mix)
+                mixed(self.transforms(batch.images, batch.key.augmentation_ids, epoch, self.dtype), batch.mix)

@@ -1,7 +1,7 @@
-"""Decoding of one image file, of any mode, to RGB.
+"""Decodes one image file, of any mode, to RGB.
 
-Images are decoded here and not by `datasets`, so that an error can name the row, and because `datasets` turns
-16-bit pictures into solid white. Nothing global is changed: safe in threads and in forked workers.
+`datasets` could do it, but its errors do not name the row, and it turns 16-bit pictures into solid white. Nothing
+global is changed, so this is safe in threads and in forked workers.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from ...core.errors import UserError
 # Uncompressed, 180 megapixels are about 0.5 GB: more is a mistake or an attack (a decompression bomb).
 MAX_PIXELS = 180_000_000
 
-# Only formats of pictures. Pillow also knows EPS, which starts Ghostscript, and rare ones with little testing.
+# Pillow also reads EPS, for which it starts Ghostscript, and rare formats with little testing.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA")
 
-# What Pillow's readers raise on a file that breaks off or contradicts itself.
+# What Pillow's readers raise for files that are truncated or contradict themselves.
 _DAMAGE = (
     OSError,
     SyntaxError,
@@ -51,13 +51,14 @@ Encoded = Mapping[str, Any] | bytes | str | PathLike[str]
 
 
 def decode(value: Encoded | Image.Image, *, place: str) -> Image.Image:
-    """One image as mode RGB: upright by its EXIF orientation, transparency over white, 16 bits scaled to 8.
+    """Decode an image to mode RGB: upright by its EXIF orientation, transparency over white, 16 bits scaled to 8.
 
-    `value` is what `datasets.Image(decode=False)` gives, the bytes of a file, its path, or an opened image. `place`
-    is what an error quotes, such as "train, line 12, images/x.jpg".
+    Args:
+        value: what `datasets.Image(decode=False)` gives, the bytes of a file, its path, or an opened image.
+        place: where it comes from, for errors, such as "train, line 12, images/x.jpg".
 
     Raises:
-        UserError: the file is missing, empty, broken off, no image, or has more than MAX_PIXELS pixels.
+        UserError: the file is missing, empty, truncated, not an image, or has more than MAX_PIXELS pixels.
     """
     path: str | None = None
     content: bytes | None = None
@@ -80,14 +81,14 @@ def decode(value: Encoded | Image.Image, *, place: str) -> Image.Image:
 
 
 class _UnreadableError(Exception):
-    """The reason in words, without the place."""
+    """Holds the reason in words, without the place."""
 
 
 def _read(path: str | None) -> bytes:
     if path is None:
         raise _UnreadableError("the row holds neither a path nor bytes")
     try:
-        # Opening a FIFO would wait for ever, so the type is asked first.
+        # Opening a FIFO would wait for ever, so the type is checked first.
         if not stat.S_ISREG(Path(path).stat().st_mode):
             raise _UnreadableError("it is not a regular file")
         return Path(path).read_bytes()
@@ -98,10 +99,10 @@ def _read(path: str | None) -> bytes:
 
 
 def _open(content: bytes) -> Image.Image:
-    """The image with its header read, as `PIL.Image.open` does it.
+    """Read the header of an image, as `PIL.Image.open` does, and check the size before any pixel is decoded.
 
-    `PIL.Image.open` warns or raises at limits that only a global setting moves, and Python's warning filters
-    are global too. Its readers are asked directly instead, and the size is judged here before any pixel.
+    `PIL.Image.open` itself warns above 89 and raises above 179 megapixels. Only a global setting moves these limits,
+    and only filters that are global too, and not safe in threads, could hide the warning.
     """
     if not content:
         raise _UnreadableError("the file is empty (0 bytes)")
@@ -111,7 +112,7 @@ def _open(content: bytes) -> Image.Image:
         if name not in Image.OPEN:
             continue
         factory, accepts = Image.OPEN[name]
-        # A reader that recognises the file but lacks its codec answers with a note instead of True.
+        # Where a reader recognises the file but lacks its codec, this is a message instead of True.
         accepted = accepts is None or accepts(content[:16])
         if isinstance(accepted, str):
             notes.append(accepted)
@@ -155,10 +156,10 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
-    """Grey values of 16 bits (I;16, I), 32 bits (I) or floating point (F) as mode L.
+    """Convert grey values of 16 bits (I;16, I), 32 bits (I) or floating point (F) to mode L.
 
-    The narrowest usual range that holds every value is taken for the full one: 0..65535 for integers, 0..1,
-    0..255 or 0..65535 for floats. Values outside are stretched from their least to their greatest.
+    Black and white are the ends of the narrowest usual range that holds all values: 0..65535 for integers, 0..1,
+    0..255 or 0..65535 for floats. If none does, they are the least and the greatest value.
     """
     values = np.asarray(image).astype(np.float64)
     if not np.isfinite(values).all():

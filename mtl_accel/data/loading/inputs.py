@@ -1,4 +1,4 @@
-"""Pictures to predict: a split, or what a caller has in hand. They are decoded batch by batch, when a batch is read."""
+"""Pictures to predict: those of a split, or what a caller gives. They are decoded when their batch is read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..sources.splits import RawSplit, choose_columns, column_of, ids_of, undeco
 from ..sources.text_tables import shorten
 from .decoding import Encoded
 from .loader import Batch, Key, MicroBatches
-from .pixel_cache import DecodedPixels, Transforms, decode_and_resize
+from .pixel_cache import Transforms, decode_batch
 
 _ACCEPTED = (
     "give a path, a PIL image, a uint8 tensor [3, H, W], a uint8 array [H, W, 3], a list of these, a uint8 tensor "
@@ -28,7 +28,7 @@ _ACCEPTED = (
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures with an id each. `items` is a table with the column `image`, or paths and pictures themselves."""
+    """Pictures and their ids. `items` is a table with the column `image`, or a list of paths and pictures."""
 
     ids: Sequence[str]
     items: datasets.Dataset | list[Any]
@@ -37,26 +37,26 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def fetch(self, rows: list[int]) -> list[Encoded | Image.Image]:
-        """Some pictures in a form that can be decoded."""
+    def encoded(self, rows: list[int]) -> list[Encoded | Image.Image]:
+        """The pictures of some rows, in a form that `decode` takes."""
         if isinstance(self.items, datasets.Dataset):
             return list(self.items[rows]["image"])
         return [_decodable(self.items[row]) for row in rows]
 
 
-def of_split(split: datasets.Dataset, name: str) -> Pictures:
-    """The pictures of a table with the columns `id` and `image`."""
+def pictures_of_split(split: datasets.Dataset, name: str) -> Pictures:
+    """The pictures of a table with the columns `id` and `image`; `name` is for messages."""
     return Pictures(list(ids_of(split)), split.select_columns(["image"]), name)
 
 
-def of(images: Any) -> Pictures:
-    """What a caller has in hand. The id of a path is the path, of another picture its number, from 0.
+def pictures_of(images: Any) -> Pictures:
+    """The pictures that a caller gives. The id of a path is the path; that of another picture is its number, from 0.
 
     Raises:
-        UserError: everything in it that is no picture. Whether files can be decoded is seen later.
+        UserError: everything that is no picture. Whether files can be decoded shows later.
     """
     if isinstance(images, datasets.Dataset):
-        return _of_table(images)
+        return _pictures_of_table(images)
     if isinstance(images, datasets.DatasetDict | datasets.IterableDataset | datasets.IterableDatasetDict):
         raise UserError(f"images: {type(images).__name__} is not one table; give a datasets.Dataset, such as one split")
     is_one = isinstance(images, str | os.PathLike | Image.Image)
@@ -64,7 +64,7 @@ def of(images: Any) -> Pictures:
         images = [images]
     if not isinstance(images, Iterable):
         raise UserError(f"images: {type(images).__name__} holds no pictures; {_ACCEPTED}")
-    # Other processes decode, and cannot read a device's memory.
+    # Worker processes decode, and cannot read the memory of a device.
     items = list(images.cpu() if isinstance(images, Tensor) else images)
     problems = [f"images[{row}]: {problem}" for row, item in enumerate(items) if (problem := _problem(item))]
     if problems:
@@ -72,8 +72,8 @@ def of(images: Any) -> Pictures:
     return Pictures([os.fspath(item) if _is_path(item) else str(row) for row, item in enumerate(items)], items)
 
 
-def _of_table(table: datasets.Dataset) -> Pictures:
-    table = table.with_format(None)  # as it is stored
+def _pictures_of_table(table: datasets.Dataset) -> Pictures:
+    table = table.with_format(None)
     if not table.column_names:
         raise UserError(f"images: the data set has no columns; {_ACCEPTED}")
     columns = choose_columns([RawSplit("images", table, "the data set", "")], None, None)
@@ -114,33 +114,25 @@ def _decodable(item: Any) -> Encoded | Image.Image:
     return decodable
 
 
-class _PicturePixels(DecodedPixels):
-    """Decodes pictures of either sort; all that are unreadable in a batch are told at once."""
+class _PicturePixels:
+    """Pixels of pictures that are decoded when they are read."""
+
+    decodes = True
 
     def __init__(self, pictures: Pictures, transforms: Transforms) -> None:
-        self.pictures, self.transforms, self.size = pictures, transforms, transforms[-1].size
+        self.pictures, self.transforms = pictures, transforms
 
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def read(self, indices: np.ndarray) -> Tensor:
-        """Pictures of some rows: uint8 [B, 3, H, W]."""
-        read, problems = [], []
-        for row, item in zip(indices, self.pictures.fetch(indices.tolist()), strict=True):
-            try:
-                read.append(
-                    decode_and_resize(item, f"{self.pictures.name}, id {self.pictures.ids[row]}", self.transforms)
-                )
-            except UserError as error:  # noqa: PERF203 - every picture that is wrong is named
-                problems += error.problems
-        if problems:
-            raise UserError(problems)
-        return torch.from_numpy(np.stack(read))
+    def read(self, rows: np.ndarray) -> Tensor:
+        places = (f"{self.pictures.name}, id {self.pictures.ids[row]}" for row in rows)
+        return decode_batch(self.pictures.encoded(rows.tolist()), places, self.transforms)
 
 
 @dataclass(frozen=True)
 class _Unreadable:
-    """In the place of a batch: raised in a loader's process, an error would arrive as the text of a traceback."""
+    """Stands in place of a batch: an error that is raised in a worker process arrives as the text of a traceback."""
 
     problems: list[str]
 
@@ -164,8 +156,8 @@ class PictureBatches(MicroBatches):
             return _Unreadable(error.problems)
 
 
-def readable(batches: Iterable[Batch | _Unreadable], problems: list[str]) -> Iterator[Batch]:
-    """The batches to the first unreadable picture. The rest is decoded only, to add what is wrong to `problems`."""
+def readable_batches(batches: Iterable[Batch | _Unreadable], problems: list[str]) -> Iterator[Batch]:
+    """The batches up to the first unreadable picture. All others are still decoded, to add their problems."""
     for batch in batches:
         if isinstance(batch, _Unreadable):
             problems += batch.problems

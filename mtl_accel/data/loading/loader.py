@@ -1,4 +1,4 @@
-"""Elastic batches: what a step sees is a pure function of (seed, epoch, step), whoever runs which part of it."""
+"""Elastic batches: those of a step are a pure function of (seed, epoch, step), whichever process runs which of them."""
 
 from __future__ import annotations
 
@@ -21,33 +21,36 @@ from .sampler import PADDING, Key, TrainingOrder
 
 @dataclass
 class Batch:
-    """One micro-batch. Padded samples have id -1, and no label of theirs is set in a mask."""
+    """One micro-batch. Padding has the id -1, and its mask is false everywhere."""
 
     key: Key
-    images: Tensor  # uint8 [B, 3, H, W]; float32 in [0, 1] when transforms that ran already made it so
+    images: Tensor  # uint8 [B, 3, H, W], or float32 in [0, 1] after per-sample transforms that made it so
     ids: Tensor  # int64 [B]
     targets: dict[str, Tensor]  # [B] or [B, C]
     masks: dict[str, Tensor]  # bool [B] or [B, C]
     mix: Mix | None = None
 
     def to(self, device: torch.device) -> Batch:
-        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+        """Copy the tensors to a device, without waiting for it."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
 
     def tensors(self) -> list[Tensor]:
+        """All tensors of the batch."""
         return [self.images, self.ids, *self.targets.values(), *self.masks.values(), *(self.mix or ())]
 
     def pin_memory(self) -> Batch:
-        return self._each(lambda tensor: tensor.pin_memory() if tensor.device.type == "cpu" else tensor)
+        """Copy the tensors to pinned memory; torch's DataLoader calls it."""
+        return self._map(lambda tensor: tensor.pin_memory() if tensor.device.type == "cpu" else tensor)
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        targets = {name: change(tensor) for name, tensor in self.targets.items()}
-        masks = {name: change(tensor) for name, tensor in self.masks.items()}
-        mix = self.mix and Mix(*map(change, self.mix))
-        return Batch(self.key, change(self.images), change(self.ids), targets, masks, mix)
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
+        targets = {name: function(tensor) for name, tensor in self.targets.items()}
+        masks = {name: function(tensor) for name, tensor in self.masks.items()}
+        mix = self.mix and Mix(*map(function, self.mix))
+        return Batch(self.key, function(self.images), function(self.ids), targets, masks, mix)
 
 
-class _Keys(Sampler[Key]):
-    """The keys that one process runs, in order. The training loop sets `epoch` and `first_step`."""
+class _TrainingKeys(Sampler[Key]):
+    """The micro-batches of one process, in order. `TrainingLoader.steps` sets `epoch` and `first_step`."""
 
     epoch, first_step = 0, 0
 
@@ -66,7 +69,7 @@ class _Keys(Sampler[Key]):
 
 
 class _EvaluationKeys(Sampler[Key]):
-    """Every row once, in order, in batches that are dealt to the processes in turn and are all full."""
+    """Every row once, in order. Processes take batches in turn, and the last batches are filled up with padding."""
 
     def __init__(self, num_samples: int, batch_size: int, rank: int, num_processes: int) -> None:
         self.num_samples, self.batch_size = num_samples, batch_size
@@ -75,9 +78,9 @@ class _EvaluationKeys(Sampler[Key]):
 
     def __iter__(self) -> Iterator[Key]:
         for step in range(self.rounds):
-            places = (step * self.num_processes + self.rank) * self.batch_size + np.arange(self.batch_size)
-            ids = np.where(places < self.num_samples, places, PADDING)
-            yield Key(0, step, self.rank, places % self.num_samples, ids)
+            positions = (step * self.num_processes + self.rank) * self.batch_size + np.arange(self.batch_size)
+            ids = np.where(positions < self.num_samples, positions, PADDING)
+            yield Key(0, step, self.rank, positions % self.num_samples, ids)
 
     def __len__(self) -> int:
         return self.rounds
@@ -85,7 +88,7 @@ class _EvaluationKeys(Sampler[Key]):
 
 @dataclass(eq=False)
 class MicroBatches(Dataset[Batch]):
-    """Pictures and targets by key; `per_sample` are the transforms that are done here already."""
+    """Micro-batches by their key: pictures, with the per-sample transforms done, targets, and how to mix them."""
 
     pixels: Pixels
     targets: Mapping[str, Targets]
@@ -94,7 +97,7 @@ class MicroBatches(Dataset[Batch]):
 
     @property
     def needs_workers(self) -> bool:
-        """Else pictures lie in memory, and are read faster than they can be moved from a worker."""
+        """Whether reading is slow. Pictures in memory are read faster than they could be sent from a worker."""
         return self.pixels.decodes or self.per_sample is not None
 
     def __getitem__(self, key: Key) -> Batch:
@@ -105,16 +108,16 @@ class MicroBatches(Dataset[Batch]):
             masks[name] = torch.from_numpy(mask[key.rows] & real.reshape(-1, *(1,) * (mask.ndim - 1)))
         images = self.pixels.read(key.rows)
         if self.per_sample is not None:
-            images = self.per_sample(images, key.draws, key.epoch)
+            images = self.per_sample(images, key.augmentation_ids, key.epoch)
         mix = None if self.mixing is None else self.mixing.draw(key.epoch, key.ids)
         return Batch(key, images, torch.from_numpy(key.ids), targets, masks, mix)
 
-    def count(self, epoch: int, ids: np.ndarray) -> dict[str, float]:
-        """What the labelled elements of each task weigh in micro-batches ids [M, B]: 1 each, where none are mixed."""
+    def count_labels(self, epoch: int, ids: np.ndarray) -> dict[str, float]:
+        """The number of labelled elements of each task in micro-batches ids [M, B]; mixed ones by their weights."""
         weights = np.ones(ids.shape) if self.mixing is None else self.mixing.label_weights(epoch, ids)
         rows, weights = ids[ids != PADDING] % len(self.pixels), weights[ids != PADDING]
-        known = {name: mask[rows].reshape(len(rows), -1).sum(1) for name, (_, mask) in self.targets.items()}
-        return {name: float(weights @ number) for name, number in known.items()}
+        numbers = {name: mask[rows].reshape(len(rows), -1).sum(1) for name, (_, mask) in self.targets.items()}
+        return {name: float(weights @ number) for name, number in numbers.items()}
 
 
 def _loader(data: MicroBatches, keys: Sampler[Key], num_workers: int, device: torch.device) -> DataLoader:
@@ -122,7 +125,7 @@ def _loader(data: MicroBatches, keys: Sampler[Key], num_workers: int, device: to
     return DataLoader(
         data,
         sampler=keys,
-        batch_size=None,  # a key is a whole micro-batch already
+        batch_size=None,  # a key stands for a whole micro-batch
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=device.type == "cuda",
@@ -130,7 +133,7 @@ def _loader(data: MicroBatches, keys: Sampler[Key], num_workers: int, device: to
 
 
 class TrainingLoader:
-    """The training split, step by step, from any step of any epoch."""
+    """Loads the training split step by step, from any step of any epoch."""
 
     def __init__(
         self,
@@ -142,20 +145,20 @@ class TrainingLoader:
         device: torch.device,
     ) -> None:
         self.data, self.order, self.device = data, order, device
-        self.keys = _Keys(order, rank, num_processes)
+        self.keys = _TrainingKeys(order, rank, num_processes)
         self._loader = _loader(data, self.keys, num_workers, device)
 
     def steps(self, epoch: int, first_step: int = 0) -> Iterator[tuple[int, list[Batch], dict[str, float]]]:
-        """(step, this process's micro-batches on the device, weight of each task's labels over all processes)."""
+        """Yield (step, micro-batches of this process on the device, number of each task's labels on all processes)."""
         self.keys.epoch, self.keys.first_step = epoch, first_step
         batches = prefetch(iter(self._loader), self.device)
         for step in range(first_step, self.order.num_steps):
-            ids = self.order.step(epoch, step)[1].reshape(-1, self.order.micro_batch_size)
-            yield step, [next(batches) for _ in range(self.keys.per_step)], self.data.count(epoch, ids)
+            ids = self.order.samples(epoch, step)[1].reshape(-1, self.order.micro_batch_size)
+            yield step, [next(batches) for _ in range(self.keys.per_step)], self.data.count_labels(epoch, ids)
 
 
 class EvaluationLoader:
-    """A split for evaluation: this process's share of its batches, on the device."""
+    """Loads the batches that this process has of a split, for evaluation."""
 
     def __init__(
         self,
@@ -178,44 +181,47 @@ class EvaluationLoader:
 
 
 class Movable(Protocol):
-    """What can be copied to a device without waiting."""
+    """A batch that `prefetch` can copy to a device."""
 
-    def to(self: MovableT, device: torch.device) -> MovableT: ...
+    def to(self: MovableT, device: torch.device) -> MovableT:
+        """Copy the tensors to a device, without waiting for it."""
 
-    def tensors(self) -> list[torch.Tensor]: ...
+    def tensors(self) -> list[torch.Tensor]:
+        """All tensors of the batch."""
 
 
 MovableT = TypeVar("MovableT", bound=Movable)
 
 
 def prefetch(batches: Iterator[MovableT], device: torch.device) -> Iterator[MovableT]:
-    """The batches on the device, in order. On a GPU one is always on its way, from pinned memory."""
+    """Yield the batches on the device, in order. On a GPU the next one is copied meanwhile, from pinned memory."""
     if device.type != "cuda":
         for batch in batches:
             yield batch.to(device)
         return
     stream = torch.cuda.Stream(device)
-    waiting: tuple[MovableT, torch.cuda.Event] | None = None
+    previous: tuple[MovableT, torch.cuda.Event] | None = None
     for batch in batches:
-        coming = _start_copy(batch, device, stream)
-        if waiting is not None:
-            yield _arrived(*waiting)
-        waiting = coming
-    if waiting is not None:
-        yield _arrived(*waiting)
+        current = _start_copy(batch, device, stream)
+        if previous is not None:
+            yield _wait_for_copy(*previous)
+        previous = current
+    if previous is not None:
+        yield _wait_for_copy(*previous)
 
 
 def _start_copy(batch: MovableT, device: torch.device, stream: torch.cuda.Stream) -> tuple[MovableT, torch.cuda.Event]:
-    # Pictures that are on the device already were put together on the stream that computes.
+    # The compute stream has gathered the pictures that are on the device already.
     stream.wait_stream(torch.cuda.current_stream(device))
     with torch.cuda.stream(stream):
         moved = batch.to(device)
     return moved, stream.record_event()
 
 
-def _arrived(batch: MovableT, copied: torch.cuda.Event) -> MovableT:
-    computing = torch.cuda.current_stream()
-    computing.wait_event(copied)  # the device waits there, not the host
+def _wait_for_copy(batch: MovableT, copied: torch.cuda.Event) -> MovableT:
+    compute_stream = torch.cuda.current_stream()
+    compute_stream.wait_event(copied)  # the device waits, not the host
     for tensor in batch.tensors():
-        tensor.record_stream(computing)  # or its memory could be taken for the next copy while this one reads it
+        # Or the allocator could give its memory to the next copy while this batch is still computed on.
+        tensor.record_stream(compute_stream)
     return batch

@@ -1,4 +1,4 @@
-"""The pixel cache: a split's pictures, decoded and brought to one size once, in a memory-mapped file."""
+"""The pixel cache: the pictures of a split, decoded and resized once and kept in a memory-mapped file."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import datasets
 import numpy as np
@@ -26,9 +26,9 @@ from ..sources.splits import ids_of
 from .decoding import Encoded, decode
 
 Transforms = Sequence[CachedTransform]  # the cached part of an image pipeline
-_VERSION = 1  # of what the file holds: another one never reads an older file
-_SHOWN = 20  # pictures named when some cannot be decoded
-_ROWS = 64  # rows of one write
+_VERSION = 1  # of the file's content; a file of another version is not read
+_MAX_SHOWN = 20  # pictures named when some cannot be decoded
+_ROWS_PER_WRITE = 64
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,38 @@ def decode_and_resize(value: Encoded | Image.Image, place: str, transforms: Tran
     return tvf.pil_to_tensor(picture).numpy()
 
 
+def decode_batch(
+    values: Iterable[Encoded | Image.Image], places: Iterable[str], transforms: Transforms
+) -> torch.Tensor:
+    """Decode and resize pictures: uint8 [B, 3, H, W].
+
+    Raises:
+        UserError: everything that is wrong with any of them.
+    """
+    pictures, problems = [], []
+    for value, place in zip(values, places, strict=True):
+        try:
+            pictures.append(decode_and_resize(value, place, transforms))
+        except UserError as error:  # noqa: PERF203 - every picture that is wrong is named
+            problems += error.problems
+    if problems:
+        raise UserError(problems)
+    return torch.from_numpy(np.stack(pictures))
+
+
+class Pixels(Protocol):
+    """Pictures by row, all of one size."""
+
+    @property
+    def decodes(self) -> bool:
+        """Whether reading decodes files, which takes long enough to need worker processes."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, rows: np.ndarray) -> torch.Tensor:
+        """Read the pictures of rows int64 [B]: uint8 [B, 3, H, W]."""
+
+
 class DecodedPixels:
     """Pictures decoded anew each time they are read."""
 
@@ -52,17 +84,15 @@ class DecodedPixels:
 
     def __init__(self, split: datasets.Dataset, transforms: Transforms, name: str) -> None:
         self.split, self.transforms, self.name = split.select_columns(["id", "image"]), transforms, name
-        self.size = transforms[-1].size
 
     def __len__(self) -> int:
         return len(self.split)
 
-    def read(self, indices: np.ndarray) -> torch.Tensor:
-        """Pictures of some rows: uint8 [B, 3, H, W]."""
-        rows = self.split[indices.tolist()]
-        places = (f"{self.name}, id {identifier}" for identifier in rows["id"])
-        pictures = [decode_and_resize(v, p, self.transforms) for v, p in zip(rows["image"], places, strict=True)]
-        return torch.from_numpy(np.stack(pictures))
+    def read(self, rows: np.ndarray) -> torch.Tensor:
+        """Raises UserError where a picture cannot be decoded."""
+        samples = self.split[rows.tolist()]
+        places = (f"{self.name}, id {identifier}" for identifier in samples["id"])
+        return decode_batch(samples["image"], places, self.transforms)
 
 
 class StoredPixels:
@@ -71,15 +101,14 @@ class StoredPixels:
     decodes = False
 
     def __init__(self, path: Path, length: int, size: tuple[int, int]) -> None:
-        self.path, self.size = path, size
+        self.path = path
         self.array = np.memmap(path, dtype=np.uint8, mode="r", shape=(length, 3, *size))
 
     def __len__(self) -> int:
         return len(self.array)
 
-    def read(self, indices: np.ndarray) -> torch.Tensor:
-        """Pictures of some rows: uint8 [B, 3, H, W]."""
-        return torch.from_numpy(self.array[indices])
+    def read(self, rows: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(self.array[rows])
 
 
 class DevicePixels:
@@ -88,19 +117,14 @@ class DevicePixels:
     decodes = False
 
     def __init__(self, stored: StoredPixels, device: torch.device) -> None:
-        self.size = stored.size
         self.images = torch.from_numpy(np.array(stored.array)).to(device)
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def read(self, indices: np.ndarray) -> torch.Tensor:
-        """Pictures of some rows: uint8 [B, 3, H, W], on the device."""
-        rows = torch.from_numpy(indices).to(self.images.device, non_blocking=True)
-        return self.images.index_select(0, rows)
-
-
-Pixels = DecodedPixels | StoredPixels | DevicePixels
+    def read(self, rows: np.ndarray) -> torch.Tensor:
+        """The result is on the device."""
+        return self.images.index_select(0, torch.from_numpy(rows).to(self.images.device, non_blocking=True))
 
 
 def open_pixels(
@@ -114,16 +138,20 @@ def open_pixels(
     num_workers: int,
     device: torch.device,
 ) -> Pixels:
-    """The pictures of a split, in the way that `data.cache` asks for.
+    """Open the pictures of a split as `data.cache` says, and build the cache file if there is none yet.
 
     Args:
-        name: of the split, for messages.
-        fingerprint: of the source; another one, other rows or other transforms make another file.
-        folder: of the cache files.
+        name: name of the split, for messages.
+        cache: "none", "disk" or "device".
+        fingerprint: digest of the source; the file's name depends on it, on the rows and on the transforms.
+        folder: where the cache files are.
+
+    Raises:
+        UserError: pictures cannot be decoded, or the disk is too small.
     """
     if cache == "none":
         return DecodedPixels(split, transforms, name)
-    stored = _stored(split, transforms, name, fingerprint, folder, num_workers)
+    stored = _open_stored(split, transforms, name, fingerprint, folder, num_workers)
     if cache == "disk":
         return stored
     need, have = stored.array.nbytes, _free_memory(device)
@@ -142,7 +170,7 @@ def _free_memory(device: torch.device) -> int:
     return int(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 0.5)
 
 
-def _stored(
+def _open_stored(
     split: datasets.Dataset, transforms: Transforms, name: str, fingerprint: str, folder: Path, num_workers: int
 ) -> StoredPixels:
     size = transforms[-1].size
@@ -153,7 +181,7 @@ def _stored(
     final = folder / f"{name}-{size[0]}x{size[1]}-{digest.hexdigest()}"
     path = final / "pixels.uint8"
     folder.mkdir(parents=True, exist_ok=True)
-    # One process decodes; the others of this machine wait here, and then find the folder.
+    # One process decodes. The others of this machine wait here, and then find the folder.
     with FileLock(f"{final}.lock"):
         if not path.exists():
             _build(split, transforms, name, final, num_workers)
@@ -161,37 +189,37 @@ def _stored(
 
 
 def _build(split: datasets.Dataset, transforms: Transforms, name: str, final: Path, num_workers: int) -> None:
-    """Decode every row that an earlier, killed attempt has not, then give the folder its name."""
+    """Decode the rows that no earlier, killed attempt has decoded, then give the folder its final name."""
     partial = final.with_name(final.name + ".partial")
     shape = (len(split), 3, *transforms[-1].size)
-    held = sum(path.stat().st_blocks * 512 for path in partial.glob("*"))
-    need, have = int(np.prod(shape, dtype=np.int64)), shutil.disk_usage(final.parent).free + held
+    written = sum(path.stat().st_blocks * 512 for path in partial.glob("*"))
+    need, have = int(np.prod(shape, dtype=np.int64)), shutil.disk_usage(final.parent).free + written
     if need > have:
         raise UserError(
             f"{final}: the decoded pictures of {name} need {need / 1e9:.2f} GB and {have / 1e9:.2f} GB are free; "
             'make room, set data.cache_dir to another disk, or data.cache to "none"'
         )
     partial.mkdir(exist_ok=True)
-    pixels = _mapped(partial / "pixels.uint8", shape)
-    done = _mapped(partial / "done.uint8", shape[:1])
+    pixels = _map_file(partial / "pixels.uint8", shape)
+    done = _map_file(partial / "done.uint8", shape[:1])
     left = np.flatnonzero(done == 0)
-    rows = split.select_columns(["id", "image"]).select(left)
-    with _bars_on_terminals():
-        rows.map(
+    samples = split.select_columns(["id", "image"]).select(left)
+    with _bars_on_terminals_only():
+        samples.map(
             _write_rows,
             with_indices=True,
             batched=True,
-            batch_size=_ROWS,
-            num_proc=num_workers if num_workers > 1 and len(left) > 4 * _ROWS else None,
-            fn_kwargs={"places": left, "folder": partial, "shape": shape, "transforms": transforms, "name": name},
+            batch_size=_ROWS_PER_WRITE,
+            num_proc=num_workers if num_workers > 1 and len(left) > 4 * _ROWS_PER_WRITE else None,
+            fn_kwargs={"rows": left, "folder": partial, "shape": shape, "transforms": transforms, "name": name},
             load_from_cache_file=False,
             desc=f"decoding {name} ({need / 1e6:,.0f} MB)",
         )
     problems = [line for log in sorted(partial.glob("problems-*")) for line in log.read_text().splitlines()]
     if problems:
         shutil.rmtree(partial)
-        more = [f"... and {len(problems) - _SHOWN} more pictures"] if len(problems) > _SHOWN else []
-        raise UserError(problems[:_SHOWN] + more)
+        more = [f"... and {len(problems) - _MAX_SHOWN} more pictures"] if len(problems) > _MAX_SHOWN else []
+        raise UserError(problems[:_MAX_SHOWN] + more)
     assert done.all()
     pixels.flush()
     (partial / "done.uint8").unlink()
@@ -199,8 +227,8 @@ def _build(split: datasets.Dataset, transforms: Transforms, name: str, final: Pa
 
 
 @contextmanager
-def _bars_on_terminals() -> Iterator[None]:
-    """`datasets` draws its bars into files too."""
+def _bars_on_terminals_only() -> Iterator[None]:
+    """Hide the progress bars of `datasets`, which it would write into log files too, unless stderr is a terminal."""
     hides = not sys.stderr.isatty() and not datasets.are_progress_bars_disabled()
     if hides:
         datasets.disable_progress_bars()
@@ -211,8 +239,8 @@ def _bars_on_terminals() -> Iterator[None]:
             datasets.enable_progress_bars()
 
 
-def _mapped(path: Path, shape: tuple[int, ...]) -> np.memmap:
-    """A file of zeros to write into, or the one that is there."""
+def _map_file(path: Path, shape: tuple[int, ...]) -> np.memmap:
+    """Map a file into memory to write into it; a new one is made of zeros."""
     size = int(np.prod(shape, dtype=np.int64))
     with path.open("ab") as file:
         file.truncate(size)
@@ -222,19 +250,23 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> np.memmap:
 def _write_rows(
     batch: dict[str, list[Any]],
     indices: list[int],
-    places: np.ndarray,
+    rows: np.ndarray,
     folder: Path,
     shape: tuple[int, ...],
     transforms: Transforms,
     name: str,
 ) -> None:
-    """Decode some rows into the file. Pictures that cannot be decoded are noted, so that all are named at once."""
+    """Decode a batch into the file. What cannot be decoded is written down, so that all of it is reported at once.
+
+    Args:
+        indices: positions of the batch in `rows`, which holds the rows of the file.
+    """
     pixels = np.memmap(folder / "pixels.uint8", dtype=np.uint8, mode="r+", shape=shape)
     done = np.memmap(folder / "done.uint8", dtype=np.uint8, mode="r+", shape=shape[:1])
     for index, identifier, value in zip(indices, batch["id"], batch["image"], strict=True):
         try:
-            pixels[places[index]] = decode_and_resize(value, f"{name}, id {identifier}", transforms)
+            pixels[rows[index]] = decode_and_resize(value, f"{name}, id {identifier}", transforms)
         except UserError as error:
             with (folder / f"problems-{os.getpid()}").open("a") as log:
                 log.write(str(error).replace("\n", " ") + "\n")
-        done[places[index]] = 1
+        done[rows[index]] = 1

@@ -1,4 +1,4 @@
-"""Which rows each step of each epoch sees, a pure function of (seed, epoch, step), and how often each is drawn."""
+"""The samples of each training step, a pure function of (seed, epoch, step), and the weights that they are drawn by."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ PADDING = -1
 
 
 def check_sizes(batch_size: int, micro_batch_size: int | None, num_processes: int) -> int:
-    """The micro-batch size of a run. Raises UserError, naming the nearest sizes, where the cut leaves a rest."""
+    """Return the micro-batch size of a run; None stands for the share of each process.
+
+    Raises:
+        UserError: the processes cannot have equally many micro-batches of a batch. Names the nearest sizes that fit.
+    """
     if micro_batch_size is None:
         if batch_size % num_processes == 0:
             return batch_size // num_processes
@@ -39,35 +43,35 @@ def check_sizes(batch_size: int, micro_batch_size: int | None, num_processes: in
 
 
 class Key(NamedTuple):
-    """One micro-batch. The epoch travels with it, so that a long-lived worker cannot hold a stale one."""
+    """The samples of one micro-batch. The epoch is part of it, so that a persistent worker cannot use an old one."""
 
     epoch: int
     step: int
     micro_batch: int
-    rows: np.ndarray  # int64 [B], rows of the table whose pictures are read
-    ids: np.ndarray  # int64 [B], the samples' numbers in this epoch, or PADDING for one that counts nowhere
+    rows: np.ndarray  # int64 [B], rows of the table
+    ids: np.ndarray  # int64 [B], ids of the samples in this epoch, or PADDING for a sample that is not counted
 
     @property
-    def draws(self) -> np.ndarray:
-        """What augmentation is keyed by: the ids, and rows for padding. int64 [B]."""
+    def augmentation_ids(self) -> np.ndarray:
+        """The ids that augmentation is keyed by, int64 [B]: those of the samples, and the rows of padding."""
         return np.where(self.ids == PADDING, self.rows, self.ids)
 
 
 class TrainingOrder:
-    """Which rows each step of each epoch sees: a seeded permutation, cut into batches and micro-batches.
+    """The samples of each step of each epoch: a seeded permutation of the rows, cut into batches and micro-batches.
 
-    The last batch is filled up with the first rows of the permutation, as padding: they pass through
-    BatchNorm like any others, but carry no labels and are counted nowhere.
+    The last batch is filled up with the first rows of the permutation, as padding: they pass through BatchNorm like
+    any others, but have no labels and are not counted.
 
-    With `weights` rows are drawn with replacement instead, as many as there are. A sample's id is its row, and
-    `num_samples` more each time that the row is drawn again: so every id of an epoch is another one, and a picture
-    that comes twice is augmented in two ways.
+    With `weights` as many rows are drawn with replacement instead. The id of a sample is its row, plus `num_samples`
+    each time that the row is drawn again. So the ids of an epoch are unique, and a picture that comes twice is
+    augmented in two ways.
     """
 
     def __init__(
         self, num_samples: int, batch_size: int, micro_batch_size: int, seed: int, weights: np.ndarray | None = None
     ) -> None:
-        """`weights`: float64 [num_samples], how often a row is drawn beside the others; None: each once."""
+        """`weights`: float64 [num_samples], how often a row is drawn relative to the others; None: each row once."""
         assert batch_size % micro_batch_size == 0
         self.num_samples, self.batch_size, self.micro_batch_size, self.seed = (
             num_samples,
@@ -83,19 +87,19 @@ class TrainingOrder:
     def ids(self, epoch: int) -> np.ndarray:
         """The ids of an epoch in order, int64 [num_samples]."""
         if self._ids[0] != epoch:
-            self._ids = epoch, self._permutation(epoch) if self._cumulative is None else self._drawn(epoch)
+            self._ids = epoch, self._permutation(epoch) if self._cumulative is None else self._weighted(epoch)
         return self._ids[1]
 
     def _permutation(self, epoch: int) -> np.ndarray:
-        drawn = rng.random_bits(self.seed, rng.ORDER, epoch, np.arange(self.num_samples))
-        return np.argsort(drawn, kind="stable")
+        random_bits = rng.random_bits(self.seed, rng.ORDER, epoch, np.arange(self.num_samples))
+        return np.argsort(random_bits, kind="stable")
 
-    def _drawn(self, epoch: int) -> np.ndarray:
-        """The inverse of the cumulative weights, at keyed uniform numbers."""
+    def _weighted(self, epoch: int) -> np.ndarray:
+        """Ids drawn with replacement: the inverse of the cumulative weights at keyed uniform numbers."""
         assert self._cumulative is not None
         uniform = rng.uniforms(1, self.seed, rng.ORDER, epoch, np.arange(self.num_samples))[:, 0]
         rows = np.searchsorted(self._cumulative, uniform * self._cumulative[-1], side="right")
-        rows = np.minimum(rows, self.num_samples - 1)  # rounding may lead a number just below 1 past the end
+        rows = np.minimum(rows, self.num_samples - 1)  # a number just below 1 may be rounded past the end
         by_row = np.argsort(rows, kind="stable")
         first = np.searchsorted(rows[by_row], rows[by_row])  # of the draws of the same row
         earlier = np.empty_like(rows)
@@ -103,34 +107,37 @@ class TrainingOrder:
         return rows + earlier * self.num_samples
 
     def rows_of(self, ids: np.ndarray) -> np.ndarray:
-        """The rows of ids, none of which is PADDING."""
+        """The rows of some ids, none of which is PADDING."""
         return ids % self.num_samples
 
     def targets_of(self, epoch: int, ids: np.ndarray, targets: Mapping[str, Targets]) -> dict[str, Targets]:
-        """The targets of an epoch's samples; `ids` are all of theirs, rising."""
+        """The targets of all samples of an epoch, whose sorted ids are `ids`."""
         assert np.array_equal(ids, np.sort(self.ids(epoch))), "a sample was lost or doubled"
         if self._cumulative is None:
             return dict(targets)
         rows = self.rows_of(ids)
         return {name: Targets(target[rows], mask[rows]) for name, (target, mask) in targets.items()}
 
-    def step(self, epoch: int, step: int) -> tuple[np.ndarray, np.ndarray]:
+    def samples(self, epoch: int, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows and ids of one optimizer step over all processes, int64 [batch_size] each."""
-        places = step * self.batch_size + np.arange(self.batch_size)
-        ids = self.ids(epoch)[places % self.num_samples]
-        return self.rows_of(ids), np.where(places < self.num_samples, ids, PADDING)
+        positions = step * self.batch_size + np.arange(self.batch_size)
+        ids = self.ids(epoch)[positions % self.num_samples]
+        return self.rows_of(ids), np.where(positions < self.num_samples, ids, PADDING)
 
     def micro_batch(self, epoch: int, step: int, index: int) -> Key:
-        rows, ids = self.step(epoch, step)
+        """The samples of one micro-batch of a step."""
+        rows, ids = self.samples(epoch, step)
         part = slice(index * self.micro_batch_size, (index + 1) * self.micro_batch_size)
         return Key(epoch, step, index, rows[part], ids[part])
 
 
-def weights(sampler: RareLabels | None, tasks: Mapping[str, Task], targets: Mapping[str, Targets]) -> np.ndarray | None:
-    """The weight of each sample, float64 [N] from 1 to `max_weight`; None where each comes once.
+def sample_weights(
+    sampler: RareLabels | None, tasks: Mapping[str, Task], targets: Mapping[str, Targets]
+) -> np.ndarray | None:
+    """The weight of each sample, float64 [N] from 1 to `max_weight`; None without a sampler.
 
-    It is (1 / share)^power of the rarest class or label that a sample carries; the share is that of the positives
-    among the rows where the label is known. A sample without any has 1.
+    It is (1 / share)^power of the rarest class or label that a sample has; the share is that of the positives among
+    the rows where the label is known. A sample without any has weight 1.
     """
     if sampler is None:
         return None
@@ -140,7 +147,7 @@ def weights(sampler: RareLabels | None, tasks: Mapping[str, Task], targets: Mapp
 
 
 def _rarest_share(target: np.ndarray, mask: np.ndarray, num_outputs: int) -> np.ndarray:
-    """Of each sample's rarest class or label, and 1 where it carries none: float64 [N]."""
+    """The share of each sample's rarest class or label, and 1 where it has none: float64 [N]."""
     if target.ndim == 1:
         counts = np.bincount(target[mask], minlength=num_outputs)
         return np.where(mask, (np.maximum(counts, 1) / max(counts.sum(), 1))[target], 1.0)

@@ -19,7 +19,7 @@ from mtl_accel.data.loading.loader import (
     TrainingLoader,
     TrainingOrder,
     _EvaluationKeys,
-    _Keys,
+    _TrainingKeys,
 )
 from mtl_accel.data.loading.sampler import check_sizes
 
@@ -39,7 +39,7 @@ epochs = st.integers(0, 5)
 
 
 def keys_of(order: TrainingOrder, epoch: int, rank: int, processes: int, first_step: int = 0) -> list:
-    keys = _Keys(order, rank, processes)
+    keys = _TrainingKeys(order, rank, processes)
     keys.epoch, keys.first_step = epoch, first_step
     found = list(keys)
     assert len(found) == len(keys)
@@ -88,9 +88,9 @@ def test_an_epoch_may_start_at_any_step(cut, epoch, data):
 def test_a_step_does_not_depend_on_what_was_asked_before(cut, epoch):
     order, _ = cut
     fresh = TrainingOrder(order.num_samples, order.batch_size, order.micro_batch_size, order.seed)
-    order.step(epoch + 1, 0)
+    order.samples(epoch + 1, 0)
     for step in reversed(range(order.num_steps)):
-        for found, expected in zip(order.step(epoch, step), fresh.step(epoch, step), strict=True):
+        for found, expected in zip(order.samples(epoch, step), fresh.samples(epoch, step), strict=True):
             assert (found == expected).all()
 
 
@@ -101,7 +101,7 @@ def test_the_cut_into_micro_batches_does_not_change_a_step(cut, epoch):
     whole = TrainingOrder(order.num_samples, order.batch_size, order.batch_size, order.seed)
     for step in range(order.num_steps):
         parts = [order.micro_batch(epoch, step, index) for index in range(order.num_micro_batches)]
-        assert np.concatenate([part.ids for part in parts]).tolist() == whole.step(epoch, step)[1].tolist()
+        assert np.concatenate([part.ids for part in parts]).tolist() == whole.samples(epoch, step)[1].tolist()
 
 
 def test_epochs_and_seeds_have_orders_of_their_own():
@@ -114,7 +114,7 @@ def test_epochs_and_seeds_have_orders_of_their_own():
 def test_only_the_end_of_the_last_step_is_padded_and_padding_counts_nowhere(cut, epoch):
     order, _ = cut
     for step in range(order.num_steps):
-        rows, ids = order.step(epoch, step)
+        rows, ids = order.samples(epoch, step)
         real = ids != PADDING
         assert (rows[real] == ids[real]).all() and ((rows >= 0) & (rows < order.num_samples)).all()
         num_real = min(order.batch_size, order.num_samples - step * order.batch_size)

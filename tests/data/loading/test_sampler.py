@@ -20,7 +20,7 @@ from mtl_accel.config.transforms import Normalize, RandomRotation, Resize
 from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels.dataset import read_dataset
 from mtl_accel.data.labels.reader import Targets
-from mtl_accel.data.loading.sampler import PADDING, TrainingOrder, weights
+from mtl_accel.data.loading.sampler import PADDING, TrainingOrder, sample_weights
 from mtl_accel.data.transforms.pipeline import ImagePipeline
 from mtl_accel.inference.scoring import score
 from mtl_accel.objective.losses import losses_of
@@ -52,12 +52,12 @@ TARGETS = {
     ],
 )
 def test_a_sample_weighs_as_its_rarest_labelled_class_or_label_says(knobs, expected):
-    found = weights(RareLabels(name="rare_labels", **knobs), TASKS, TARGETS)
+    found = sample_weights(RareLabels(name="rare_labels", **knobs), TASKS, TARGETS)
     assert found == pytest.approx(expected)
 
 
 def test_without_a_sampler_nothing_weighs():
-    assert weights(None, TASKS, TARGETS) is None
+    assert sample_weights(None, TASKS, TARGETS) is None
 
 
 @st.composite
@@ -70,7 +70,7 @@ def orders(draw) -> TrainingOrder:
 @settings(max_examples=60, deadline=None)
 @given(orders(), st.integers(0, 5))
 def test_an_epoch_has_as_many_draws_as_rows_and_each_is_one_of_its_own(order, epoch):
-    steps = [order.step(epoch, step) for step in reversed(range(order.num_steps))][::-1]
+    steps = [order.samples(epoch, step) for step in reversed(range(order.num_steps))][::-1]
     rows, ids = (np.concatenate(parts) for parts in zip(*steps, strict=True))
     real = ids != PADDING
     assert real.sum() == order.num_samples == len(set(ids[real])) and not real[order.num_samples :].any()
@@ -93,7 +93,7 @@ def test_rows_are_drawn_as_often_as_they_weigh_and_otherwise_in_each_epoch():
 def test_a_picture_that_is_drawn_twice_is_augmented_in_two_ways():
     key = TrainingOrder(10, 10, 10, 0, np.array([1.0] * 9 + [10.0])).micro_batch(0, 0, 0)
     transforms = (Resize(name="Resize", size=(8, 8)), RandomRotation(name="RandomRotation", degrees=(-20, 20)), NORMAL)
-    (angles,) = ImagePipeline.from_transforms(transforms).batched.draw(key.draws, 0).values()
+    (angles,) = ImagePipeline.from_transforms(transforms).batched.draw(key.augmentation_ids, 0).values()
     assert (key.rows == 9).sum() > 1 and len(np.unique(angles)) == 10
 
 
