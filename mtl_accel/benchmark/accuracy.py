@@ -11,8 +11,8 @@ from ..config import Config
 from ..core.errors import UserError
 from ..data.labels.dataset import read_dataset
 from ..training.train import train
-from .contestants import peers
-from .workplace import accelerator_of
+from .contestants.huggingface import HuggingFace
+from .prepare import start_accelerator
 
 Spread = dict[str, float]  # mean and deviation
 
@@ -34,7 +34,7 @@ def measure_accuracy(config: Config, num_seeds: int, num_workers: int) -> dict[s
 
 
 def spread(values: list[float]) -> Spread:
-    """The deviation is that of a sample, and 0 for a single value."""
+    """Mean and deviation; the deviation is that of a sample, and 0 for a single value."""
     return {"mean": statistics.fmean(values), "deviation": statistics.stdev(values) if len(values) > 1 else 0.0}
 
 
@@ -43,12 +43,17 @@ def _ours(config: Config) -> dict[str, float]:
         config = config.model_copy(update={"run_dir": str(Path(folder) / "run")})
         result = train(config)
         if result.status != "finished":
-            raise UserError(f"--accuracy: the run of seed {config.seed} was {result.status}; start anew")
+            raise UserError(f"--accuracy: the run of seed {config.seed} was {result.status}; start again")
         rows = [json.loads(line) for line in (result.run_dir / "log.jsonl").read_text().splitlines()]
     last: dict[str, float] = [row for row in rows if row["event"] == "epoch"][-1]["validation"]
     return last
 
 
 def _huggingface(config: Config, num_workers: int) -> dict[str, float]:
-    _, micro_batch_size = accelerator_of(config)
-    return peers.huggingface(config, read_dataset(config), micro_batch_size, config.epochs, num_workers)
+    _, micro_batch_size = start_accelerator(config)
+    peer = HuggingFace(config, read_dataset(config), micro_batch_size, num_workers, plain=True)
+    metrics: dict[str, float] = {}
+    for _ in range(config.epochs):
+        peer.train_epoch()
+        metrics = peer.validate()  # after each epoch, as its original does
+    return metrics

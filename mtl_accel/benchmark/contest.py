@@ -1,119 +1,91 @@
-"""One process, one precision: the model alone, the data alone, our loop and the peers, measured in turn."""
+"""The model alone, the data alone, our loop and its peers, measured in turn in one process and precision."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from statistics import median
 from typing import Any
 
+import pandas as pd
 import torch
 from accelerate import Accelerator
 
 from ..config import Config
 from ..data.labels.dataset import LabeledDataset, read_dataset
-from ..runs.log import RunLog
-from ..training.build import build_run
-from ..training.checkpointing import Checkpoints
-from ..training.loaders import build_loaders, build_pipelines
+from ..training.loaders import build_loaders
 from ..training.run import Run
-from .clock import Arm, interleave, median_ratio, seconds_of, together
-from .contestants.limit import Limit
-from .contestants.loop import Loop
-from .contestants.peers import HuggingFace, Notebook, differences
-from .contestants.pipeline import Pipeline
+from .clock import Contestant, measure_in_turn
+from .contestants.huggingface import HuggingFace
+from .contestants.notebook import Notebook
+from .contestants.ours import DataAlone, Limit, Loop
+from .contestants.peer import differences
+from .prepare import prepare_run, start_accelerator, subset, temporary_folders, whole_batches
 from .settings import Settings
-from .workplace import accelerator_of, cut, whole_batches, workplace
 
 CACHES = ("disk", "device", "none")
 PEERS = ("huggingface", "notebook")
 PLAIN = "huggingface_plain"  # in float32, beside a run of ours that is not
-_LEAST_STEPS = 2  # of a round whose length nobody set
+_MIN_STEPS = 2  # of a round whose length nobody set
+
+
+def compare_loops(config: Config, settings: Settings) -> dict[str, Any]:
+    """The contest without the model alone and the data alone."""
+    return contest(config, settings, only_loops=True)
 
 
 def contest(config: Config, settings: Settings, only_loops: bool = False) -> dict[str, Any]:
-    """One row of results; `only_loops` leaves out the model alone and the data alone."""
+    """One row of results, fit for JSON; `only_loops` leaves out the model alone and the data alone."""
     config = config.model_copy(update={"epochs": max(config.epochs, settings.rounds)})
-    accelerator, micro_batch_size = accelerator_of(config)
+    accelerator, micro_batch_size = start_accelerator(config)
     labelled = read_dataset(config)
-    with workplace(config) as config:
-        images = settings.images or _fitting(config, accelerator, labelled, micro_batch_size, settings.seconds)
-        part = cut(labelled, whole_batches(images, config.batch_size, len(labelled.splits["train"])))
-        run = _run(config, accelerator, part, micro_batch_size)
-        arms: dict[str, Arm] = {"ours": Loop(run, Checkpoints(config, part.fingerprint))}
-        if not only_loops:
-            arms = {"limit": Limit(run), **arms, **_pipelines(config, run, part, micro_batch_size)}
-        if settings.peers:
-            arms |= _peers(config, run, part, micro_batch_size, settings.peer_workers)
-        measured = interleave(arms, settings.rounds)
+    with temporary_folders(config) as config:
+        images = settings.images or _images_within(settings.seconds, config, accelerator, labelled, micro_batch_size)
+        part = subset(labelled, whole_batches(images, config.batch_size, len(labelled.splits["train"])))
+        run = prepare_run(config, accelerator, part, micro_batch_size)
+        seconds = measure_in_turn(_contestants(run, part, settings, only_loops), settings.rounds)
         accelerator.free_memory()
-    notes = differences(config, part) if settings.peers else []
-    return {**_described(config, run, part, settings), **_results(measured, part), "notes": notes, "seconds": measured}
+    return {
+        **_described(run, part, settings),
+        **_results(seconds, len(part.splits["train"]), len(part.splits["validation"])),
+        "notes": differences(config, part) if settings.peers else [],
+        "seconds": seconds.to_dict("list"),
+    }
 
 
-def _run(config: Config, accelerator: Accelerator, labelled: LabeledDataset, micro_batch_size: int) -> Run:
-    log = RunLog(Path(config.run_dir), accelerator)
-    return build_run(config, build_pipelines(config), accelerator, labelled, micro_batch_size, log)
-
-
-def _fitting(
-    config: Config, accelerator: Accelerator, labelled: LabeledDataset, micro_batch_size: int, seconds: float
+def _images_within(
+    seconds: float, config: Config, accelerator: Accelerator, labelled: LabeledDataset, micro_batch_size: int
 ) -> float:
-    """How many images the model alone works through in some seconds."""
-    few = whole_batches(config.batch_size, config.batch_size, len(labelled.splits["train"]))
-    limit = Limit(_run(config, accelerator, cut(labelled, few), micro_batch_size))
+    """Number of images that the model alone works through in some seconds."""
+    few = subset(labelled, whole_batches(config.batch_size, config.batch_size, len(labelled.splits["train"])))
+    limit = Limit(prepare_run(config, accelerator, few, micro_batch_size))
     limit.seconds(1)  # the first step also chooses kernels and takes memory
     steps: list[float] = []
-    while len(steps) < _LEAST_STEPS or sum(steps) < seconds:
+    while len(steps) < _MIN_STEPS or sum(steps) < seconds:
         steps.append(limit.seconds(1))
     accelerator.free_memory()
     # The best of them: a busy machine only ever adds.
-    return max(seconds / min(steps), _LEAST_STEPS) * config.batch_size
+    return max(seconds / min(steps), _MIN_STEPS) * config.batch_size
 
 
-def _pipelines(config: Config, run: Run, labelled: LabeledDataset, micro_batch_size: int) -> dict[str, Arm]:
-    found: dict[str, Arm] = {}
-    for cache in CACHES:
-        changed = config.model_copy(update={"data": config.data.model_copy(update={"cache": cache})})
-        train_loader, _ = build_loaders(changed, run.pipelines, run.accelerator, labelled, micro_batch_size)
-        found[f"data_{cache}"] = Pipeline(run, train_loader)
+def _contestants(run: Run, labelled: LabeledDataset, settings: Settings, only_loops: bool) -> dict[str, Contestant]:
+    """All that is measured, by the names that it has in the row."""
+    config, accelerator, workers = run.config, run.accelerator, settings.peer_workers
+    micro_batch_size = run.train_loader.order.micro_batch_size
+    found: dict[str, Contestant] = {"ours": Loop(run)}
+    if not only_loops:
+        found = {"limit": Limit(run), **found}
+        for cache in CACHES:
+            changed = config.model_copy(update={"data": config.data.model_copy(update={"cache": cache})})
+            train_loader, _ = build_loaders(changed, run.pipelines, accelerator, labelled, micro_batch_size)
+            found[f"data_{cache}"] = DataAlone(run, train_loader)
+    if settings.peers:
+        found["huggingface"] = HuggingFace(config, labelled, micro_batch_size, workers)
+        if accelerator.mixed_precision != "no":
+            found[PLAIN] = HuggingFace(config, labelled, micro_batch_size, workers, plain=True)
+        found["notebook"] = Notebook(config, labelled, accelerator.device, workers)
     return found
 
 
-def _peers(
-    config: Config, run: Run, labelled: LabeledDataset, micro_batch_size: int, num_workers: int
-) -> dict[str, Arm]:
-    device = run.accelerator.device
-    names = ["huggingface"] if run.accelerator.mixed_precision == "no" else ["huggingface", PLAIN]
-    peers: dict[str, HuggingFace | Notebook] = {
-        name: HuggingFace(config, labelled, micro_batch_size, num_workers, plain=name == PLAIN) for name in names
-    }
-    peers["notebook"] = Notebook(config, labelled, device, num_workers)
-    return {name: _epoch(peer, device) for name, peer in peers.items()}
-
-
-def _epoch(peer: HuggingFace | Notebook, device: torch.device) -> Arm:
-    def epoch() -> dict[str, float]:
-        with _fastest_kernels():
-            return {"train": seconds_of(peer.train_epoch, device), "validation": seconds_of(peer.validate, device)}
-
-    return epoch
-
-
-@contextmanager
-def _fastest_kernels() -> Iterator[None]:
-    """cuDNN as torch sets it: a run of ours asks for kernels that can be repeated, and no peer does."""
-    before = torch.backends.cudnn.deterministic
-    torch.backends.cudnn.deterministic = False
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.deterministic = before
-
-
-def _described(config: Config, run: Run, labelled: LabeledDataset, settings: Settings) -> dict[str, Any]:
-    device = run.accelerator.device
+def _described(run: Run, labelled: LabeledDataset, settings: Settings) -> dict[str, Any]:
+    config, device = run.config, run.accelerator.device
     return {
         "model": config.model.name,
         "image_size": list(run.pipelines.train.model_input_size),
@@ -129,25 +101,20 @@ def _described(config: Config, run: Run, labelled: LabeledDataset, settings: Set
     }
 
 
-def _results(measured: dict[str, list[float]], labelled: LabeledDataset) -> dict[str, Any]:
-    """Rates and whole epochs are medians over the rounds; so are the ratios, each of the two in the same round."""
-    num_train, num_validation = (len(labelled.splits[split]) for split in ("train", "validation"))
-    evaluation = together(measured, "ours/predict", "ours/metrics")
-    measured_peers = [peer for peer in (*PEERS, PLAIN) if f"{peer}/train" in measured]
-    epochs = {"ours": together(measured, "ours/train", "ours/train_metrics", "ours/predict", "ours/metrics")}
-    epochs |= {p: together(measured, f"{p}/train", f"{p}/validation") for p in measured_peers}
-    passes = {name.removesuffix("/train"): each for name, each in measured.items() if name.endswith("/train")}
-    validations = {
-        "validation": evaluation,
-        **{f"{p}_validation": measured[f"{p}/validation"] for p in measured_peers},
-    }
-    rates = {"loop" if name == "ours" else name: num_train / median(each) for name, each in passes.items()}
-    rates |= {name: num_validation / median(each) for name, each in validations.items()}
-    limit = {"share_of_limit": median_ratio(passes["limit"], passes["ours"])} if "limit" in passes else {}
+def _results(seconds: pd.DataFrame, num_train: int, num_validation: int) -> dict[str, Any]:
+    """Medians over the rounds. A ratio is the median of the rounds' ratios, so that a slow round leaves no trace."""
+    peers = [name for name in (*PEERS, PLAIN) if f"{name}/train" in seconds]
+    train = {name.removesuffix("/train"): seconds[name] for name in seconds if name.endswith("/train")}
+    validation = {"validation": seconds["ours/predict"] + seconds["ours/metrics"]}
+    validation |= {f"{peer}_validation": seconds[f"{peer}/validation"] for peer in peers}
+    epochs = {name: seconds.filter(regex=f"^{name}/").sum(axis=1) for name in ("ours", *peers)}
+    rates = {"loop" if name == "ours" else name: num_train / each.median() for name, each in train.items()}
+    rates |= {name: num_validation / each.median() for name, each in validation.items()}
+    limit = {"share_of_limit": (train["limit"] / train["ours"]).median()} if "limit" in train else {}
     return {
         "images_per_second": rates,
         **limit,
-        "metrics_share": median_ratio(measured["ours/metrics"], evaluation),
-        "epoch_seconds": {name: median(each) for name, each in epochs.items()},
-        **{f"vs_{peer}": median_ratio(epochs[peer], epochs["ours"]) for peer in measured_peers},
+        "metrics_share": (seconds["ours/metrics"] / validation["validation"]).median(),
+        "epoch_seconds": {name: each.median() for name, each in epochs.items()},
+        **{f"vs_{peer}": (epochs[peer] / epochs["ours"]).median() for peer in peers},
     }

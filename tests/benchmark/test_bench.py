@@ -18,13 +18,13 @@ from small_run import Small
 
 import mtl_accel
 from mtl_accel import models
-from mtl_accel.benchmark import child
 from mtl_accel.benchmark.accuracy import measure_accuracy, spread
-from mtl_accel.benchmark.contest import CACHES, PEERS, PLAIN, contest
-from mtl_accel.benchmark.contestants.peers import HuggingFace
-from mtl_accel.benchmark.scale import check_scale
+from mtl_accel.benchmark.contest import CACHES, PEERS, PLAIN, compare_loops, contest
+from mtl_accel.benchmark.contestants.huggingface import HuggingFace
+from mtl_accel.benchmark.fresh_process import answer, request_of
+from mtl_accel.benchmark.prepare import whole_batches
 from mtl_accel.benchmark.settings import SWITCHES, Settings, read_settings
-from mtl_accel.benchmark.workplace import whole_batches
+from mtl_accel.benchmark.start import check_scale
 from mtl_accel.config import Config, read_config
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.labels.dataset import read_dataset
@@ -116,21 +116,17 @@ def test_without_images_the_model_s_own_speed_sets_their_number_and_peers_may_be
     assert row["epoch_seconds"].keys() == {"ours"} and row["notes"] == []
 
 
-def test_a_fresh_process_s_contest_has_the_loops_and_peers_alone(config, tmp_path):
+def test_a_fresh_process_s_contest_has_the_loops_and_peers_alone(config):
     """What a config of another precision is compared with in float32; here without the process around it."""
-    request, answer = tmp_path / "request.json", tmp_path / "answer.json"
-    settings = Settings(rounds=1, images=8).model_dump(mode="json")
-    described = {"config": config.model_dump(mode="json", by_alias=True), "settings": settings, "began": 0.0}
-    request.write_text(json.dumps(described))
-    assert child.main("loops", str(request), str(answer)) == 0
-    row = json.loads(answer.read_text())
+    request = json.dumps(request_of(compare_loops, config, Settings(rounds=1, images=8)))
+    row = json.loads(json.dumps(answer(json.loads(request))))
     assert row["images_per_second"].keys() == RATES - {"limit", *(f"data_{cache}" for cache in CACHES)}
     assert "share_of_limit" not in row and row["epoch_seconds"].keys() == {"ours", *PEERS}
 
 
 def test_beside_a_bfloat16_run_hugging_face_s_loop_also_runs_in_float32(config):
     bf16 = config.model_copy(update={"mixed_precision": "bf16"})
-    row = contest(bf16, Settings(rounds=1, images=8), only_loops=True)
+    row = compare_loops(bf16, Settings(rounds=1, images=8))
     assert row["precision"] == "bf16" and row["epoch_seconds"].keys() == {"ours", PLAIN, *PEERS}
     assert finite_and_positive(row[f"vs_{PLAIN}"])
     labelled = read_dataset(bf16)

@@ -1,1 +1,1 @@
-"""What is measured against one another: the limit, the data alone, our loop, the peers."""
+"""Contestants of the benchmark: the model alone, the data alone, our loop, and the loops that it replaces."""

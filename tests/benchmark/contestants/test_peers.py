@@ -15,21 +15,18 @@ from small_run import Small, Without
 from torchvision import transforms as tv
 
 from mtl_accel import models
-from mtl_accel.benchmark.contestants import peers
-from mtl_accel.benchmark.contestants.peers import HuggingFace, Notebook
-from mtl_accel.benchmark.contestants.peers.data import collate, pil_transforms
-from mtl_accel.benchmark.workplace import accelerator_of, cut
+from mtl_accel.benchmark.contestants.huggingface import HuggingFace, collate
+from mtl_accel.benchmark.contestants.notebook import Notebook
+from mtl_accel.benchmark.contestants.peer import Peer, differences, pil_transforms
+from mtl_accel.benchmark.prepare import prepare_run, start_accelerator, subset
 from mtl_accel.config import Config, read_config
 from mtl_accel.config.losses import Focal
 from mtl_accel.config.sampling import RareLabels
 from mtl_accel.config.transforms import CenterCrop, Normalize, Resize
 from mtl_accel.data.labels.dataset import LabeledDataset, read_dataset
 from mtl_accel.inference.scoring import score
-from mtl_accel.runs.log import RunLog
 from mtl_accel.training import engine
-from mtl_accel.training.build import build_run
 from mtl_accel.training.checkpointing import Checkpoints
-from mtl_accel.training.loaders import build_pipelines
 from mtl_accel.training.run import Run
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -65,10 +62,9 @@ def complete(config: Config) -> LabeledDataset:
     return labelled
 
 
-def run_of(config: Config, labelled: LabeledDataset, folder: Path) -> Run:
-    accelerator, micro_batch_size = accelerator_of(config)
-    log, pipelines = RunLog(folder, accelerator), build_pipelines(config)
-    return build_run(config, pipelines, accelerator, labelled, micro_batch_size, log)
+def run_of(config: Config, labelled: LabeledDataset) -> Run:
+    accelerator, micro_batch_size = start_accelerator(config)
+    return prepare_run(config, accelerator, labelled, micro_batch_size)
 
 
 def picture(height: int = 60, width: int = 48) -> Image.Image:
@@ -120,7 +116,7 @@ def test_torchvision_s_other_transforms_take_their_arguments(name, knobs):
 def test_peers_read_the_pixels_and_labels_that_our_loop_reads(source, tmp_path):
     config = config_of(source, tmp_path)
     labelled = complete(config)
-    run = run_of(config, labelled, tmp_path)
+    run = run_of(config, labelled)
     hub, notebook = HuggingFace(config, labelled, 8), Notebook(config, labelled, torch.device("cpu"))
     _, (batch,), _ = next(iter(run.train_loader.steps(0)))
     rows = batch.key.rows.tolist()
@@ -141,7 +137,7 @@ def test_peers_start_from_our_weights_and_our_loss(source, tmp_path):
     }
     config = config_of(source, tmp_path, tasks=tasks)
     labelled = complete(config)
-    run = run_of(config, labelled, tmp_path)
+    run = run_of(config, labelled)
     hub, notebook = HuggingFace(config, labelled, 8), Notebook(config, labelled, torch.device("cpu"))
     _, (batch,), counts = next(iter(run.train_loader.steps(0)))
     images = run.pipelines.train.batched(batch.images, batch.key.rows, 0)
@@ -155,7 +151,7 @@ def test_peers_start_from_our_weights_and_our_loss(source, tmp_path):
 def test_peers_metrics_are_ours_for_the_same_weights(source, tmp_path):
     config = config_of(source, tmp_path, model={"name": "small"})
     labelled = complete(config)
-    run = run_of(config, labelled, tmp_path)
+    run = run_of(config, labelled)
     ours = score(engine.predict(run, run.validation_loader), run.tasks, run.losses, run.validation_targets)
     hub = HuggingFace(config, labelled, 8).validate()
     assert hub == pytest.approx({name: ours[name] for name in hub}, abs=1e-6)
@@ -171,15 +167,14 @@ def test_one_epoch_on_one_batch_ends_with_our_weights(source, tmp_path, clips):
     """With a single batch a shuffled order changes nothing; Hugging Face's loop accumulates two micro-batches."""
     sgd = {"name": "SGD", "lr": 0.1, "momentum": 0.9}
     config = config_of(source, tmp_path, optimizer=sgd, gradient_clip_norm=clips, epochs=2)
-    labelled = cut(complete(config), 8)
-    run = run_of(config, labelled, tmp_path)
+    labelled = subset(complete(config), 8)
+    run = run_of(config, labelled)
     hub, notebook = HuggingFace(config, labelled, 4), Notebook(config, labelled, torch.device("cpu"))
     before = [parameter.clone() for parameter in notebook.model.parameters()]
     for peer in (hub, notebook):
         peer.train_epoch()
-    engine.train_epoch(
-        run, Checkpoints(run.config, ""), engine.Interrupts(environment={})
-    )  # after them: they leave no trace in Accelerate
+    # After them: they leave no trace in Accelerate.
+    engine.train_epoch(run, Checkpoints(run.config, ""), engine.Interrupts(environment={}))
     ours = run.unwrapped_objective.model.state_dict()
     for peer in (hub.accelerator.unwrap_model(hub.model), notebook.model):
         assert any(not torch.equal(*pair) for pair in zip(before, peer.parameters(), strict=True))
@@ -187,26 +182,31 @@ def test_one_epoch_on_one_batch_ends_with_our_weights(source, tmp_path, clips):
             torch.testing.assert_close(value, ours[name], rtol=1e-4, atol=1e-6)
 
 
-def test_both_can_be_trained_from_python(source, tmp_path):
-    config = config_of(source, tmp_path, scheduler={"name": "OneCycleLR", "max_lr": 0.01})
+def test_a_peer_comes_to_the_same_metrics_again(source, tmp_path):
+    config = config_of(source, tmp_path, scheduler={"name": "OneCycleLR", "max_lr": 0.01}, epochs=3)
     labelled = complete(config)
-    accelerator_of(config)
-    first = peers.huggingface(config, labelled, 8, epochs=3)
-    assert first == peers.huggingface(config, labelled, 8, epochs=3)
-    assert all(0 <= value <= 1 for value in first.values())
-    notebook = peers.notebook(config, labelled, torch.device("cpu"), epochs=1)
-    assert notebook.keys() == {"loss", "category/accuracy", "attribute/f1_macro"}
+    start_accelerator(config)
+
+    def trained(peer: Peer) -> dict[str, float]:
+        for _ in range(config.epochs):
+            peer.train_epoch()
+        return peer.validate()
+
+    for make in (lambda: HuggingFace(config, labelled, 8), lambda: Notebook(config, labelled, torch.device("cpu"))):
+        first = trained(make())
+        assert first == trained(make())
+        assert all(0 <= value <= 1 for name, value in first.items() if name != "loss")
 
 
 def test_what_the_peers_do_not_know_is_said(source, tmp_path):
     config = config_of(source, tmp_path)
-    assert peers.differences(config, complete(config)) == []
-    (note,) = peers.differences(config, read_dataset(config))
+    assert differences(config, complete(config)) == []
+    (note,) = differences(config, read_dataset(config))
     assert note.startswith("the peers know no missing labels, and take ")
     task = config.tasks["category"].model_copy(update={"loss": Focal(name="focal")})
     data = config.data.model_copy(update={"sampler": RareLabels(name="rare_labels")})
     config = config.model_copy(update={"tasks": {**config.tasks, "category": task}, "data": data})
-    notes = peers.differences(config, complete(config))
+    notes = differences(config, complete(config))
     assert notes == [
         "the peers train category on cross-entropy or squared error without options",
         "the peers see each sample once an epoch, and know no sampler",

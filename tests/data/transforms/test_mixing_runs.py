@@ -13,16 +13,13 @@ import torch
 from small_run import Small, Without
 
 from mtl_accel import models
-from mtl_accel.benchmark.contestants.limit import Limit
-from mtl_accel.benchmark.contestants.peers import differences
-from mtl_accel.benchmark.workplace import accelerator_of
+from mtl_accel.benchmark.contestants.ours import Limit
+from mtl_accel.benchmark.contestants.peer import differences
+from mtl_accel.benchmark.prepare import prepare_run, start_accelerator
 from mtl_accel.config import Config, read_config
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.labels.dataset import read_dataset
-from mtl_accel.runs.log import RunLog
 from mtl_accel.training import debug, engine
-from mtl_accel.training.build import build_run
-from mtl_accel.training.loaders import build_pipelines
 from mtl_accel.training.run import Run
 
 MIXING = [{"name": "mixup", "alpha": 0.4, "probability": 0.5}, {"name": "cutmix", "probability": 0.5}]
@@ -54,10 +51,9 @@ def pairs(monkeypatch, on_cpu) -> None:
     monkeypatch.setitem(models.MODELS, "without", Without)
 
 
-def run_of(config: Config, folder: Path) -> Run:
-    accelerator, micro_batch_size = accelerator_of(config)
-    log = RunLog(folder, accelerator)
-    return build_run(config, build_pipelines(config), accelerator, read_dataset(config), micro_batch_size, log)
+def run_of(config: Config) -> Run:
+    accelerator, micro_batch_size = start_accelerator(config)
+    return prepare_run(config, accelerator, read_dataset(config), micro_batch_size)
 
 
 def losses_by_hand(run: Run, batches: list) -> list[float]:
@@ -82,7 +78,7 @@ def losses_by_hand(run: Run, batches: list) -> list[float]:
 
 
 def test_a_step_s_losses_are_the_means_computed_by_hand_the_last_and_padded_one_s_too(source, tmp_path, pairs):
-    run = run_of(config_of(source, tmp_path, model={"name": "without"}), tmp_path)
+    run = run_of(config_of(source, tmp_path, model={"name": "without"}))
     steps = list(run.train_loader.steps(0))
     assert bool((steps[-1][1][-1].ids < 0).any())
     for step, batches, counts in (steps[0], steps[-1]):
@@ -92,7 +88,7 @@ def test_a_step_s_losses_are_the_means_computed_by_hand_the_last_and_padded_one_
 
 def test_a_benchmark_trains_on_what_a_step_trains_on(source, tmp_path, pairs):
     config = config_of(source, tmp_path, model={"name": "without"})
-    run = run_of(config, tmp_path)
+    run = run_of(config)
     assert Limit(run).seconds(2) > 0
     assert "the peers mix no pictures, and know no mixup or cutmix" in differences(config, read_dataset(config))
 
@@ -100,7 +96,7 @@ def test_a_benchmark_trains_on_what_a_step_trains_on(source, tmp_path, pairs):
 def test_a_micro_batch_of_one_has_no_partners_and_is_told_before_any_picture_is_read(source, tmp_path, pairs):
     config = config_of(source, tmp_path, micro_batch_size=1)
     with pytest.raises(UserError, match=r"mixing: mixup takes a sample's partner .* set micro_batch_size to 2 or more"):
-        run_of(config, tmp_path)
+        run_of(config)
 
 
 def test_more_than_every_sample_cannot_be_mixed(source, tmp_path):
@@ -119,6 +115,6 @@ def test_a_batch_that_is_to_be_learnt_by_heart_is_not_mixed(source, tmp_path):
 
 
 def test_half_precision_trains_on_mixed_pictures(source, tmp_path, pairs):
-    run = run_of(config_of(source, tmp_path, mixed_precision="bf16"), tmp_path)
+    run = run_of(config_of(source, tmp_path, mixed_precision="bf16"))
     (step, batches, counts), *_ = run.train_loader.steps(0)
     assert torch.isfinite(engine.forward_backward(run, 0, step, batches, counts)).all()

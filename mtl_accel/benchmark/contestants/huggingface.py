@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import datasets
 import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
+from torch import Tensor
 from torch.utils.data import DataLoader
+from torchvision.transforms import Compose
 from tqdm import tqdm
 
-from ....config import Config
-from ....data.labels.dataset import LabeledDataset
-from ....metrics import METRICS
-from .data import collate, hub_style
-from .model import ModelWithLoss, optimizer_of, schedule_of
+from ...config import Config
+from ...config.transforms import Transform
+from ...data.labels.dataset import LabeledDataset
+from ...metrics import METRICS
+from .peer import Peer, pil_transforms
 
 
-class HuggingFace:
+class HuggingFace(Peer):
     """`Dataset.with_transform`, DataLoaders without workers, everything handed to `Accelerator.prepare`, `accumulate`,
     the loss summed on the device, and each batch of validation gathered and added to an `evaluate` metric.
     """
@@ -28,27 +32,23 @@ class HuggingFace:
         self, config: Config, labelled: LabeledDataset, micro_batch_size: int, num_workers: int = 0, plain: bool = False
     ) -> None:
         """`plain`: in float32, as the example is when nobody asks for more; else at the precision of the process."""
-        self.config, self.tasks = config, labelled.tasks
-        self.num_micro_batches = config.batch_size // micro_batch_size
         # Accelerate keeps one precision for all Accelerators of a process, but each asks its own flag.
         self.accelerator = Accelerator(step_scheduler_with_optimizer=False)
         self.accelerator.native_amp = self.accelerator.native_amp and not plain
-        model = ModelWithLoss(config, self.tasks)
+        super().__init__(config, labelled, self.accelerator.device)
+        self.num_micro_batches = config.batch_size // micro_batch_size
         set_seed(config.seed)
-        self.train_data, self.eval_data = (
-            hub_style(labelled, "train", config.transforms.train),
-            hub_style(labelled, "validation", config.transforms.eval),
-        )
+        self.train_data = _read_with(config.transforms.train, labelled, "train")
+        eval_data = _read_with(config.transforms.eval, labelled, "validation")
         how: dict[str, Any] = {"batch_size": micro_batch_size, "collate_fn": collate, "num_workers": num_workers}
-        optimizer = optimizer_of(config, model)
-        self.schedule = schedule_of(config, optimizer, len(self.train_data))
+        loaders = DataLoader(self.train_data, shuffle=True, **how), DataLoader(eval_data, **how)
         self.model, self.optimizer, self.train_loader, self.eval_loader = self.accelerator.prepare(
-            model, optimizer, DataLoader(self.train_data, shuffle=True, **how), DataLoader(self.eval_data, **how)
+            self.model, self.optimizer, *loaders
         )
 
     def train_epoch(self) -> float:
         """Returns the mean loss of its batches."""
-        accelerator, total = self.accelerator, torch.zeros((), device=self.accelerator.device)
+        accelerator, total = self.accelerator, torch.zeros((), device=self.device)
         self.model.train()
         # This, too, Accelerate keeps once: our own loop does without, and must find 1 again.
         accelerator.gradient_accumulation_steps = self.num_micro_batches
@@ -89,3 +89,29 @@ class HuggingFace:
             for metric, value in values.items()
             if metric != "per_label"
         }
+
+
+class _TransformRows:
+    """Function that `with_transform` calls at each read: a class, because a closure cannot be sent to a worker."""
+
+    def __init__(self, transform: Compose) -> None:
+        self.transform = transform
+
+    def __call__(self, rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        rows["pixel_values"] = [self.transform(image.convert("RGB")) for image in rows.pop("image")]
+        return rows
+
+
+def _read_with(transforms: Sequence[Transform], labelled: LabeledDataset, split: str) -> datasets.Dataset:
+    """A `datasets.Dataset` with one column a task and `pixel_values`, made when a row is read."""
+    columns = {name: target.tolist() for name, (target, _) in labelled.targets[split].items()}
+    rows = datasets.Dataset.from_dict({"image": list(labelled.splits[split]["image"]), **columns})
+    rows = rows.cast_column("image", datasets.Image())
+    return rows.with_transform(_TransformRows(pil_transforms(transforms)))
+
+
+def collate(examples: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+    """Batch of rows: pixel_values float [B, 3, h, w], and each task's labels."""
+    columns = {key: [example[key] for example in examples] for key in examples[0]}
+    pixel_values = torch.stack(columns.pop("pixel_values"))
+    return {"pixel_values": pixel_values, **{name: torch.tensor(value) for name, value in columns.items()}}

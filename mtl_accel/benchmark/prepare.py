@@ -1,4 +1,4 @@
-"""What a benchmark's run works in: its Accelerator, a temporary folder, a part of the data."""
+"""What a measurement works on: the Accelerator, a part of the data, a run as `train` builds it, temporary folders."""
 
 from __future__ import annotations
 
@@ -13,16 +13,26 @@ from accelerate import Accelerator
 from ..config import Config
 from ..core import atomic_io
 from ..data.labels.dataset import LabeledDataset
-from ..launching.accelerator import start as start_accelerator
+from ..launching import accelerator as launching
+from ..runs.log import RunLog
+from ..training.build import build_run
+from ..training.loaders import build_pipelines
+from ..training.run import Run
 
 
-def accelerator_of(config: Config) -> tuple[Accelerator, int]:
+def start_accelerator(config: Config) -> tuple[Accelerator, int]:
     """The Accelerator and the micro-batch size that `train` would have."""
-    return start_accelerator(config, cache=atomic_io.cache_dir(config.data.cache_dir))
+    return launching.start(config, cache=atomic_io.cache_dir(config.data.cache_dir))
+
+
+def prepare_run(config: Config, accelerator: Accelerator, labelled: LabeledDataset, micro_batch_size: int) -> Run:
+    """The run that `train` would build, with its records in the config's run folder."""
+    log = RunLog(Path(config.run_dir), accelerator)
+    return build_run(config, build_pipelines(config), accelerator, labelled, micro_batch_size, log)
 
 
 @contextmanager
-def workplace(config: Config) -> Iterator[Config]:
+def temporary_folders(config: Config) -> Iterator[Config]:
     """The config with a run folder and a pixel cache of its own, on the disk of the configured cache."""
     parent = atomic_io.cache_dir(config.data.cache_dir)
     parent.mkdir(parents=True, exist_ok=True)
@@ -33,8 +43,8 @@ def workplace(config: Config) -> Iterator[Config]:
         yield config.model_copy(update={"run_dir": str(run_dir), "data": data, "trackers": ()})
 
 
-def cut(labelled: LabeledDataset, num_train: int) -> LabeledDataset:
-    """So many training rows, spread over the split, and as large a part of the validation rows."""
+def subset(labelled: LabeledDataset, num_train: int) -> LabeledDataset:
+    """Select `num_train` training rows, spread over the split, and as large a part of the validation rows."""
     sizes = {split: len(labelled.splits[split]) for split in ("train", "validation")}
     share = num_train / sizes["train"]
     for split, size in sizes.items():
@@ -44,6 +54,6 @@ def cut(labelled: LabeledDataset, num_train: int) -> LabeledDataset:
 
 
 def whole_batches(images: float, batch_size: int, available: int) -> int:
-    """The nearest number of whole batches, at least one, or all images there are."""
+    """The nearest number of images that makes whole batches, one at least, or all images that there are."""
     batches = min(max(round(images / batch_size), 1), available // batch_size)
     return batches * batch_size or available

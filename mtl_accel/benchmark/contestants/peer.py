@@ -1,0 +1,123 @@
+"""What the peers share: the model with its losses in it, torch's own optimizer, and torchvision's own transforms."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchvision import transforms as v1
+from torchvision.transforms import v2
+
+from ... import models
+from ...config import Config
+from ...config.losses import BCE, MSE, CrossEntropy
+from ...config.transforms import Transform
+from ...core import rng
+from ...core.tasks import Task
+from ...data.labels.dataset import LabeledDataset
+from ...training.optim import OPTIMIZERS, Schedule
+from ..clock import seconds_of
+
+CRITERIA: dict[str, type[nn.Module]] = {
+    "multiclass": nn.CrossEntropyLoss,
+    "multilabel": nn.BCEWithLogitsLoss,
+    "regression": nn.MSELoss,
+}
+_ENUMS = {"interpolation": v1.InterpolationMode, "policy": v1.AutoAugmentPolicy}
+_OF_TENSORS = ("Normalize", "RandomErasing", "GaussianNoise")
+
+
+class ModelWithLoss(nn.Module):
+    """A pair that also gives the weighted sum of its tasks' losses, as models of `transformers` do."""
+
+    def __init__(self, config: Config, tasks: Mapping[str, Task]) -> None:
+        super().__init__()
+        torch.manual_seed(rng.seed_of(config.seed, rng.INITIAL))  # the weights that our run starts from
+        outputs = {name: task.num_outputs for name, task in tasks.items()}
+        self.pair = models.build(config.model.name, outputs, config.model.weights, config.model.backbone)
+        self.criteria = nn.ModuleDict({name: CRITERIA[task.kind]() for name, task in tasks.items()})
+        self.weights = {name: task.weight for name, task in tasks.items()}
+
+    def forward(self, pixel_values: Tensor, **labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """pixel_values float [B, 3, H, W] and each task's labels -> loss (scalar), {task: logits [B, C]}."""
+        logits = self.pair(pixel_values)
+        losses = [self.weights[name] * self.criteria[name](logits[name], labels[name]) for name in labels]
+        return torch.stack(losses).sum(), logits
+
+
+class Peer(ABC):
+    """A loop that ours is measured against. It trains the model, tasks, optimizer and schedule of a config."""
+
+    def __init__(self, config: Config, labelled: LabeledDataset, device: torch.device) -> None:
+        self.config, self.tasks, self.device = config, labelled.tasks, device
+        self.model: nn.Module = ModelWithLoss(config, self.tasks).to(device)
+        options = config.optimizer.model_dump(exclude={"name"})
+        self.optimizer = OPTIMIZERS[config.optimizer.name](self.model.parameters(), **options)
+        num_steps = math.ceil(len(labelled.splits["train"]) / config.batch_size)
+        self.schedule = Schedule(self.optimizer, config.scheduler, config.epochs, num_steps, config.warmup_epochs)
+
+    def __call__(self) -> dict[str, float]:
+        """Seconds of an epoch of training, and of the validation after it."""
+        parts = {"train": self.train_epoch, "validation": self.validate}
+        with _fastest_kernels():
+            return {name: seconds_of(work, self.device) for name, work in parts.items()}
+
+    @abstractmethod
+    def train_epoch(self) -> object:
+        """Train one epoch."""
+
+    @abstractmethod
+    def validate(self) -> dict[str, float]:
+        """Metrics of the validation split by their full names."""
+
+
+@contextmanager
+def _fastest_kernels() -> Iterator[None]:
+    """cuDNN as torch sets it: a run of ours asks for kernels that can be repeated, and no peer does."""
+    before = torch.backends.cudnn.deterministic
+    torch.backends.cudnn.deterministic = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.deterministic = before
+
+
+def pil_transforms(configured: Sequence[Transform]) -> v1.Compose:
+    """The transforms of a config as torchvision's, for a picture of Pillow's: float [3, h, w].
+
+    Of torchvision's two sets it is the older one, as in both originals, but for what only the newer one has.
+    """
+    steps: list[Any] = []
+    for transform in configured:
+        if transform.name in _OF_TENSORS and not any(isinstance(step, v1.ToTensor) for step in steps):
+            steps.append(v1.ToTensor())
+        arguments = transform.model_dump(exclude={"name"})
+        for key in _ENUMS.keys() & arguments.keys():
+            arguments[key] = _ENUMS[key](arguments[key])
+        if isinstance(arguments.get("fill"), float):
+            arguments["fill"] = round(arguments["fill"])  # Pillow knows whole values only
+        kind = getattr(v1, transform.name, None) or getattr(v2, transform.name)
+        steps.append(kind(**arguments))
+    return v1.Compose(steps)
+
+
+def differences(config: Config, labelled: LabeledDataset) -> list[str]:
+    """What the peers do otherwise than the config asks, a line each."""
+    blank = sum(int((~mask).sum()) for _, mask in labelled.targets["train"].values())
+    found = [f"the peers know no missing labels, and take {blank:,} of the training split as 0"] if blank else []
+    if config.balancing.name != "fixed":
+        found.append(f"the peers sum the weighted losses, and know no balancing such as {config.balancing.name!r}")
+    plain = (CrossEntropy(name="cross_entropy"), BCE(name="bce"), MSE(name="mse"))
+    others = [name for name, task in config.tasks.items() if task.loss not in plain]
+    if others:
+        found.append(f"the peers train {', '.join(others)} on cross-entropy or squared error without options")
+    if config.data.sampler is not None:
+        found.append("the peers see each sample once an epoch, and know no sampler")
+    if config.mixing:
+        found.append(f"the peers mix no pictures, and know no {' or '.join(method.name for method in config.mixing)}")
+    return found
