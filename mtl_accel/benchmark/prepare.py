@@ -22,7 +22,7 @@ from ..training.run import Run
 
 def start_accelerator(config: Config) -> tuple[Accelerator, int]:
     """The Accelerator and the micro-batch size that `train` would have."""
-    return launching.start(config, cache=atomic_io.cache_dir(config.data.cache_dir))
+    return launching.start_accelerator(config, cache=atomic_io.cache_dir(config.data.cache_dir))
 
 
 def prepare_run(config: Config, accelerator: Accelerator, labelled: LabeledDataset, micro_batch_size: int) -> Run:

@@ -17,8 +17,8 @@ from ..data.labels.reader import Targets
 from ..inference import scoring
 from ..inference.predictor import Predictor, load, require_finite
 from ..launching import agreement
-from ..launching.accelerator import leave_at_exit, start_inference
-from ..objective.losses import build
+from ..launching.accelerator import leave_at_exit, start_inference_accelerator
+from ..objective.losses import build_losses
 from ..runs.log import without_nan
 from . import bootstrap, figures, weighted
 from .decisions import CROSS_FITTED, STORED
@@ -37,9 +37,8 @@ def evaluate(
     ("_stored_thresholds").
 
     Args:
-        run: a run folder.
         config: of the data and the threads; None: the run's own.
-        output: the folder of the file; None: the run folder.
+        output: the folder of the file; None: the run folder `run`.
 
     Returns: what the file holds, on the main process; {} on the others.
 
@@ -48,9 +47,9 @@ def evaluate(
     """
     run = Path(run)
     config = run_config(run, ()) if config is None else config
-    accelerator = start_inference("launch/evaluate.py", config.cpu_threads)
+    accelerator = start_inference_accelerator("launch/evaluate.py", config.cpu_threads)
     predictor, table, targets = agreement.on_every_process(lambda: _prepare(run, config, split, accelerator))
-    agreement.require_same_question(split, table, targets, predictor.model.state_dict().values())
+    agreement.require_same_inputs(split, table, targets, predictor.model.state_dict().values())
     logits = predictor.logits(table, name=split)
     leave_at_exit()
     if not accelerator.is_main_process:
@@ -58,7 +57,8 @@ def evaluate(
     require_finite(run, split, logits)
     seed = config.seed if split == FITTED_ON else None
     # The model knows the numbers of "balanced", for which the training split may be missing here.
-    losses = build({name: predictor.description.losses.get(name, config.tasks[name].loss) for name in predictor.tasks})
+    given = predictor.description.losses
+    losses = build_losses({name: given.get(name, config.tasks[name].loss) for name in predictor.tasks})
     tasks = of_split(logits, predictor.tasks, targets, losses, predictor.thresholds, seed)
     metrics = _beside(scoring.score(logits, predictor.tasks, losses, targets), tasks)
     about = {"run": str(run), "source": config.data.source, "split": split, "images": len(table)}

@@ -17,7 +17,7 @@ from ..data.labels.one_split import read_images
 from ..data.sources.splits import ids_of
 from ..data.sources.table_cache import TableCache
 from ..launching import agreement
-from ..launching.accelerator import leave_at_exit, start_inference
+from ..launching.accelerator import leave_at_exit, start_inference_accelerator
 from . import answers, submission
 from .predictor import Predictor, load
 from .sample_submission import Expected, plan
@@ -52,13 +52,13 @@ def predict(
     Raises: UserError, of everything that is wrong with the run, the split, its pictures, the samples or the folder.
     """
     config = config or run_config(Path(run), (), whole=True)
-    accelerator = start_inference("launch/predict.py", config.cpu_threads)
+    accelerator = start_inference_accelerator("launch/predict.py", config.cpu_threads)
     predictor = agreement.on_every_process(
         lambda: load(run, num_workers=config.data.num_workers, accelerator=accelerator)
     )
     asked = sample_submission, multilabel_form, Path(output), overwrite
     pictures, expected, submissions = agreement.on_every_process(lambda: _prepare(predictor, config, split, *asked))
-    agreement.require_same_question(split, pictures, {}, predictor.model.state_dict().values())
+    agreement.require_same_inputs(split, pictures, {}, predictor.model.state_dict().values())
     scores = predictor.probabilities(pictures, flip=flip, name=split)
     leave_at_exit()
     if not accelerator.is_main_process:

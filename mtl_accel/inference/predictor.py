@@ -20,7 +20,7 @@ from ..core.errors import UserError
 from ..data.loading.inputs import PictureBatches, Pictures, pictures_of, pictures_of_split, readable_batches
 from ..data.loading.loader import EvaluationLoader
 from ..data.sources.text_tables import shorten
-from ..launching.accelerator import set_cuda
+from ..launching.accelerator import configure_cuda
 from ..models.base import Pair
 from ..runs import model_folder
 from ..runs.model_folder import ModelDescription
@@ -150,7 +150,7 @@ def _numbers_of_training(device: torch.device) -> Iterator[None]:
         return
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     before = matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic
-    set_cuda()
+    configure_cuda()
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""The Accelerator of a run, and the checks that it is the one that was asked for."""
+"""The Accelerator of a run, and the checks that it is what the config and the launcher asked for."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _SUPPORTED = (
     DistributedType.MULTI_NPU,
 )
 
-# Newer releases of torch renamed the option and warn of the old name.
+# Newer releases of torch renamed the option and warn about the old name.
 _SYNC_BUFFERS = "forward_sync_buffers"
 if _SYNC_BUFFERS not in inspect.signature(DistributedDataParallel).parameters:
     _SYNC_BUFFERS = "broadcast_buffers"
 
 
 class _DDP(DistributedDataParallelKwargs):
-    """How Accelerate wraps the objective on several processes."""
+    """Options of DDP."""
 
     static_graph = False
 
@@ -46,10 +46,10 @@ class _DDP(DistributedDataParallelKwargs):
         return {_SYNC_BUFFERS: False, "gradient_as_bucket_view": True, "static_graph": self.static_graph}
 
 
-def start(
+def start_accelerator(
     config: Config, environment: Mapping[str, str] = os.environ, cache: Path | None = None
 ) -> tuple[Accelerator, int]:
-    """The Accelerator and the micro-batch size of a run. `cache` is the folder that keeps what was measured.
+    """Make the Accelerator of a run, and find its micro-batch size. `cache`: the folder that keeps what was measured.
 
     Raises:
         UserError: the processes did not form a group, they differ in config or code, something would change the
@@ -57,24 +57,24 @@ def start(
     """
     if problems := [*tracker_problems(config.trackers), *ambient.problems(config, environment, None)]:
         raise UserError(problems)
-    state = _join(config, config.cpu_threads, environment, "launch/train.py")
+    state = _join_processes(config, config.cpu_threads, environment, "launch/train.py")
     precision = _precision(config, environment, state, cache)
-    _forget_another(precision)
+    _reset_other_precision(precision)
     accelerator = Accelerator(
         mixed_precision=precision,
         step_scheduler_with_optimizer=False,
         log_with=list(config.trackers) or None,
         project_dir=str(Path(config.run_dir)),
     )
-    micro_batch_size = agreement.on_every_process(lambda: check(accelerator, config))
-    set_ddp(accelerator, config, micro_batch_size)
+    micro_batch_size = agreement.on_every_process(lambda: check_accelerator(accelerator, config))
+    configure_ddp(accelerator, config, micro_batch_size)
     if state.device.type != "cpu":
-        set_cuda()
+        configure_cuda()
     return accelerator, micro_batch_size
 
 
-def set_ddp(accelerator: Accelerator, config: Config, micro_batch_size: int) -> None:
-    """How the next objective is wrapped on several processes."""
+def configure_ddp(accelerator: Accelerator, config: Config, micro_batch_size: int) -> None:
+    """Set how the next objective is wrapped on several processes."""
     accelerator.ddp_handler = _DDP()  # not in kwargs_handlers, which knows Accelerate's own classes only
     # No static graph for a process that runs several micro-batches a step and skips the sums after all but the last,
     # nor where each task's gradient is taken by itself.
@@ -86,13 +86,13 @@ def set_ddp(accelerator: Accelerator, config: Config, micro_batch_size: int) -> 
 def wrap(
     accelerator: Accelerator, objective: torch.nn.Module, optimizer: torch.optim.Optimizer, *, moves: bool = True
 ) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
-    """Mixed precision, and DDP where there are other processes, for the objective and its optimizer.
+    """Wrap the objective and its optimizer for mixed precision, and for DDP where there are other processes.
 
     A group of one process has nothing to sum. DDP would still own the gradients, and Accelerate's `no_sync` does
-    nothing in it, so that each micro-batch would write into the same buckets.
+    nothing there, so that each micro-batch would write into the same buckets.
 
     Args:
-        moves: to the device; else all stay where they are.
+        moves: whether the objective is moved to the device.
     """
     if accelerator.num_processes > 1:
         return accelerator.prepare(objective, optimizer, device_placement=[moves, moves])
@@ -100,8 +100,10 @@ def wrap(
     return wrapped, accelerator.prepare(optimizer, device_placement=[moves])
 
 
-def start_inference(script: str, cpu_threads: int | None, environment: Mapping[str, str] = os.environ) -> Accelerator:
-    """The Accelerator of a script that trains nothing: it deals batches to the processes and gathers what they say.
+def start_inference_accelerator(
+    script: str, cpu_threads: int | None, environment: Mapping[str, str] = os.environ
+) -> Accelerator:
+    """Make the Accelerator of a script that trains nothing, which deals batches to the processes and gathers results.
 
     A finished model brings its precision and its batch size, so none has to fit the processes.
 
@@ -114,65 +116,67 @@ def start_inference(script: str, cpu_threads: int | None, environment: Mapping[s
     """
     if problems := ambient.problems(None, environment, None):
         raise UserError(problems)
-    state = _join(None, cpu_threads, environment, script)
+    state = _join_processes(None, cpu_threads, environment, script)
     accelerator = Accelerator()
     if problems := _unsupported(accelerator):
         raise UserError(problems)
     if state.device.type != "cpu":
-        set_cuda()
+        configure_cuda()
     return accelerator
 
 
-def _join(config: Config | None, cpu_threads: int | None, environment: Mapping[str, str], script: str) -> PartialState:
-    """Find the other processes, and see that all of them are about to do the same."""
+def _join_processes(
+    config: Config | None, cpu_threads: int | None, environment: Mapping[str, str], script: str
+) -> PartialState:
+    """Form the group of processes, and check that all of them are about to do the same."""
     state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
-    check_processes(state.num_processes, environment, script)
+    check_num_processes(state.num_processes, environment, script)
     if state.device.type == "cpu":
-        set_threads(cpu_threads, environment)
+        configure_threads(cpu_threads, environment)
         keep_freed_memory()
     agreement.raise_together(ambient.problems(config, environment, state.device.type))
-    agreement.require_same_start(config, ambient.in_force(config, environment, state.device.type))
+    agreement.require_same_start(config, ambient.in_effect(config, environment, state.device.type))
     return state
 
 
-def _forget_another(precision: str) -> None:
-    """Accelerate has one precision for a process, and the run before in this one may have had another.
+def _reset_other_precision(precision: str) -> None:
+    """Reset Accelerate's state where an earlier run of this process had another precision.
 
-    It has no public way to change it, and would end with an error that asks for a new process.
+    Accelerate has one precision for a process and no public way to change it: it would ask for a new process.
     """
     if AcceleratorState._shared_state.get("_mixed_precision", precision) != precision:
         AcceleratorState._reset_state()
 
 
-def launched_precision(environment: Mapping[str, str]) -> str | None:
-    """That of `accelerate launch`, or of notebook_launcher, whose variable Accelerate itself does not read.
+def launcher_precision(environment: Mapping[str, str]) -> str | None:
+    """Precision that `accelerate launch` set, or notebook_launcher, whose variable Accelerate itself does not read.
 
-    None: nobody said one; both say "no" then, too.
+    None: the user set none; both launchers set "no" then, too.
     """
-    said = (environment.get(name) for name in ("ACCELERATE_MIXED_PRECISION", "MIXED_PRECISION"))
-    return next((value for value in said if value in ("bf16", "fp16")), None)
+    values = (environment.get(name) for name in ("ACCELERATE_MIXED_PRECISION", "MIXED_PRECISION"))
+    return next((value for value in values if value in ("bf16", "fp16")), None)
 
 
 def _precision(config: Config, environment: Mapping[str, str], state: PartialState, cache: Path | None) -> str:
-    """The config's, else the launcher's, else the faster one: the first process finds it for all."""
-    if chosen := config.mixed_precision or launched_precision(environment):
+    """Return the precision of the config, else of the launcher, else the faster one, which the first process finds."""
+    if chosen := config.mixed_precision or launcher_precision(environment):
         return chosen
-    found = [precision.fastest(config, state.device, cache) if state.is_main_process else None]
+    found = [precision.fastest_precision(config, state.device, cache) if state.is_main_process else None]
     return str(broadcast_object_list(found)[0])
 
 
-def set_cuda() -> None:
-    """TensorFloat-32 for what stays in float32; cuDNN picks the same kernels again, so that a run can be repeated."""
+def configure_cuda() -> None:
+    """Allow TensorFloat-32 for what stays in float32, and make cuDNN choose the same kernels in each run."""
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
 
 
-def set_threads(configured: int | None, environment: Mapping[str, str]) -> None:
+def configure_threads(configured: int | None, environment: Mapping[str, str]) -> None:
     """Use the configured number of threads, or what `accelerate launch` would leave unused.
 
-    It gives each process one thread unless told otherwise, and so leaves all other cores of a laptop idle.
+    Without an option it gives each process one thread, and so leaves all other cores of a laptop idle.
     """
     if configured is not None:
         torch.set_num_threads(configured)
@@ -182,7 +186,7 @@ def set_threads(configured: int | None, environment: Mapping[str, str]) -> None:
 
 
 def leave_at_exit() -> None:
-    """Close the group of processes when this one ends. Not before: another run may follow in the same process."""
+    """Close the group of processes when this one ends, and not before: another run may follow in it."""
     atexit.unregister(_leave)
     atexit.register(_leave)
 
@@ -191,7 +195,7 @@ def _leave() -> None:
     PartialState().destroy_process_group()
 
 
-def check_processes(found: int, environment: Mapping[str, str], script: str) -> None:
+def check_num_processes(found: int, environment: Mapping[str, str], script: str) -> None:
     """Raises: UserError when there are fewer processes than were launched."""
     wanted = int(environment.get("WORLD_SIZE", 1))
     if found != wanted:
@@ -211,8 +215,8 @@ def _unsupported(accelerator: Accelerator) -> list[str]:
     ]
 
 
-def check(accelerator: Accelerator, config: Config) -> int:
-    """Compare what was started with what was asked for; returns the micro-batch size."""
+def check_accelerator(accelerator: Accelerator, config: Config) -> int:
+    """Check the Accelerator against the config; returns the micro-batch size."""
     problems = _unsupported(accelerator)
     on_cpu = accelerator.device.type == "cpu"
     if on_cpu and accelerator.mixed_precision == "fp16":

@@ -1,4 +1,4 @@
-"""All processes of a launch have the same config, code and data, or none of them goes on."""
+"""Check before the first step that all processes of a launch have the same config, code and data."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from ..runs import manifest
 
 T = TypeVar("T")
 
-_SHOWN = 8  # differences in one error
-_PICTURES = 16  # of a split that are compared
-# What computes the numbers of a run: other versions decode, draw or add otherwise.
+_MAX_SHOWN = 8  # differences in one error
+_NUM_IMAGES = 16  # of a split that are compared
+# The packages that compute the numbers of a run: another version decodes, draws or adds differently.
 _PACKAGES = ("torch", "torchvision", "accelerate", "numpy", "pillow")
 _SAME_DATA = "give all of them the same rows with the same labels in the same order"
 
@@ -42,19 +42,19 @@ class Process(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What has to be equal, each value under the name that a message gives it, and what to do where it is not."""
+    """Values that have to be equal on all processes, by the names that messages give them, and the fix."""
 
     values: Mapping[str, str]
     fix: str
 
 
 def on_every_process(action: Callable[[], T]) -> T:
-    """Call `action`; where one process cannot do it, all of them end with its problems.
+    """Call `action`; where it fails on one process, all of them end with its problems.
 
-    The others would wait in the next collective, and end by a broken connection. Every process has to call it.
+    Otherwise the others would wait in the next collective until the connection breaks. Every process has to call it.
 
     Raises:
-        UserError: what was wrong on any of them.
+        UserError: what was wrong on any process.
     """
     problems: list[str] = []
     try:
@@ -71,21 +71,24 @@ def raise_together(problems: Iterable[str]) -> None:
     Raises:
         UserError: the problems of all processes; each with its hosts, where not all of them have it.
     """
-    met: dict[str, list[Process]] = {}
+    by_problem: dict[str, list[Process]] = {}
     for process, theirs in _gather(list(problems)):
         for problem in theirs:
-            met.setdefault(problem, []).append(process)
-    if met:
+            by_problem.setdefault(problem, []).append(process)
+    if by_problem:
         size = PartialState().num_processes
-        whole = [p if len(processes) == size else f"on {_names(processes)}: {p}" for p, processes in met.items()]
-        raise UserError(whole, everywhere=size > 1)
+        lines = [
+            problem if len(processes) == size else f"on {_format_processes(processes)}: {problem}"
+            for problem, processes in by_problem.items()
+        ]
+        raise UserError(lines, everywhere=size > 1)
 
 
 def require_equal(*facts: Facts) -> None:
-    """End every process when what they have differs. Every process has to call it.
+    """End every process where a value differs between them. Every process has to call it.
 
-    It costs one small collective, of a digest. Of the values under "train: ids" and "train: order", which have a name
-    in common, the first that differs is told.
+    It costs one small collective, of a digest. Of values whose names begin alike up to a colon, such as "train: ids"
+    and "train: order", the error names the first that differs.
 
     Raises:
         UserError: each value that differs, with its hosts.
@@ -93,25 +96,27 @@ def require_equal(*facts: Facts) -> None:
     if _is_alone() or len({digest for _, digest in _gather(_digest(facts))}) == 1:
         return
     problems: dict[str, str] = {}
-    everyone = _gather([dict(fact.values) for fact in facts])
+    gathered = _gather([dict(fact.values) for fact in facts])
     for index, fact in enumerate(facts):
-        for key in dict.fromkeys(key for _, theirs in everyone for key in theirs[index]):
-            found: dict[str, list[Process]] = {}
-            for process, theirs in everyone:
-                found.setdefault(theirs[index].get(key, "not there"), []).append(process)
-            if len(found) > 1:
-                values = " and ".join(f"{value} on {_names(processes)}" for value, processes in found.items())
+        for key in dict.fromkeys(key for _, theirs in gathered for key in theirs[index]):
+            by_value: dict[str, list[Process]] = {}
+            for process, theirs in gathered:
+                by_value.setdefault(theirs[index].get(key, "not there"), []).append(process)
+            if len(by_value) > 1:
+                values = " and ".join(
+                    f"{value} on {_format_processes(processes)}" for value, processes in by_value.items()
+                )
                 problems.setdefault(key.partition(":")[0], f"{key} is {values}; {fact.fix}")
-    more = [f"and {len(problems) - _SHOWN} more that differ"] if len(problems) > _SHOWN else []
-    raise UserError([*list(problems.values())[:_SHOWN], *more], everywhere=True)
+    more = [f"and {len(problems) - _MAX_SHOWN} more that differ"] if len(problems) > _MAX_SHOWN else []
+    raise UserError([*list(problems.values())[:_MAX_SHOWN], *more], everywhere=True)
 
 
 def require_same_start(config: Config | None, ambient: Mapping[str, str]) -> None:
-    """The code and the versions, the config, and what the environment changes.
+    """Require the same code and versions, config, and environment.
 
     Args:
-        config: None: that of a script that trains nothing, which only says where the host's files are.
-        ambient: what `ambient.in_force` found.
+        config: None: of a script that trains nothing, whose config only says where the host's files are.
+        ambient: what `ambient.in_effect` found.
     """
     if _is_alone():
         return
@@ -128,56 +133,56 @@ def require_same_start(config: Config | None, ambient: Mapping[str, str]) -> Non
 
 
 def require_same_data(labelled: LabeledDataset) -> None:
-    """The tasks, and the rows of every split with their labels, in their order."""
+    """Require the same tasks, and the same rows of every split with their labels in the same order."""
     if _is_alone():
         return
     values = {f"tasks.{name}": f"{task.kind} of {', '.join(task.classes)}" for name, task in labelled.tasks.items()}
     for split, table in labelled.splits.items():
-        values |= _of_rows(split, table, labelled.targets[split])
+        values |= _row_digests(split, table, labelled.targets[split])
     require_equal(Facts(values, _SAME_DATA))
 
 
 def require_same_checkpoint(folder: Path | None) -> None:
-    """Where the run goes on from, which every process reads for itself; None: it begins anew."""
+    """Require the same checkpoint to resume from, which every process reads for itself; None: the run starts anew."""
     if _is_alone():
         return
     where = "none"
     if folder is not None:
         where = f"{folder.name} (digest {_digest([(folder / manifest.NAME).read_bytes()])})"
     fix = "put the run folder on a disk that all of them share, or copy its checkpoints to all of them"
-    require_equal(Facts({"the checkpoint to go on from": where}, fix))
+    require_equal(Facts({"the checkpoint to resume from": where}, fix))
 
 
-def require_same_question(
+def require_same_inputs(
     split: str, table: datasets.Dataset, targets: Mapping[str, Targets], weights: Iterable[Tensor]
 ) -> None:
-    """The rows of one split, with what is known of their labels, and the weights of the model that is asked."""
+    """Require the same rows of one split, with their labels where they are known, and the same weights of the model."""
     if _is_alone():
         return
     model = _digest(np.ascontiguousarray(tensor.detach().cpu().numpy()) for tensor in weights)
     require_equal(
         Facts({"the model: weights (digest)": model}, "give all of them the same run"),
-        Facts(_of_rows(split, table, targets), _SAME_DATA),
+        Facts(_row_digests(split, table, targets), _SAME_DATA),
     )
 
 
 def require_same_pictures(splits: Mapping[str, Pixels]) -> None:
-    """Some pictures of each split, spread over it, as the transforms get them."""
+    """Require the same pixels of some images of each split, spread over it, as the transforms get them."""
     if _is_alone():
         return
 
     def digests() -> dict[str, str]:
         found = {}
         for name, pixels in splits.items():
-            rows = np.unique(np.linspace(0, len(pixels) - 1, _PICTURES).astype(np.int64))
+            rows = np.unique(np.linspace(0, len(pixels) - 1, _NUM_IMAGES).astype(np.int64))
             found[f"data of {name}: pictures (digest)"] = _digest([pixels.read(rows).cpu().numpy()])
         return found
 
     require_equal(Facts(on_every_process(digests), "give all of them the same image files"))
 
 
-def _of_rows(split: str, table: datasets.Dataset, targets: Mapping[str, Targets]) -> dict[str, str]:
-    """Rows that are more or fewer, that are others, that stand elsewhere, and that have other labels."""
+def _row_digests(split: str, table: datasets.Dataset, targets: Mapping[str, Targets]) -> dict[str, str]:
+    """Values that differ where rows are missing, are others, are in another order, or have other labels."""
     ids, name = list(ids_of(table)), f"data of {split}"
     values = {
         f"{name}: number of rows": str(len(ids)),
@@ -188,19 +193,19 @@ def _of_rows(split: str, table: datasets.Dataset, targets: Mapping[str, Targets]
 
 
 def _is_alone() -> bool:
-    """Nothing has to be read or hashed for the only process."""
+    """Whether there is no other process, so that nothing has to be read or hashed."""
     return PartialState().num_processes == 1
 
 
 def _gather(value: T) -> list[tuple[Process, T]]:
-    """The value of each process, in their order."""
+    """Return the value of each process, in their order."""
     state = PartialState()
     here = Process(socket.gethostname(), state.process_index), value
     return [here] if _is_alone() else gather_object([here])
 
 
-def _names(processes: Iterable[Process]) -> str:
-    """Such as "box-a (process 0), box-b (processes 4, 5, 6, 7)"."""
+def _format_processes(processes: Iterable[Process]) -> str:
+    """Name processes by host, such as "box-a (process 0), box-b (processes 4, 5, 6, 7)"."""
     ranks: dict[str, list[str]] = {}
     for host, rank in processes:
         ranks.setdefault(host, []).append(str(rank))
@@ -208,13 +213,13 @@ def _names(processes: Iterable[Process]) -> str:
 
 
 def _code_digest() -> str:
-    """Of the package's own modules: two commits may have one version."""
+    """Digest of the package's own modules, since two commits may have the same version."""
     folder = Path(__file__).parent.parent
     return _digest(part for file in sorted(folder.rglob("*.py")) for part in (file.name, file.read_bytes()))
 
 
 def _digest(parts: Iterable[object]) -> str:
-    """Of arrays and bytes by their content, of anything else by what `repr` tells."""
+    """Digest of arrays and bytes by their content, and of anything else by its `repr`."""
     digest = hashlib.blake2b(digest_size=8)
     for part in parts:
         content = part.tobytes() if isinstance(part, np.ndarray) else part

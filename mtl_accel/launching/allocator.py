@@ -9,22 +9,22 @@ from collections.abc import Mapping
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of malloc.h
 _VARIABLES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES", "LD_PRELOAD")
-_MOST = 2**31 - 1  # what an int holds
+_MAX_INT = 2**31 - 1
 
 
-def may_keep(environment: Mapping[str, str] = os.environ) -> bool:
+def can_keep_freed_memory(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether the C library is glibc, and the environment leaves its thresholds to us."""
     return platform.libc_ver()[0] == "glibc" and not any(name in environment for name in _VARIABLES)
 
 
 def keep_freed_memory() -> None:
-    """Make glibc keep large freed blocks, where it `may_keep` them.
+    """Make glibc keep large freed blocks, where `can_keep_freed_memory` says so.
 
-    By default it maps every block of some megabytes anew and gives it back when it is freed, so that in each step the
-    system clears the pages of all activations again: 6 % of the CPU time of ResNet-18's step. The peak of the
-    process's memory stays the same within some per cent; between two peaks it no longer falls.
+    By default it maps each block of some megabytes anew and returns it when it is freed, so that the system clears the
+    pages of all activations again in each step: 6 % of the CPU time of ResNet-18's step. The peak of the process's
+    memory stays the same within a few per cent; between two peaks it no longer falls.
     """
-    if may_keep():
+    if can_keep_freed_memory():
         libc = ctypes.CDLL(None)
-        libc.mallopt(_MMAP_THRESHOLD, _MOST)
-        libc.mallopt(_TRIM_THRESHOLD, _MOST)
+        libc.mallopt(_MMAP_THRESHOLD, _MAX_INT)
+        libc.mallopt(_TRIM_THRESHOLD, _MAX_INT)

@@ -1,4 +1,4 @@
-"""What the environment and the process change about a run's numbers behind its config: told in the log, or refused."""
+"""Variables and settings that change a run's numbers behind its config: each is named in the log, or refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from accelerate.state import AcceleratorState, GradientState
 
 from ..config import Config
 
-_OFF = ("", "0", "n", "no", "false", "f", "off")  # what Accelerate takes for false
+_OFF = ("", "0", "n", "no", "false", "f", "off")  # the values that Accelerate reads as false
 _START_PLAINLY = "unset it, and start with launch/accelerate/many_gpus.yaml, which trains data-parallel"
 _ROUNDED = "lets float32 be rounded to fewer bits"
 _KERNELS = "chooses other kernels, so the last digits are others"
@@ -21,8 +21,8 @@ class Ambient:
     """A variable of the environment, or a setting of torch or Accelerate that other code of the process may change.
 
     Attributes:
-        effect: what a value that is not harmless does.
-        fix: what to do instead, where it is refused; None: it holds, and the log says so.
+        effect: what a value does that is not harmless.
+        fix: what to do instead, where the value is refused; None: the value holds, and the log names it.
         harmless: values, in lower case, that change nothing.
         device: the type of device on which it has an effect; None: on any.
         compiled: whether it has one only with `compile`.
@@ -40,7 +40,7 @@ class Ambient:
     setting: Callable[[], str] | None = None
 
     def read(self, environment: Mapping[str, str]) -> str | None:
-        """Its value, where it has an effect."""
+        """Return the value, or None where it has no effect."""
         value = environment.get(self.name, "") if self.setting is None else self.setting()
         return None if value.strip().lower() in self.harmless else value
 
@@ -205,18 +205,18 @@ SETTINGS = (
 
 
 def problems(config: Config | None, environment: Mapping[str, str], device: str | None) -> list[str]:
-    """What has to be put right before a start, a line each.
+    """Say what has to be put right before a start, a line each.
 
     Args:
         config: None: of a script that trains nothing.
-        device: what has an effect on this type of device alone; None: what has one on any.
+        device: look at what has an effect on this type of device alone; None: on any.
     """
     found = _with_effect(config, environment, (device,))
     return [f"{one.name} is {value!r}, which {one.effect}; {one.fix}" for one, value in found if one.fix is not None]
 
 
-def in_force(config: Config | None, environment: Mapping[str, str], device: str) -> dict[str, str]:
-    """What holds beside the config on this type of device: values by their names, with what they do."""
+def in_effect(config: Config | None, environment: Mapping[str, str], device: str) -> dict[str, str]:
+    """Return the values that hold beside the config on this type of device, by name, with what they do."""
     found = _with_effect(config, environment, (None, device))
     return {one.name: f"{value!r}, which {one.effect}" for one, value in found if one.fix is None}
 
@@ -224,7 +224,7 @@ def in_force(config: Config | None, environment: Mapping[str, str], device: str)
 def _with_effect(
     config: Config | None, environment: Mapping[str, str], devices: tuple[str | None, ...]
 ) -> list[tuple[Ambient, str]]:
-    """What has an effect on this config and one of these types of device, with its value."""
+    """Find what has an effect on this config and one of these types of device, with its value."""
     compiles, trains = config is not None and config.compile, config is not None
     found = [one for one in (*VARIABLES, *SETTINGS) if (compiles or not one.compiled) and (trains or not one.trains)]
     values = [(one, one.read(environment)) for one in found if one.device in devices]

@@ -1,4 +1,4 @@
-"""Small values that all processes must agree on, without a wait for the device in any step."""
+"""Small values that all processes share, without a wait for the device in any step."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from torch import Tensor
 
 
 class DelayedRead:
-    """Hands out each step's values one step later, when the device has computed them anyway."""
+    """Returns each step's values one step later, when the device has computed them anyway."""
 
     def __init__(self) -> None:
         self._waiting: tuple[Tensor, torch.cuda.Event | None] | None = None
 
     def exchange(self, values: Tensor) -> list[float]:
-        """Post this step's values and get those of the step before; an empty list at the first step."""
+        """Store this step's values and return those of the step before; an empty list at the first step."""
         previous = self._waiting
         event = None
         if values.is_cuda:
@@ -30,6 +30,6 @@ class DelayedRead:
 
 
 def any_process(accelerator: Accelerator, here: bool) -> bool:
-    """Whether it holds on any process. Waits for all of them."""
+    """Whether `here` is true on any process. Waits for all of them."""
     flag = torch.tensor([float(here)], device=accelerator.device)
     return bool(accelerator.reduce(flag, reduction="sum").item())

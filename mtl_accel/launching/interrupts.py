@@ -1,4 +1,4 @@
-"""Signals and a lost launcher, turned into one flag that the loop looks at between two steps."""
+"""Requests to stop, by a signal or by a launcher that is gone, as one flag that the loop reads between two steps."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from types import FrameType
 from typing import Any
 
 EXIT_CODE = 85  # of a run that was asked to stop, has saved, and can be resumed
-_ASKS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
 class Interrupts:
-    """Whether this process was asked to stop. SIGTERM, SIGINT and SIGUSR1 ask; a second SIGINT ends at once.
+    """Knows whether this process has to stop: after SIGTERM, SIGINT or SIGUSR1. A second SIGINT ends it at once.
 
-    A process that a launcher started also counts as asked once that launcher is gone: nobody would end it, and
-    it must not go on writing into a run that somebody may have started anew.
+    A process that a launcher started also stops once that launcher is gone: nobody else would end it, and it must not
+    write into a run that somebody may have started anew.
     """
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
@@ -28,9 +28,9 @@ class Interrupts:
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
-        # Python hands signals to the main thread only; a run in another one, as in a notebook's job, hears none.
+        # Python hands signals to the main thread only; a run in another thread gets none.
         if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._on_signal) for number in _ASKS}
+            self._previous = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:

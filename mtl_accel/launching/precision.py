@@ -1,4 +1,4 @@
-"""Which precision is the faster one on this machine."""
+"""The precision that is the faster one on this machine."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ from ..config.sections import ModelConfig
 from ..core import atomic_io
 from ..data.transforms.pipeline import ImagePipeline
 
-_FASTER = 1.1  # a smaller gain could be noise
-# A step casts every parameter once, so a micro-batch of few pixels gains less than the run's own. Of larger ones this
-# much tells as well, and sooner.
-_MOST_PIXELS = 64 * 64 * 64
-_LEAST_ROUNDS, _MOST_ROUNDS = 2, 6  # the more of them, the closer the two
-_CLEAR = 1.25  # so many times above or below _FASTER no more rounds are needed
+_MIN_SPEEDUP = 1.1  # a smaller one could be noise
+# A step casts every parameter once, so a micro-batch of few pixels gains less than the run's own. A larger one than
+# this would give the same answer later.
+_MAX_PIXELS = 64 * 64 * 64
+_MIN_ROUNDS, _MAX_ROUNDS = 2, 6  # more of them where the two are close
+_CLEAR_RATIO = 1.25  # so many times above or below _MIN_SPEEDUP no more rounds are needed
 
 
-def fastest(config: Config, device: torch.device, cache: Path | None = None) -> str:
-    """ "bf16" or "no": bfloat16 where a GPU computes in it, and on a CPU where the model was timed to be faster in it.
+def fastest_precision(config: Config, device: torch.device, cache: Path | None = None) -> str:
+    """Choose "bf16" or "no": bfloat16 where a GPU computes in it, and on a CPU where the model was timed to be faster.
 
-    The answer for a machine and a model is kept in the folder `cache`, so that a run that starts again cannot come to
-    another one.
+    The answer for a machine and a model is kept in the folder `cache`, so that a run that is resumed gets the same one.
     """
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
@@ -42,7 +41,7 @@ def fastest(config: Config, device: torch.device, cache: Path | None = None) -> 
     machine = [platform.node(), torch.backends.cpu.get_cpu_capability(), torch.__version__]
     key = json.dumps([*machine, name, [num_samples, *size]])
     if key not in known:
-        known[key] = "bf16" if _bfloat16_pays(model, num_samples, size) else "no"
+        known[key] = "bf16" if _is_bfloat16_faster(model, num_samples, size) else "no"
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             atomic_io.write_json(path, known)
@@ -50,33 +49,36 @@ def fastest(config: Config, device: torch.device, cache: Path | None = None) -> 
 
 
 def _num_samples(micro_batch_size: int, size: tuple[int, int]) -> int:
-    return min(micro_batch_size, max(_MOST_PIXELS // (size[0] * size[1]), 2))
+    return min(micro_batch_size, max(_MAX_PIXELS // (size[0] * size[1]), 2))
 
 
-def _bfloat16_pays(model: ModelConfig, num_samples: int, size: tuple[int, int]) -> bool:
-    # One layer tells at once where the processor only emulates it, and a whole model would take ten times as long.
+def _is_bfloat16_faster(model: ModelConfig, num_samples: int, size: tuple[int, int]) -> bool:
+    # One layer shows at once that the processor only emulates it, where a whole model would take ten times as long.
     layer = nn.Conv2d(64, 64, 3, padding=1)
-    if speedup(layer, torch.ones(2, 64, 56, 56)) < _FASTER:
+    if speedup(layer, torch.ones(2, 64, 56, 56)) < _MIN_SPEEDUP:
         return False
     if models.problems(model.name, model.backbone, {"transforms.eval": size}):
-        return False  # the run tells them
+        return False  # the run reports them
     pair = models.build(model.name, {"probe": 1}, None, model.backbone)
-    return speedup(pair, torch.ones(num_samples, 3, *size)) >= _FASTER
+    return speedup(pair, torch.ones(num_samples, 3, *size)) >= _MIN_SPEEDUP
 
 
 def speedup(module: nn.Module, images: Tensor) -> float:
-    """How many times as fast forward and backward are in bfloat16 autocast as in float32, on images [B, C, H, W]."""
+    """Measure how many times as fast forward and backward are in bfloat16 autocast as in float32.
+
+    images: float32 [B, C, H, W].
+    """
     module.train().to(memory_format=torch.channels_last)
     images = images.contiguous(memory_format=torch.channels_last)
     best = {lower: float("inf") for lower in (True, False)}
     for lower in best:
         _seconds(module, images, lower)  # chooses kernels and takes memory
     ratio = 1.0
-    for number in range(1, _MOST_ROUNDS + 1):
+    for number in range(1, _MAX_ROUNDS + 1):
         # The best of each: noise only ever adds.
         best = {lower: min(seconds, _seconds(module, images, lower)) for lower, seconds in best.items()}
         ratio = best[False] / best[True]
-        if number >= _LEAST_ROUNDS and max(ratio / _FASTER, _FASTER / ratio) > _CLEAR:
+        if number >= _MIN_ROUNDS and max(ratio / _MIN_SPEEDUP, _MIN_SPEEDUP / ratio) > _CLEAR_RATIO:
             break
     return ratio
 

@@ -16,24 +16,24 @@ from .losses import ElementLoss
 
 
 class Output(NamedTuple):
-    """What one micro-batch gives.
+    """Losses and logits of one micro-batch.
 
     total: scalar, its share of the step's balanced loss.
     losses: [T], its share of each task's loss, detached.
     logits: [B, sum of the tasks' outputs], in the tasks' order, detached.
-    parts: [T], the weighted losses with their graph, and `features`, the backbone's output in float32: where each
-        task's own gradient is wanted, else None.
+    weighted_losses: [T], with their graph, where each task's own gradient is wanted, else None.
+    features: the backbone's output in float32, where gradients are balanced at it, else None.
     """
 
     total: Tensor
     losses: Tensor
     logits: Tensor
-    parts: Tensor | None = None
+    weighted_losses: Tensor | None = None
     features: Tensor | None = None
 
 
 class Objective(nn.Module):
-    """The loss of a micro-batch, with the denominators of the whole step.
+    """Loss of a micro-batch, with the denominators of the whole step.
 
     A task's loss is the sum over labelled elements divided by their count over all micro-batches of the step,
     so that the shares of the micro-batches add up to the loss of the batch, however it was cut. Every head is
@@ -50,14 +50,14 @@ class Objective(nn.Module):
         losses: Mapping[str, ElementLoss],
         balancer: Balancer,
         *,
-        parts: bool = False,
+        by_task: bool = False,
         gated: bool = False,
     ) -> None:
-        """`parts`: give the losses with their graph; `gated`: each task's gradient at the features is scaled by its
-        gate, which is read when the gradient passes."""
+        """`by_task`: return the weighted losses with their graph; `gated`: scale each task's gradient at the features
+        by its gate, which is read when the gradient passes."""
         super().__init__()
         self.model, self.tasks, self.losses, self.balancer = model, tasks, losses, balancer
-        self.parts, self.gated = parts, gated
+        self.by_task, self.gated = by_task, gated
         weights = torch.tensor([task.weight for task in tasks.values()], dtype=torch.float32)
         self.register_buffer("weights", weights, persistent=False)
         self.register_buffer("gates", torch.ones_like(weights), persistent=False)
@@ -83,16 +83,16 @@ class Objective(nn.Module):
         flat = torch.cat([logits[name].detach().float() for name in self.tasks], dim=1)
         weighted = losses * self.weights
         total = self.balancer(weighted, (counts > 0) & (self.weights > 0))
-        return Output(total, losses.detach(), flat, weighted if self.parts else None, features)
+        return Output(total, losses.detach(), flat, weighted if self.by_task else None, features)
 
     def _through_gates(self, features: Tensor) -> dict[str, Tensor]:
-        """The logits of each task, whose gradient is scaled on its way from the head into the backbone."""
+        """Logits of each task, whose gradient is scaled on its way from the head into the backbone."""
         heads = self.model.heads
         return {task: heads[task](_Gate.apply(features, self.gates, i)) for i, task in enumerate(self.tasks)}
 
 
 class _Gate(torch.autograd.Function):
-    """The features as they are; backwards, their gradient times one of the gates, as it stands by then."""
+    """Pass the features on; backward, multiply their gradient by one of the gates, as it is by then."""
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, gates: Tensor, index: int) -> Tensor:
@@ -105,7 +105,7 @@ class _Gate(torch.autograd.Function):
 
 
 def mixed_sum(loss: ElementLoss, logits: Tensor, target: Tensor, mask: Tensor, mix: Mix | None) -> Tensor:
-    """`masked_sum` for a sample's own labels by its share, and for its partner's by the rest: scalar."""
+    """Sum the loss of the samples' own labels, by their shares, and of their partners' labels, by the rest: scalar."""
     if mix is None:
         return masked_sum(loss, logits, target, mask)
     own = masked_sum(loss, logits, target, mask, mix.shares)
@@ -115,7 +115,7 @@ def mixed_sum(loss: ElementLoss, logits: Tensor, target: Tensor, mask: Tensor, m
 def masked_sum(
     loss: ElementLoss, logits: Tensor, target: Tensor, mask: Tensor, weights: Tensor | None = None
 ) -> Tensor:
-    """The sum of a loss over the labelled elements, at least in float32: scalar. weights [B], of samples."""
+    """Sum a loss over the labelled elements, at least in float32: scalar. weights [B], of samples."""
     logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
     elements = loss(logits, target.to(logits.dtype) if target.is_floating_point() else target)
     elements = torch.where(mask, elements, 0.0)

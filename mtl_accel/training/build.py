@@ -14,7 +14,7 @@ from ..data.labels.dataset import LabeledDataset
 from ..data.loading.loader import TrainingOrder
 from ..launching.accelerator import wrap
 from ..objective import balancing
-from ..objective.losses import ElementLoss, losses_of
+from ..objective.losses import ElementLoss, build_training_losses
 from ..objective.objective import Objective
 from ..runs.curves import CurvesFile
 from ..runs.log import RunLog
@@ -36,8 +36,8 @@ def build_run(
     micro_batch_size: int,
     log: RunLog,
 ) -> Run:
-    """Every object that the loop works on."""
-    losses = losses_of(config.tasks, labelled.tasks, labelled.targets["train"])
+    """Build every object that the loop works on."""
+    losses = build_training_losses(config.tasks, labelled.tasks, labelled.targets["train"])
     train_loader, validation_loader = build_loaders(config, pipelines, accelerator, labelled, micro_batch_size)
     order = train_loader.order
     objective = _objective(config, labelled, accelerator, losses, order.num_micro_batches)
@@ -96,10 +96,10 @@ def _objective(
     freezing.freeze(model, config)
     # Convolutions read all channels of a pixel together; the values are the same.
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)
-    balancer = balancing.build(config.balancing, len(labelled.tasks), num_micro_batches, config.seed)
+    balancer = balancing.build_balancer(config.balancing, len(labelled.tasks), num_micro_batches, config.seed)
     where = getattr(config.balancing, "where", None)
-    parts = where is not None or config.conflict_every_steps is not None
-    objective = Objective(model, labelled.tasks, losses, balancer, parts=parts, gated=where == "features")
+    by_task = where is not None or config.conflict_every_steps is not None
+    objective = Objective(model, labelled.tasks, losses, balancer, by_task=by_task, gated=where == "features")
     if config.compile:
         # Batches are always full, so one graph serves each. Evaluation calls the model alone.
         objective.compile(dynamic=False)

@@ -1,4 +1,4 @@
-"""From a run to a checkpoint and back: what must agree, and what follows the config where it was changed."""
+"""Save a run to a checkpoint and restore it: what must agree, and what follows a config that was changed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _AS_USED = ("micro_batch_size", "mixed_precision")  # null means another value o
 
 
 class Checkpoints:
-    """The checkpoints of one run: `save` writes one between two steps, `restore` puts a run where one left it."""
+    """Checkpoints of one run: `save` writes one between two steps, `restore` puts a run where one left it."""
 
     def __init__(self, config: Config, fingerprint: str, is_owner: Callable[[], bool] = lambda: True) -> None:
         """`fingerprint`: of the data; `is_owner`: whether the run folder still belongs to this process."""
@@ -63,8 +63,8 @@ class Checkpoints:
     def restore(self, run: Run, saved: Checkpoint, allow_changes: bool) -> list[str]:
         """Put a run where a checkpoint left it. No random state is restored, since none is kept.
 
-        Where something has changed, the checkpoint brings what was learned and how far the run has come, and the
-        config as it is now all the rest: rates, decay and the schedule at that step.
+        Where something has changed, the checkpoint gives what was learned and the progress, and the config as it is
+        now all the rest: rates, decay and the schedule at that step.
 
         Returns: what has changed, a line each.
 
@@ -96,7 +96,7 @@ class Checkpoints:
 
 
 def best_validation(saved: Checkpoint) -> tuple[Tensor, dict[str, Targets]]:
-    """Logits [N, outputs] and labels of validation, as the best epoch's checkpoint holds them."""
+    """Return logits [N, outputs] and labels of validation from the best epoch's checkpoint."""
     group = saved.tensors["validation"]
     tasks = [name.removesuffix(".mask") for name in group if name.endswith(".mask")]
     return group["logits"], {t: Targets(group[f"{t}.target"].numpy(), group[f"{t}.mask"].numpy()) for t in tasks}
@@ -108,13 +108,13 @@ def _as_tensors(targets: Mapping[str, Targets]) -> dict[str, Tensor]:
 
 
 def _learned(run: Run) -> tuple[dict[str, Tensors], dict[str, Any]]:
-    """Everything that a step changes: tensors by group, and plain values."""
+    """Return everything that a step changes: tensors by group, and plain values."""
     tensors, plain = optimizer_state(run.optimizer)
     groups = {"model": run.unwrapped_objective.model.state_dict(), "optimizer": tensors}
     if run.average is not None:
         groups["ema"] = run.average.state_dict()
-    if remembered := run.balancer.state_dict():
-        groups["balancer"] = remembered
+    if balancer_state := run.balancer.state_dict():
+        groups["balancer"] = balancer_state
     scaler = run.accelerator.scaler
     state = {
         "progress": asdict(run.progress),
@@ -126,7 +126,7 @@ def _learned(run: Run) -> tuple[dict[str, Tensors], dict[str, Any]]:
 
 
 def _circumstances(run: Run, fingerprint: str) -> dict[str, Any]:
-    """What the run was started with, to be compared when it is resumed."""
+    """Return what the run was started with, to be compared when it is resumed."""
     config = run.config.model_dump(mode="json", by_alias=True)
     return {
         "config": config,
@@ -139,7 +139,7 @@ def _circumstances(run: Run, fingerprint: str) -> dict[str, Any]:
 
 
 def _load_learned(run: Run, saved: Checkpoint, keep_rates: bool) -> None:
-    """Load weights, their average, the balancer's memory and the optimizer's moments.
+    """Load weights, their average, the balancer's state and the optimizer's moments.
 
     keep_rates: whether the optimizer keeps the rates and knobs that the config gave it.
     """
@@ -156,10 +156,10 @@ def _load_learned(run: Run, saved: Checkpoint, keep_rates: bool) -> None:
 
 
 def _apply_changes(run: Run, changes: Mapping[str, str]) -> None:
-    """Bring what depends on the config to the step that the run has come to."""
+    """Set what depends on the config to the step that the run has reached."""
     config, progress, order = run.config, run.progress, run.train_loader.order
     if any(key in ("batch_size", "seed") or key.startswith("data.") for key in changes):
-        # Other batches would follow those that were seen: some samples would come twice and others never.
+        # The rest of the epoch would have other batches: some samples would come twice and others never.
         progress.step, progress.seconds = 0, 0.0
     run.schedule.replay(min(progress.epoch, config.epochs), progress.step, order.num_steps)
     if progress.best and any(key == "select_by" or key.endswith(".primary_metric") for key in changes):

@@ -1,4 +1,4 @@
-"""Debug runs: two batches of everything, or one batch learnt by heart."""
+"""Debug runs: two batches of each split, or one batch learnt by heart."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .run import Run
 
 MODES = ("batches", "overfit")
 _NUM_BATCHES = 2
-_CPU_BATCH, _NUM_DRAWN = 8, 300
+_MAX_CPU_BATCH, _MAX_DRAWN = 8, 300
 _OVERFIT_EPOCHS = 100
-_LEARNT = 0.1  # share of the first loss below which a batch counts as learnt
+_MAX_LOSS_SHARE = 0.1  # of the first loss, at which a batch counts as learnt
 
 
 def config_for(config: Config, mode: str) -> Config:
-    """The config of a debug run: all as configured but for its length and its run folder.
+    """Return the config of a debug run: as configured but for its length and its run folder.
 
     On a CPU a batch holds at most 8 samples a process: two batches of 64 take VGG16 minutes there.
 
@@ -37,11 +37,11 @@ def config_for(config: Config, mode: str) -> Config:
     batch_size = config.batch_size
     changes: dict[str, object] = {"run_dir": f"{config.run_dir}-debug", "epochs": 1}
     if not torch.accelerator.is_available():
-        batch_size = min(batch_size, _CPU_BATCH * int(os.environ.get("WORLD_SIZE", 1)))
+        batch_size = min(batch_size, _MAX_CPU_BATCH * int(os.environ.get("WORLD_SIZE", 1)))
         changes |= {"batch_size": batch_size, "micro_batch_size": None}
     # Few garments are drawn: enough that every category is among them.
     drawn = config.data.wardrobe
-    few = {key: min(getattr(drawn, key), _NUM_DRAWN) for key in ("num_train", "num_validation", "num_test")}
+    few = {key: min(getattr(drawn, key), _MAX_DRAWN) for key in ("num_train", "num_validation", "num_test")}
     data: dict[str, object] = {"wardrobe": drawn.model_copy(update=few)}
     # In the one epoch the whole model is to be tried.
     changes["model"] = config.model.model_copy(update={"freeze_backbone_epochs": 0})
@@ -55,7 +55,7 @@ def config_for(config: Config, mode: str) -> Config:
         changes["early_stopping"] = None
         data["sampler"] = None
     changes["data"] = config.data.model_copy(update=data)
-    # model_copy checks nothing anew: milestones may lie beyond the one epoch.
+    # model_copy validates nothing: milestones may lie beyond the one epoch.
     return config.model_copy(update=changes)
 
 
@@ -78,7 +78,7 @@ def shrink(labelled: LabeledDataset, config: Config, mode: str) -> LabeledDatase
 
 
 def summary(run: Run, labelled: LabeledDataset) -> str:
-    """Shapes, label counts and parameter counts, for the console."""
+    """Describe shapes, label counts and parameter counts, for the console."""
     model = run.unwrapped_objective.model
     batch = next(iter(run.validation_loader))
     images = run.pipelines.eval.batched(batch.images, batch.key.rows)
@@ -98,7 +98,7 @@ def summary(run: Run, labelled: LabeledDataset) -> str:
 
 
 def memory(device: torch.device) -> str:
-    """The peak memory of this process and of its accelerator."""
+    """Describe the peak memory of this process and of its accelerator."""
     unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes there, kibibytes elsewhere
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     text = f"peak memory: {peak / 1e9:.2f} GB on the host"
@@ -108,7 +108,7 @@ def memory(device: torch.device) -> str:
 
 
 def check(run: Run, mode: str) -> None:
-    """Say how much memory the run took; an overfit run must have learnt its batch.
+    """Log how much memory the run took, and check that an overfit run learnt its batch.
 
     Raises:
         UserError: the batch was not learnt.
@@ -117,7 +117,7 @@ def check(run: Run, mode: str) -> None:
     if mode != "overfit" or not run.accelerator.is_main_process:
         return
     losses = [row["train"]["loss"] for row in run.log.rows() if row["event"] == "epoch"]
-    if losses[-1] > _LEARNT * losses[0]:
+    if losses[-1] > _MAX_LOSS_SHARE * losses[0]:
         raise UserError(
             f"--debug overfit: after {len(losses)} steps on one batch the loss is {losses[-1]:.4f}, and it began at "
             f"{losses[0]:.4f}: it should fall below a tenth. Look at optimizer.lr, the labels and the transforms"

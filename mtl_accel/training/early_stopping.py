@@ -1,4 +1,4 @@
-"""Why a run ends before its last epoch: its validation has not improved for some epochs, or it was asked to stop."""
+"""Ends of a run before its last epoch: without improvement for some epochs, or by a request to stop."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from ..config import Config
 from .state import Progress
 
 
-def note(progress: Progress, epoch: int, score: float, config: Config) -> None:
-    """See whether an epoch improved on the one that patience counts from. `score`: the higher the better."""
+def update(progress: Progress, epoch: int, score: float, config: Config) -> None:
+    """Note an epoch that improved on the one that patience counts from. `score`: higher is better."""
     min_delta = 0.0 if config.early_stopping is None else config.early_stopping.min_delta
     before = progress.improved_score
     if math.isfinite(score) and (before is None or score > before + min_delta):
@@ -17,7 +17,7 @@ def note(progress: Progress, epoch: int, score: float, config: Config) -> None:
 
 
 def reason(config: Config, progress: Progress) -> str | None:
-    """Why a run ends before its last epoch, or None when it goes on."""
+    """Return why the run ends before its last epoch, or None when it does not."""
     rule, since = config.early_stopping, progress.epoch - progress.improved_epoch
     if rule is None or progress.epoch >= config.epochs or since < rule.patience:
         return None
@@ -28,15 +28,15 @@ def reason(config: Config, progress: Progress) -> str | None:
     )
 
 
-def stop_message(by: str | None, progress: Progress, goes_on: bool) -> str:
-    """What is said of a run that was asked to stop.
+def stop_message(by: str | None, progress: Progress, resumes: bool) -> str:
+    """Return the message of a run that was asked to stop.
 
     Args:
-        by: a signal's name, or what else asked this process; None: another process of the run was asked.
-        goes_on: whether the same command, given again, goes on with the run.
+        by: a signal's name, or another reason; None: another process of the run was asked.
+        resumes: whether the same command, given again, resumes the run.
     """
     step, epoch = progress.step, progress.epoch
     before_first = "before the first step" if not epoch else f"after epoch {epoch}"
     place = f"in epoch {epoch + 1} after step {step}" if step else before_first
-    again = "the same command" if goes_on else "the same command without --overwrite and --resume"
-    return f"stopped by {by or 'a signal to another process'} {place}, and saved; {again} goes on"
+    again = "the same command" if resumes else "the same command without --overwrite and --resume"
+    return f"stopped by {by or 'a signal to another process'} {place}, and saved; {again} resumes the run"

@@ -1,4 +1,4 @@
-"""The exponential moving average of the weights of a training run (Polyak and Juditsky, 1992)."""
+"""Exponential moving average of the weights of a training run (Polyak and Juditsky, 1992)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class WeightAverage:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """In the block the model has the averaged weights. They change places; nothing is copied."""
+        """Give the model the averaged weights within the block. They are swapped, not copied."""
         self._swap()
         try:
             yield
@@ -51,7 +51,7 @@ class WeightAverage:
             mean.data, live.data = live.data, mean.data
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The averaged weights, under the model's names; not copies."""
+        """Return the averaged weights under the model's names; not copies."""
         with self.applied():
             return self.model.state_dict()
 

@@ -57,7 +57,7 @@ def train(run: Run, checkpoints: Checkpoints, interrupts: Interrupts) -> str:
 
 
 def stops_early(run: Run) -> bool:
-    """The main process, which alone knows the metrics, decides for all."""
+    """Whether early stopping ends the run; the main process, which alone knows the metrics, decides for all."""
     if run.config.early_stopping is None:
         return False
     here = run.accelerator.is_main_process and early_stopping.reason(run.config, run.progress) is not None
@@ -65,7 +65,7 @@ def stops_early(run: Run) -> bool:
 
 
 def train_epoch(run: Run, checkpoints: Checkpoints, interrupts: Interrupts) -> bool:
-    """The steps of an epoch that are still to do. False when asked to stop before its end."""
+    """Run the remaining steps of an epoch. Returns False when asked to stop before its end."""
     config, progress, epoch = run.config, run.progress, run.progress.epoch
     num_steps = run.train_loader.order.num_steps
     flag_reader, begin, before = DelayedRead(), time.perf_counter(), progress.seconds
@@ -102,7 +102,7 @@ def train_epoch(run: Run, checkpoints: Checkpoints, interrupts: Interrupts) -> b
 
 
 def forward_backward(run: Run, epoch: int, step: int, batches: list[Batch], counts: dict[str, float]) -> Tensor:
-    """Gradients of one step, summed over this process's micro-batches. Returns its share of the losses: [T]."""
+    """Compute the gradients of one step over this process's micro-batches. Returns its share of the losses: [T]."""
     labelled = torch.tensor([counts[name] for name in run.tasks], dtype=torch.float32)
     labelled = labelled.to(run.accelerator.device, non_blocking=True)
     losses = torch.zeros_like(labelled, dtype=torch.float64)  # so that the order of summation does not matter
@@ -128,9 +128,10 @@ def forward_backward(run: Run, epoch: int, step: int, batches: list[Batch], coun
 
 
 def forward(run: Run, batch: Batch, labelled: Tensor) -> Output:
-    """Augmentation, network and losses of a micro-batch; labelled float32 [T], labels of each task in the whole step.
+    """Augment a micro-batch and run the network and its losses.
 
-    All random numbers depend on where in the run the micro-batch is, and on nothing else.
+    labelled: float32 [T], number of labels of each task in the whole step. All random numbers depend on the seed and
+    on where in the run the micro-batch is, and on nothing else.
     """
     key = batch.key
     run.statistics.begin_micro_batch()
@@ -141,7 +142,7 @@ def forward(run: Run, batch: Batch, labelled: Tensor) -> Output:
 
 
 def gradient_norm(run: Run, is_log_step: bool) -> Tensor | None:
-    """The norm before clipping; computed where it is needed: for clipping, and when the interval ends."""
+    """Clip the gradient. Returns its norm before, where it was needed: for clipping, and when the interval ends."""
     parameters = run.objective.parameters()
     if run.config.gradient_clip_norm is not None:
         norm = run.accelerator.clip_grad_norm_(parameters, run.config.gradient_clip_norm)
@@ -154,7 +155,7 @@ def gradient_norm(run: Run, is_log_step: bool) -> Tensor | None:
 
 
 def weights_norm(run: Run) -> Tensor:
-    """Not finite after a step with a gradient that was not."""
+    """Norm of all weights, which is not finite after a step with a gradient that was not."""
     return torch.nn.utils.get_total_norm(parameter.detach() for parameter in run.objective.parameters())
 
 
@@ -174,14 +175,14 @@ def sum_over_processes(run: Run, losses: Tensor, stop_requested: bool) -> tuple[
 
 
 def predict(run: Run, loader: EvaluationLoader) -> Tensor:
-    """Logits of a whole split: float32 [N, outputs] on the main process, rows in the table's order.
+    """Return the logits of a whole split: float32 [N, outputs] on the main process, rows in the table's order.
 
-    They are those of the averaged weights where the config asks for an average.
+    The averaged weights give them, where the config asks for an average.
     """
     run.objective.eval()
     averaged = contextlib.nullcontext() if run.average is None else run.average.applied()
     with averaged, _bar(run, "evaluating", len(loader), 0) as bar:
-        batches = _ticking(bar, loader)
+        batches = _with_progress(bar, loader)
         device, precision = run.accelerator.device, run.accelerator.mixed_precision
         predictions = predict_logits(
             run.unwrapped_objective.model, batches, run.pipelines.eval.batched, run.tasks, device, precision
@@ -193,14 +194,14 @@ def predict(run: Run, loader: EvaluationLoader) -> Tensor:
 
 
 def finish_epoch(run: Run, train_values: dict[str, float], validation: dict[str, float]) -> bool:
-    """Log an epoch and see whether it is the best so far; the earlier of two equal ones stays the best."""
+    """Log an epoch. Returns whether it is the best so far; the earlier of two equal ones stays the best."""
     config, progress, epoch = run.config, run.progress, run.progress.epoch + 1
     rate = run.train_loader.order.num_samples / max(progress.seconds, 1e-9)
     selection_score = score_of(validation, run.tasks, config.select_by)
     better = math.isfinite(selection_score) and (progress.best_score is None or selection_score > progress.best_score)
     if better:
         progress.best_epoch, progress.best_score, progress.best = epoch, selection_score, validation
-    early_stopping.note(progress, epoch, selection_score, config)
+    early_stopping.update(progress, epoch, selection_score, config)
     run.log.say(log_block(epoch, run.tasks, train_values, validation))
     run.log.say(f"{progress.seconds:.1f} seconds, {rate:.1f} images/s" + (", best so far" if better else ""))
     weights = run.balancer.mean_weights()
@@ -226,7 +227,7 @@ def _bar(run: Run, description: str, total: int, initial: int) -> tqdm:
     return tqdm(total=total, initial=initial, desc=description, disable=hidden, leave=False)
 
 
-def _ticking(bar: tqdm, loader: EvaluationLoader) -> Iterator[Batch]:
+def _with_progress(bar: tqdm, loader: EvaluationLoader) -> Iterator[Batch]:
     for batch in loader:
         yield batch
         bar.update()

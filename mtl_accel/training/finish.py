@@ -14,18 +14,18 @@ from ..core.tasks import METRIC_NAMES, Task
 from ..data.labels.reader import Targets
 from ..inference.logits import split_logits
 from ..metrics import thresholds
-from ..objective.losses import resolve
+from ..objective.losses import resolve_balanced
 from ..runs import checkpoint, model_folder
 from . import checkpointing
 from .run import Run
 
-_F1 = [name for name in METRIC_NAMES["multilabel"] if name.startswith("f1_")]  # the others know no threshold
+_F1 = [name for name in METRIC_NAMES["multilabel"] if name.startswith("f1_")]  # the others have no threshold
 
 
 def write_model(run: Run) -> dict[str, float]:
-    """Write RUN/model from the best checkpoint, and say what its thresholds are worth. On the main process.
+    """Write RUN/model from the best checkpoint, and log what its thresholds are worth. On the main process.
 
-    Returns: on validation, with thresholds fitted on other rows of it: "attribute/f1_macro_cross_fitted" and so on.
+    Returns: figures on validation, with thresholds fitted on other rows: "attribute/f1_macro_cross_fitted" and so on.
 
     Raises:
         UserError: the best checkpoint is not there, or damaged.
@@ -41,14 +41,15 @@ def write_model(run: Run) -> dict[str, float]:
     if best is None:
         raise UserError(
             f"{path}: the best epoch's checkpoint ({run.progress.best_epoch}) is not in this run folder, and so no "
-            "model can be written; restore it from a copy or from the run that this one went on from, then start again"
+            "model can be written; restore it from a copy or from the run that this one was "
+            "resumed from, then start again"
         )
     logits, targets = checkpointing.best_validation(best)
-    fitted, figures = fit(logits, targets, run.tasks, run.config.seed)
+    fitted, figures = fit_thresholds(logits, targets, run.tasks, run.config.seed)
     precision, batch_size = run.accelerator.mixed_precision, run.validation_loader.batch_size
-    losses = resolve(run.config.tasks, run.tasks, run.train_targets)
+    losses = resolve_balanced(run.config.tasks, run.tasks, run.train_targets)
     described = model_folder.of_run(run.config, run.tasks, fitted, precision, batch_size, losses)
-    described.write(run_dir, best.tensors.get("ema", best.tensors["model"]))  # what validation has seen
+    described.write(run_dir, best.tensors.get("ema", best.tensors["model"]))  # the weights that validation used
     for name in fitted:
         at_half, honest = run.progress.best[f"{name}/f1_macro"], figures[f"{name}/f1_macro_cross_fitted"]
         run.log.say(
@@ -58,10 +59,10 @@ def write_model(run: Run) -> dict[str, float]:
     return figures
 
 
-def fit(
+def fit_thresholds(
     logits: Tensor, targets: Mapping[str, Targets], tasks: Mapping[str, Task], seed: int
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """The thresholds of each multilabel task, float64 [C], and their cross-fitted figures by name.
+    """Fit the thresholds of each multilabel task, float64 [C]; returns them, and their cross-fitted figures by name.
 
     Args:
         logits: of a split, [N, outputs]; targets: of the same N rows.

@@ -1,4 +1,4 @@
-"""The first epochs of a run, in which the heads train and the backbone stands still."""
+"""The first epochs of a run, in which the heads train and the backbone is frozen."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .run import Run
 
 
 def freeze(pair: Pair, config: Config) -> None:
-    """Call before Accelerate wraps the model: DDP then sums the gradients of the heads alone."""
+    """Freeze the backbone before Accelerate wraps the model, so that DDP sums the gradients of the heads alone."""
     if config.model.freeze_backbone_epochs:
         pair.backbone.requires_grad_(False)
 
 
 def begin_epoch(run: Run) -> None:
-    """Put the model in the modes of the epoch, and let the backbone train from its first epoch on.
+    """Set the model's modes for the epoch, and let the backbone train from its first epoch on.
 
     A frozen backbone is in evaluation mode: BatchNorm uses its running statistics and leaves them as they are, and
     nothing is dropped out. Its parameters have no gradient, so that no optimizer moves them, decays them or keeps
@@ -35,7 +35,7 @@ def begin_epoch(run: Run) -> None:
 
 
 def _unfreeze(run: Run) -> None:
-    """DDP knows the parameters that had gradients when it was made, and so has to be made anew."""
+    """Let the backbone train. DDP only knows the parameters that had gradients when it was made, and is made anew."""
     if all(parameter.requires_grad for parameter in run.unwrapped_objective.model.backbone.parameters()):
         return
     run.unwrapped_objective.model.backbone.requires_grad_(True)

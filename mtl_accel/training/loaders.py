@@ -1,4 +1,4 @@
-"""From the splits of a source to the loaders of a run: where pictures come from, and which transforms run where."""
+"""Loaders of a run: where images come from, and which transforms run where."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class Pipelines(NamedTuple):
-    """The image pipelines of `config.transforms`."""
+    """Image pipelines of `config.transforms`."""
 
     train: ImagePipeline
     eval: ImagePipeline
@@ -54,22 +54,24 @@ def build_pipelines(config: Config) -> Pipelines:
 def build_loaders(
     config: Config, pipelines: Pipelines, accelerator: Accelerator, labelled: LabeledDataset, micro_batch_size: int
 ) -> tuple[TrainingLoader, EvaluationLoader]:
-    """Build the loaders of training and validation, their pictures cached as the config asks.
+    """Build the loaders of training and validation, their images cached as the config asks.
 
     Raises:
-        UserError: pictures cannot be decoded, the disk is too small, or there is no partner to mix a sample with.
+        UserError: images cannot be decoded, the disk is too small, or there is no partner to mix a sample with.
     """
     mixing = mixing_of(config.mixing, config.seed, pipelines.train.model_input_size, micro_batch_size)
     train = _micro_batches("train", config, pipelines.train, labelled, accelerator, mixing)
     validation = _micro_batches("validation", config, pipelines.eval, labelled, accelerator, None)
     weights = sampler.sample_weights(config.data.sampler, labelled.tasks, labelled.targets["train"])
     order = TrainingOrder(len(train.pixels), config.batch_size, micro_batch_size, config.seed, weights)
-    place = accelerator.process_index, accelerator.num_processes
-    how = config.data.num_workers, accelerator.device
-    return TrainingLoader(train, order, *place, *how), EvaluationLoader(validation, micro_batch_size, *place, *how)
+    process = accelerator.process_index, accelerator.num_processes
+    options = config.data.num_workers, accelerator.device
+    return TrainingLoader(train, order, *process, *options), EvaluationLoader(
+        validation, micro_batch_size, *process, *options
+    )
 
 
-def slow_transforms(per_sample: PerSample, num_workers: int) -> str:
+def slow_transforms_message(per_sample: PerSample, num_workers: int) -> str:
     """One line for the log: which transforms make the run slower, and where they run."""
     plural = "s" if num_workers != 1 else ""
     workers = f"{num_workers} loader worker{plural}" if num_workers else "the training process"
@@ -80,7 +82,7 @@ def slow_transforms(per_sample: PerSample, num_workers: int) -> str:
 
 
 def cache_in_use(cache: str, device: torch.device, per_sample: PerSample | None) -> str:
-    """The cache of a split's pictures: that of the config, unless transforms on the CPU could not read it."""
+    """Return the cache of a split's images: that of the config, unless transforms on the CPU could not read it."""
     if cache != "device" or per_sample is None or device.type == "cpu":
         return cache
     logger.warning(

@@ -26,7 +26,7 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 def build_optimizer(
     config: Optimizer, parameters: Iterable[torch.nn.Parameter] | Iterable[dict[str, Any]]
 ) -> torch.optim.Optimizer:
-    """The optimizer, in its fused form: one kernel for a group of parameters, many times faster on large models."""
+    """Build the optimizer in its fused form: one kernel a group of parameters, many times faster on large models."""
     return OPTIMIZERS[config.name](parameters, **config.model_dump(exclude={"name"}), fused=True)
 
 
@@ -44,7 +44,7 @@ def complete_momentum(optimizer: torch.optim.Optimizer) -> None:
 
 
 def _one_cycle(optimizer: torch.optim.Optimizer, config: OneCycleLR, num_steps: int) -> lr_scheduler.OneCycleLR:
-    """Raises: UserError where the rate would have to rise within the first step, which torch divides by 0 for."""
+    """Raises: UserError where the rate would have to rise within the first step, where torch divides by 0."""
     total_steps = num_steps + 1  # the last step of the run still has a rate after it
     if config.pct_start * total_steps == 1:
         raise UserError(
@@ -56,10 +56,10 @@ def _one_cycle(optimizer: torch.optim.Optimizer, config: OneCycleLR, num_steps: 
 
 
 class Schedule:
-    """The learning rate over the run: torch's scheduler, and a linear warm-up by steps before it.
+    """Learning rate over the run: torch's scheduler times a linear warm-up by steps.
 
-    It is not handed to Accelerate, which would step it once a process. The rate is the product of both. It is that of
-    the first group of parameters; the rates of all others keep the ratio to it that they began with.
+    Accelerate does not wrap it, since it would step it once a process. The schedule sets the rate of the first group of
+    parameters; the rates of all others keep their ratio to it.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Schedule:
 
     @property
     def lr(self) -> float:
-        """The learning rate of the next step, of the heads."""
+        """Learning rate of the heads in the next step."""
         return float(self.optimizer.param_groups[0]["lr"])
 
     @property
@@ -101,7 +101,7 @@ class Schedule:
 
     @property
     def _warmup_factor(self) -> float:
-        """What the warm-up multiplies the rate of the next step with; 1 once it is over."""
+        """Factor of the warm-up on the rate of the next step; 1 once it is over."""
         if not self._warmup:
             return 1.0
         return min(self._warmup[-1].last_epoch + 1, self._warmup_steps + 1) / (self._warmup_steps + 1)
@@ -126,8 +126,8 @@ class Schedule:
         self._keep_ratios()
 
     def _step(self, schedulers: Sequence[lr_scheduler.LRScheduler]) -> None:
-        # torch's schedulers go on from the rate that they find, and the cosine's floor is not to be scaled by
-        # the warm-up: they get their own rate to go on from.
+        # torch's schedulers compute the next rate from the present one, and the warm-up must not scale the cosine's
+        # floor: so they see the rate without the warm-up.
         factor = self._warmup_factor
         for scheduler in schedulers:
             self._scale(1 / factor)
@@ -135,7 +135,7 @@ class Schedule:
             self._scale(factor)
 
     def replay(self, epochs: int, steps: int, steps_per_epoch: int) -> None:
-        """Go on from the start to the rate after so many epochs, and steps of the next one."""
+        """Step from the start to the rate after so many epochs, and steps of the next one."""
         with warnings.catch_warnings():
             # The optimizer has stepped, though not in this process.
             warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step", category=UserWarning)
@@ -161,7 +161,7 @@ _NEVER_DECAY = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.Embedding)
 
 
 def parameter_groups(objective: nn.Module, pair: Pair, config: Config) -> list[dict[str, Any]]:
-    """Groups for `torch.optim`, the first one with heads in it and the optimizer's own rate.
+    """Return groups for `torch.optim`; the first one holds the heads and has the optimizer's own rate.
 
     One group, with nothing but its parameters, when no knob asks for more. What `objective` has beside the pair,
     such as learned weights of tasks, never decays and has the optimizer's own rate.
@@ -170,14 +170,14 @@ def parameter_groups(objective: nn.Module, pair: Pair, config: Config) -> list[d
         UserError: the pair's blocks do not hold its backbone, and `model.layer_lr_decay` needs them.
     """
     scales = _backbone_scales(pair, config)
-    ours = set(pair.parameters())
+    of_pair = set(pair.parameters())
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {(1.0, True): []}
-    seen: set[nn.Parameter] = set()
+    grouped: set[nn.Parameter] = set()
     for module in objective.modules():  # in the order of parameters()
         for name, parameter in module.named_parameters(recurse=False):
-            if parameter not in seen:
-                seen.add(parameter)
-                decays = parameter in ours and (not config.no_decay_on_norms_and_biases or _is_matrix(module, name))
+            if parameter not in grouped:
+                grouped.add(parameter)
+                decays = parameter in of_pair and (not config.no_decay_on_norms_and_biases or _is_matrix(module, name))
                 groups.setdefault((scales.get(parameter, 1.0), decays), []).append(parameter)
     filled = {key: parameters for key, parameters in groups.items() if parameters}
     if filled.keys() == {(1.0, True)}:
@@ -190,12 +190,12 @@ def parameter_groups(objective: nn.Module, pair: Pair, config: Config) -> list[d
 
 
 def _is_matrix(module: nn.Module, name: str) -> bool:
-    """Whether a parameter is a weight of inputs: no norm, bias, scale, token, embedding or learned query."""
+    """Whether a parameter is a weight matrix, and no norm, bias, scale, token, embedding or learned query."""
     return getattr(module, name).ndim > 1 and "weight" in name and not isinstance(module, _NEVER_DECAY)
 
 
 def _backbone_scales(pair: Pair, config: Config) -> dict[nn.Parameter, float]:
-    """What each backbone parameter's rate is multiplied with; the last block is one step away from the heads."""
+    """Factor on the rate of each backbone parameter; the last block is one step away from the heads."""
     scale, decay = config.model.backbone_lr_scale, config.model.layer_lr_decay
     if decay == 1:
         return dict.fromkeys(pair.backbone.parameters(), scale)

@@ -1,4 +1,4 @@
-"""All that one run consists of, in one place: what the loop works on."""
+"""The objects of a run, in one place."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .step.loss_monitor import LossMonitor, SkippedSteps
 
 @dataclass
 class Run:
-    """All that the loop works on. `training.build` makes it."""
+    """Everything that the loop works on. `training.build` makes it."""
 
     config: Config
     accelerator: Accelerator
@@ -52,12 +52,12 @@ class Run:
     loss_monitor: LossMonitor
     skipped: SkippedSteps
     progress: Progress = field(default_factory=Progress)
-    predictions: Predictions = field(default_factory=Predictions)  # of the training samples of this epoch
+    predictions: Predictions = field(default_factory=Predictions)  # of this epoch's training samples, so far
     last_save: float = field(default_factory=time.monotonic)
 
     @property
     def unwrapped_objective(self) -> Objective:
-        """The Objective without Accelerate's wrapping."""
+        """Objective without Accelerate's wrapping."""
         return self.accelerator.unwrap_model(self.objective)
 
     @property

@@ -1,4 +1,4 @@
-"""Everything that a resumed run needs, as named tensors and JSON: no object of ours is ever pickled."""
+"""Progress of a run and state of its optimizer, as named tensors and JSON, so that nothing is pickled."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ Tensors = dict[str, Tensor]
 
 @dataclass
 class Progress:
-    """How far a run has come."""
+    """Progress of a run."""
 
-    epoch: int = 0  # epochs that are done
-    step: int = 0  # steps of the epoch under way that are done
-    seconds: float = 0.0  # spent in the epoch under way
+    epoch: int = 0  # completed epochs
+    step: int = 0  # completed steps of the current epoch
+    seconds: float = 0.0  # spent in the current epoch
     skipped_steps: int = 0  # by fp16's loss scaling, in the whole run
     best_epoch: int | None = None
     best_score: float | None = None
     best: dict[str, float] = field(default_factory=dict)
-    improved_epoch: int = 0  # the last one that improved by more than early stopping's min_delta
+    improved_epoch: int = 0  # the last one that improved on the best by more than early stopping's min_delta
     improved_score: float | None = None
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[Tensors, dict[str, Any]]:
-    """An optimizer's tensors by "parameter index.name", and all the rest as JSON."""
+    """Return an optimizer's tensors by "parameter index.name", and all the rest as JSON."""
     state = optimizer.state_dict()
     tensors: Tensors = {}
     plain: dict[str, Any] = {}
@@ -41,7 +41,7 @@ def optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[Tensors, dict[str
 
 
 def load_optimizer_state(optimizer: torch.optim.Optimizer, tensors: Tensors, plain: Mapping[str, Any]) -> None:
-    """The inverse of `optimizer_state`, for an optimizer of the same parameters."""
+    """Load what `optimizer_state` returned into an optimizer of the same parameters."""
     current = optimizer.state_dict()
     state: dict[int, dict[str, Any]] = {}
     for key, value in (*tensors.items(), *plain["state"].items()):

@@ -1,4 +1,4 @@
-"""A run from its start to its end."""
+"""Train: a run from its start to its end."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from ..config import Config
 from ..core import atomic_io
 from ..data.labels.dataset import LabeledDataset, read_dataset
 from ..launching import agreement, allocator, ambient
-from ..launching.accelerator import launched_precision, leave_at_exit
-from ..launching.accelerator import start as start_accelerator
+from ..launching.accelerator import launcher_precision, leave_at_exit, start_accelerator
 from ..launching.interrupts import EXIT_CODE as STOPPED
 from ..launching.interrupts import Interrupts
 from ..runs import folder, lock
@@ -24,13 +23,13 @@ from ..runs.log import FailureLog, RunLog
 from . import debug, early_stopping, engine, finish
 from .build import build_run
 from .checkpointing import Checkpoints
-from .loaders import Pipelines, build_pipelines, slow_transforms
+from .loaders import Pipelines, build_pipelines, slow_transforms_message
 from .run import Run
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a run ended. `status` is "finished" or "stopped"; `best` holds the best epoch's validation metrics."""
+    """End of a run. `status` is "finished" or "stopped"; `best` holds the best epoch's validation metrics."""
 
     run_dir: Path
     status: str
@@ -53,13 +52,13 @@ def train(
     """Run a config, on every process that the launcher started.
 
     Args:
-        resume: "auto": go on where the run in the run folder stopped; "none": never; a run folder: from its last state.
+        resume: "auto": from the last checkpoint of the run folder; "none": never; a run folder: from its last one.
         overwrite: empty the run folder first.
         allow_changes: resume although config or data have changed.
         debugging: "batches" for two batches of each split, "overfit" to learn one batch by heart.
 
     Raises:
-        UserError: everything that a user can put right.
+        UserError: anything that a user can put right.
     """
     if debugging:
         config, overwrite = debug.config_for(config, debugging), True
@@ -79,7 +78,7 @@ def train(
             status = engine.train(run, checkpoints, interrupts)
             if status == "stopped":
                 again = resume == "auto" and not overwrite  # whether the same command resumes the run
-                log.say(early_stopping.stop_message(interrupts.reason, run.progress, goes_on=again))
+                log.say(early_stopping.stop_message(interrupts.reason, run.progress, resumes=again))
             return _finish(run, status, interrupts.reason, debugging)
 
 
@@ -143,14 +142,14 @@ def _announce(run: Run, labelled: LabeledDataset, debugging: str | None, changes
     log.held_out(labelled.held_out)
     log.say("\n".join([_banner(run, labelled, resumed), *_ambient(run), *labelled.notes, *(changes or [])]))
     if run.pipelines.train.per_sample is not None:
-        log.say(slow_transforms(run.pipelines.train.per_sample, config.data.num_workers))
+        log.say(slow_transforms_message(run.pipelines.train.per_sample, config.data.num_workers))
     if debugging:
         log.say(debug.summary(run, labelled))
 
 
 @contextmanager
 def _owned(accelerator: Accelerator, run_dir: Path) -> Iterator[Callable[[], bool]]:
-    """The run folder's lock, held by the main process, which alone writes."""
+    """Hold the run folder's lock on the main process, which alone writes."""
     with ExitStack() as stack:
 
         def acquire() -> Callable[[], bool]:
@@ -161,10 +160,10 @@ def _owned(accelerator: Accelerator, run_dir: Path) -> Iterator[Callable[[], boo
 
 
 def _ambient(run: Run) -> list[str]:
-    """What holds beside the config, or had to give way to it."""
-    found = ambient.in_force(run.config, os.environ, run.accelerator.device.type)
+    """Say what holds beside the config, or had to give way to it."""
+    found = ambient.in_effect(run.config, os.environ, run.accelerator.device.type)
     lines = [f"{name} is {value}" for name, value in found.items()]
-    launched, configured = launched_precision(os.environ), run.config.mixed_precision
+    launched, configured = launcher_precision(os.environ), run.config.mixed_precision
     if launched is not None and configured not in (None, launched):
         lines.append(f"mixed_precision {configured!r} of the config holds, and not {launched!r} of the launcher")
     return lines
@@ -179,5 +178,9 @@ def _banner(run: Run, labelled: LabeledDataset, resumed: bool) -> str:
         f"process{'es' if accelerator.num_processes > 1 else ''} on {accelerator.device.type}, "
         f"batch {order.batch_size} in micro-batches of {order.micro_batch_size}, "
         f"precision {accelerator.mixed_precision}, {order.num_steps} steps an epoch"
-        + ("; glibc keeps freed memory" if accelerator.device.type == "cpu" and allocator.may_keep() else "")
+        + (
+            "; glibc keeps freed memory"
+            if accelerator.device.type == "cpu" and allocator.can_keep_freed_memory()
+            else ""
+        )
     )

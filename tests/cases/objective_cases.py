@@ -7,10 +7,10 @@ from loss_cases import DEFAULTS, KINDS, OUTPUTS, target_of
 from torch import nn
 
 from mtl_accel.core.tasks import PRIMARY_METRIC, Task
-from mtl_accel.objective.losses import build
+from mtl_accel.objective.losses import build_losses
 
 NUM, WIDTH = 12, 4
-LOSSES = build(DEFAULTS)
+LOSSES = build_losses(DEFAULTS)
 
 
 def generator(seed: int) -> torch.Generator:

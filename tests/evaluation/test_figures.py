@@ -22,7 +22,7 @@ from mtl_accel.evaluation.decisions import CROSS_FITTED, HALF, LARGEST, STORED
 from mtl_accel.evaluation.task_scores import TaskPredictions, of_split
 from mtl_accel.inference.logits import split_logits
 from mtl_accel.inference.scoring import score
-from mtl_accel.objective.losses import build
+from mtl_accel.objective.losses import build_losses
 
 LABELS, CLASSES, COLUMNS = ("a", "b"), ("x", "y", "z"), ("price", "weight")
 TASKS = {
@@ -30,7 +30,7 @@ TASKS = {
     "attribute": Task("attribute", "multilabel", LABELS, LABELS, "f1_macro", weight=2.0),
     "number": Task("number", "regression", COLUMNS, COLUMNS, "mae"),
 }
-ELEMENT_LOSSES = build(
+ELEMENT_LOSSES = build_losses(
     {"category": CrossEntropy(name="cross_entropy"), "attribute": BCE(name="bce"), "number": MSE(name="mse")}
 )
 THRESHOLDS = {"attribute": np.array([0.3, 0.6])}

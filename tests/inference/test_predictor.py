@@ -22,7 +22,7 @@ from mtl_accel.core.errors import UserError
 from mtl_accel.data.labels.dataset import read_dataset
 from mtl_accel.inference.predictor import Predictor
 from mtl_accel.inference.scoring import score
-from mtl_accel.objective.losses import losses_of
+from mtl_accel.objective.losses import build_training_losses
 
 pytestmark = pytest.mark.slow
 
@@ -86,7 +86,7 @@ def test_the_logged_figures_of_the_best_epoch_come_out_to_the_last_digit(configs
     predictor = mtl_accel.load(config.run_dir, "cpu", num_workers=num_workers)
     labelled = read_dataset(config)
     logits = predictor.logits(labelled.splits["validation"], name="validation")
-    losses = losses_of(config.tasks, labelled.tasks, labelled.targets["train"])
+    losses = build_training_losses(config.tasks, labelled.tasks, labelled.targets["train"])
     values = score(logits, predictor.tasks, losses, labelled.targets["validation"])
     *_, end = map(json.loads, (Path(config.run_dir) / "log.jsonl").read_text().splitlines())
     assert end["event"] == "end" and len(values) == 9

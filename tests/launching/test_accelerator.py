@@ -17,9 +17,7 @@ from gloo_lines import without_gloo
 
 from mtl_accel.config import Config, read_json, validate
 from mtl_accel.core.errors import UserError
-from mtl_accel.launching.accelerator import check as check_accelerator
-from mtl_accel.launching.accelerator import start as start_accelerator
-from mtl_accel.launching.accelerator import start_inference
+from mtl_accel.launching.accelerator import check_accelerator, start_accelerator, start_inference_accelerator
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("not_launched")]
 
@@ -82,7 +80,7 @@ def test_the_launcher_s_precision_holds_where_the_config_says_none(monkeypatch, 
 
 
 def test_runs_one_after_another_in_one_process_have_each_its_precision():
-    start_inference("launch/predict.py", 1, {})
+    start_inference_accelerator("launch/predict.py", 1, {})
     for precision in ("bf16", "no", "bf16"):
         assert start_accelerator(config_of(mixed_precision=precision))[0].mixed_precision == precision
 
@@ -201,7 +199,7 @@ def test_the_cases_know_every_settings_file():
 
 def test_inference_starts_on_any_number_of_processes_with_the_same_checks(monkeypatch):
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")  # the model brings its own
-    accelerator = start_inference("launch/predict.py", 1, {})
+    accelerator = start_inference_accelerator("launch/predict.py", 1, {})
     assert accelerator.num_processes == 1 and accelerator.device.type == "cpu" and torch.get_num_threads() == 1
     with pytest.raises(UserError, match=r"WORLD_SIZE is 2, .* --num_processes 2 launch/predict\.py"):
-        start_inference("launch/predict.py", 1, {"WORLD_SIZE": "2"})
+        start_inference_accelerator("launch/predict.py", 1, {"WORLD_SIZE": "2"})

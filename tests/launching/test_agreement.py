@@ -157,7 +157,7 @@ def test_hosts_that_would_go_on_from_different_steps_end_together(tmp_path, sour
     codes, outputs = trained(tmp_path, first, second)
     assert codes == [2, 2], outputs
     told = (
-        r"error: the checkpoint to go on from is step-\d+ \(digest \w+\) on .* and none on .*; put the run folder on a"
+        r"error: the checkpoint to resume from is step-\d+ \(digest \w+\) on .* and none on .*; put the run folder on a"
     )
     assert all(re.search(told, output) for output in outputs), outputs
 

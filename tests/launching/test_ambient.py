@@ -18,8 +18,7 @@ from accelerate.state import AcceleratorState, GradientState
 from mtl_accel.config import Config, read_json, validate
 from mtl_accel.core.errors import UserError
 from mtl_accel.launching import ambient
-from mtl_accel.launching.accelerator import start as start_accelerator
-from mtl_accel.launching.accelerator import start_inference
+from mtl_accel.launching.accelerator import start_accelerator, start_inference_accelerator
 from mtl_accel.launching.ambient import SETTINGS, VARIABLES, Ambient
 
 pytestmark = pytest.mark.usefixtures("not_launched")
@@ -74,7 +73,7 @@ def test_a_value_that_changes_nothing_is_taken_without_a_word(variable):
     for value in variable.harmless:
         for environment in ({variable.name: value}, {variable.name: value.upper()}, {}):
             assert ambient.problems(config, environment, variable.device) == []
-            assert ambient.in_force(config, environment, device) == {}
+            assert ambient.in_effect(config, environment, device) == {}
 
 
 def test_several_variables_are_told_at_once():
@@ -87,7 +86,7 @@ def test_several_variables_are_told_at_once():
 def test_a_variable_that_holds_is_told_on_the_devices_where_it_does(variable):
     config, environment = config_of(compile=variable.compiled), {variable.name: "1"}
     for device in ("cpu", "cuda"):
-        told = ambient.in_force(config, environment, device)
+        told = ambient.in_effect(config, environment, device)
         assert list(told) == ([variable.name] if variable.device in (None, device) else [])
         assert all(text.startswith("'1', which ") for text in told.values())
 
@@ -95,7 +94,7 @@ def test_a_variable_that_holds_is_told_on_the_devices_where_it_does(variable):
 def test_what_concerns_compiled_models_alone_is_no_matter_without_compile():
     environment = {one.name: "1" for one in VARIABLES if one.compiled}
     assert environment and ambient.problems(config_of(), environment, None) == []
-    assert ambient.in_force(config_of(), environment, "cpu") == {}
+    assert ambient.in_effect(config_of(), environment, "cpu") == {}
 
 
 def test_every_variable_that_accelerate_reads_is_known():
@@ -170,9 +169,9 @@ CHANGES: dict[str, Callable[[], AbstractContextManager]] = {
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda one: one.name)
 def test_a_setting_of_the_process_is_refused_or_told(setting: Ambient):
     config, device = config_of(), setting.device or "cpu"
-    assert ambient.problems(config, {}, setting.device) == [] and ambient.in_force(config, {}, device) == {}
+    assert ambient.problems(config, {}, setting.device) == [] and ambient.in_effect(config, {}, device) == {}
     with CHANGES[setting.name]():
-        problems, told = ambient.problems(config, {}, setting.device), ambient.in_force(config, {}, device)
+        problems, told = ambient.problems(config, {}, setting.device), ambient.in_effect(config, {}, device)
         if setting.fix is not None and device == "cpu":
             with pytest.raises(UserError, match=re.escape(f"{setting.name} is ")):
                 start_accelerator(config, {})
@@ -182,9 +181,9 @@ def test_a_setting_of_the_process_is_refused_or_told(setting: Ambient):
 
 def test_a_script_that_trains_nothing_may_run_where_no_gradient_is_wanted():
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        start_inference("launch/predict.py", 1, {"ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "4"})
+        start_inference_accelerator("launch/predict.py", 1, {"ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "4"})
     with pytest.raises(UserError, match="ACCELERATE_USE_FSDP is 'true'"):
-        start_inference("launch/predict.py", 1, {"ACCELERATE_USE_FSDP": "true"})
+        start_inference_accelerator("launch/predict.py", 1, {"ACCELERATE_USE_FSDP": "true"})
 
 
 def test_the_log_of_a_run_says_what_holds_beside_its_config(tmp_path):

@@ -32,7 +32,7 @@ ON_LOSSES = [name for name in BALANCERS if name not in ON_GRADIENTS]
 
 def build(name: str, num_tasks: int = 2, num_micro_batches: int = 1, **knobs: float) -> Balancer:
     config = TypeAdapter(Balancing).validate_python({"name": name, **knobs})
-    balancer = balancing.build(config, num_tasks, num_micro_batches, seed=0)
+    balancer = balancing.build_balancer(config, num_tasks, num_micro_batches, seed=0)
     balancer.begin_step(0, 0)
     return balancer
 
@@ -192,7 +192,7 @@ def _step(balancer: Balancer, step: int) -> list[float]:
     losses = losses_of(2.0 / (step + 1), 1.0)
     if isinstance(balancer, GradientBalancer):
         weights = balancer.weigh(gramian(list(JACOBIAN + step)), losses)
-        balancer.note(weights)
+        balancer.record_weights(weights)
         return weights.tolist()
     total = float(balancer(losses, losses > 0).detach())
     balancer.end_step(losses)

@@ -18,7 +18,7 @@ from mtl_accel.config.sections import MulticlassConfig, MultilabelConfig
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels.reader import Targets
-from mtl_accel.objective.losses import LOSSES, build, resolve
+from mtl_accel.objective.losses import LOSSES, build_losses, resolve_balanced
 from mtl_accel.objective.losses.balanced import class_weights, pos_weight
 from mtl_accel.objective.objective import masked_sum
 
@@ -28,7 +28,7 @@ walk = pytest.mark.parametrize("section", ALL, ids=title)
 
 
 def loss_of(section: Loss):
-    return build({"task": section})["task"]
+    return build_losses({"task": section})["task"]
 
 
 def case(section: Loss, scale: float = 2.0, dtype: torch.dtype = torch.float64) -> tuple[torch.Tensor, torch.Tensor]:
@@ -203,7 +203,7 @@ def test_balanced_becomes_numbers_that_json_holds_to_the_last_digit():
         ),
         "attribute": MultilabelConfig(kind="multilabel", loss=BCE(name="bce", pos_weight="balanced")),
     }
-    found = resolve(configs, TASKS, TARGETS)
+    found = resolve_balanced(configs, TASKS, TARGETS)
     assert found["category"].class_weights == (4 / 6, 4 / 3, 4 / 3) and found["attribute"].pos_weight == (3.0,) * 3
     again = {name: type(section).model_validate_json(section.model_dump_json()) for name, section in found.items()}
     assert again == found
@@ -217,7 +217,7 @@ def test_lists_of_another_length_are_told_at_once_with_the_classes_in_order():
         "attribute": MultilabelConfig(kind="multilabel", loss=BCE(name="bce", pos_weight=POS_WEIGHT[:2])),
     }
     with pytest.raises(UserError) as caught:
-        resolve(configs, TASKS, TARGETS)
+        resolve_balanced(configs, TASKS, TARGETS)
     first, second = caught.value.problems
     assert "tasks.category.loss.class_weights" in first and "5 numbers" in first and "a, b, c" in first
     assert "tasks.attribute.loss.pos_weight" in second and "2 numbers" in second

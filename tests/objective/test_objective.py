@@ -30,7 +30,7 @@ def objective_of(
     balancer: str, seed: int, num_micro_batches: int, weights: dict[str, float] | None = None
 ) -> Objective:
     config = TypeAdapter(Balancing).validate_python({"name": balancer})
-    made = balancing.build(config, len(LOSSES), num_micro_batches, seed=0)
+    made = balancing.build_balancer(config, len(LOSSES), num_micro_batches, seed=0)
     made.begin_step(0, 0)
     return Objective(Model(seed), tasks_of(weights), LOSSES, made).double()
 

@@ -15,8 +15,7 @@ from mtl_accel import config as config_module
 from mtl_accel import models
 from mtl_accel.config.balancing import Balancing
 from mtl_accel.data.labels.dataset import read_dataset
-from mtl_accel.launching.accelerator import set_ddp
-from mtl_accel.launching.accelerator import start as start_accelerator
+from mtl_accel.launching.accelerator import configure_ddp, start_accelerator
 from mtl_accel.launching.interrupts import Interrupts
 from mtl_accel.runs.log import RunLog
 from mtl_accel.training import engine
@@ -40,7 +39,7 @@ def main(command: list[str], environment: dict[str, str], printed: Path) -> None
     labelled = read_dataset(config)
     for name, balancing in json.loads(command[1]).items():
         changed = config.model_copy(update={"balancing": TypeAdapter(Balancing).validate_python(balancing)})
-        set_ddp(accelerator, changed, micro_batch_size)
+        configure_ddp(accelerator, changed, micro_batch_size)
         log, pipelines = RunLog(run_dir, accelerator), build_pipelines(changed)
         run = build_run(changed, pipelines, accelerator, labelled, micro_batch_size, log)
         train(run)

@@ -26,7 +26,7 @@ from mtl_accel import config as config_module
 from mtl_accel import models
 from mtl_accel.config import Config
 from mtl_accel.data.labels.dataset import LabeledDataset, read_dataset
-from mtl_accel.launching.accelerator import start as start_accelerator
+from mtl_accel.launching.accelerator import start_accelerator
 from mtl_accel.models.base import Pair
 from mtl_accel.models.heads import Heads, linear
 from mtl_accel.objective.balancing import GradientBalancer

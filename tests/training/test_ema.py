@@ -18,7 +18,7 @@ from mtl_accel.config import read_json, validate
 from mtl_accel.runs import checkpoint
 from mtl_accel.runs.checkpoint import Checkpoint
 from mtl_accel.training import checkpointing
-from mtl_accel.training.early_stopping import note, reason
+from mtl_accel.training.early_stopping import reason, update
 from mtl_accel.training.ema import WeightAverage
 from mtl_accel.training.state import Progress
 from mtl_accel.training.train import train
@@ -197,7 +197,7 @@ def test_patience_counts_from_the_last_improvement_by_more_than_min_delta(source
     scores = [0.5, 0.55, float("nan"), 0.65, 0.7, 0.74, 0.75, 0.9]
     for epoch, score in enumerate(scores, 1):
         progress.epoch = epoch
-        note(progress, epoch, score, config)
+        update(progress, epoch, score, config)
         ends.append(reason(config, progress) is not None)
     assert ends == [False] * 6 + [True, False]
     assert (progress.improved_epoch, progress.improved_score) == (8, 0.9)

@@ -42,7 +42,7 @@ def test_the_model_has_the_thresholds_that_fit_the_best_epoch(trained, source):
     for task, (target, mask) in labelled.targets["validation"].items():
         assert np.array_equal(group[f"{task}.target"], target)
         assert np.array_equal(group[f"{task}.mask"], mask)
-    fitted, figures = finish.fit(group["logits"], labelled.targets["validation"], labelled.tasks, seed=0)
+    fitted, figures = finish.fit_thresholds(group["logits"], labelled.targets["validation"], labelled.tasks, seed=0)
     assert np.array_equal(fitted["attribute"], model_folder.read(folder / "model").thresholds["attribute"])
     assert runs.end_of(config)["fitted"] == figures
 
@@ -102,6 +102,6 @@ def test_a_task_without_labels_keeps_0_5_and_other_kinds_have_no_thresholds():
         "tags": Task("tags", "multilabel", labels, labels, "f1_macro"),
     }
     targets = {name: (np.zeros((4, n), np.float32), np.zeros((4, n), bool)) for name, n in (("price", 1), ("tags", 2))}
-    fitted, figures = finish.fit(torch.zeros(4, 3), targets, tasks, seed=0)
+    fitted, figures = finish.fit_thresholds(torch.zeros(4, 3), targets, tasks, seed=0)
     assert {name: value.tolist() for name, value in fitted.items()} == {"tags": [0.5, 0.5]}
     assert np.isnan(list(figures.values())).all()

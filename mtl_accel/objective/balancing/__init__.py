@@ -23,11 +23,11 @@ BALANCERS: dict[str, type[Balancer]] = {
     "nash_mtl": NashMTL,
 }
 
-__all__ = ["BALANCERS", "Balancer", "GradientBalancer", "build"]
+__all__ = ["BALANCERS", "Balancer", "GradientBalancer", "build_balancer"]
 
 
-def build(config: Balancing, num_tasks: int, num_micro_batches: int, seed: int) -> Balancer:
-    """The balancer of a config.
+def build_balancer(config: Balancing, num_tasks: int, num_micro_batches: int, seed: int) -> Balancer:
+    """Build the balancer of a config.
 
     Raises:
         UserError: a package that it needs is not installed.

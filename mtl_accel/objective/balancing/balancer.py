@@ -1,4 +1,4 @@
-"""What every way of balancing the tasks is: from their losses to one thing to minimise."""
+"""Base classes of the balancers, which turn the losses of the tasks into one scalar to minimise."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Balancer(nn.Module):
     that a checkpoint holds both.
     """
 
-    adaptive: ClassVar[bool] = True  # whether its weights change, and so are worth a place in the log
+    adaptive: ClassVar[bool] = True  # whether its weights change, and so belong in the log
     weight_sum: Tensor  # float64 [T], over the steps of the epoch so far
     num_steps: Tensor
 
@@ -33,35 +33,35 @@ class Balancer(nn.Module):
             self.register_buffer("num_steps", torch.zeros((), dtype=torch.int64))
 
     def begin_step(self, epoch: int, step: int) -> None:
-        """Before the first micro-batch of a step."""
+        """Call before the first micro-batch of a step."""
         self.key = rng.seed_of(self.seed, rng.BALANCE, epoch, step)
 
     @abstractmethod
     def forward(self, losses: Tensor, present: Tensor) -> Tensor:
-        """A micro-batch's share of the losses [T] -> its share of the scalar that is minimised.
+        """Turn a micro-batch's share of the losses [T] into its share of the scalar that is minimised.
 
         present: bool [T], which tasks have a label in the step, and a weight in the config.
         """
 
     def end_step(self, losses: Tensor) -> None:
-        """After a step, with its losses of all processes: float64 [T], without the config's weights.
+        """Call after a step, with its losses of all processes: float64 [T], without the config's weights.
 
         The loss of a task without a label in the step is 0.
         """
 
     def end_epoch(self) -> None:
-        """After the epoch is in the log."""
+        """Call after the epoch is in the log."""
         if self.adaptive:
             self.weight_sum.zero_()
             self.num_steps.zero_()
 
-    def note(self, weights: Tensor) -> None:
-        """Remember the weights [T] of a step for the log."""
+    def record_weights(self, weights: Tensor) -> None:
+        """Add the weights [T] of a step to the mean in the log."""
         self.weight_sum += weights.detach().to(self.weight_sum)
         self.num_steps += 1
 
     def mean_weights(self) -> list[float]:
-        """The tasks' weights, as a mean over the steps of the epoch; empty when they never change."""
+        """Mean weight of each task over the steps of the epoch; empty when the weights never change."""
         return (self.weight_sum / self.num_steps.clamp_min(1)).tolist() if self.adaptive else []
 
 
@@ -79,7 +79,7 @@ class GradientBalancer(Balancer):
         return losses.sum()
 
     def weigh(self, gramian: Tensor, losses: Tensor) -> Tensor:
-        """Weights float64 [T] from the Gramian float64 [T, T] and the step's losses float64 [T], all on the CPU.
+        """Return weights float64 [T] for the Gramian float64 [T, T] and the losses float64 [T] of a step, on the CPU.
 
         A task without a gradient in this step has no part in the method and gets weight 1. When gradients are no
         longer finite every weight is 1: the loss scaler skips that step, or the run is stopped.
@@ -95,4 +95,4 @@ class GradientBalancer(Balancer):
 
     @abstractmethod
     def weigh_present(self, gramian: Tensor, losses: Tensor, present: Tensor) -> Tensor:
-        """Weights [P] of the P tasks that have a gradient; `present` bool [T] says which they are."""
+        """Return weights [P] of the P tasks that have a gradient; `present` bool [T] says which they are."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from ...config import balancing as sections
 from .balancer import GradientBalancer
 
-_LEAST_WEIGHT = 1e-3  # a weight of 0 or below would never come back, or climb
+_MIN_WEIGHT = 1e-3  # a weight of 0 or below would never come back, or climb
 
 
 class GradNorm(GradientBalancer):
@@ -32,7 +32,7 @@ class GradNorm(GradientBalancer):
         self.register_buffer("first_losses", torch.full((num_tasks,), math.nan, dtype=torch.float64))
 
     def weigh_present(self, gramian: Tensor, losses: Tensor, present: Tensor) -> Tensor:
-        """The weights as they stand; then they are moved for the next step."""
+        """Return the present weights, and update them for the next step."""
         before = self.weights.cpu().clone()
         first = self.first_losses.cpu().clone()
         first[present & first.isnan()] = losses[first[present].isnan()]
@@ -43,7 +43,7 @@ class GradNorm(GradientBalancer):
         target = weighted.mean() * rate**self.alpha
         after = before.clone()
         after[present] -= self.lr * torch.sign(weighted - target) * norms / norms.mean()
-        after.clamp_(min=_LEAST_WEIGHT)
+        after.clamp_(min=_MIN_WEIGHT)
         self.weights.copy_(after * (self.num_tasks / after.sum()))
         self.first_losses.copy_(first)
         return before[present]

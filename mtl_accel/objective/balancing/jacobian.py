@@ -1,4 +1,4 @@
-"""Balancing by the Gramian of the tasks' gradients: the arithmetic is TorchJD's, the wiring is `task_gradients`'.
+"""Balancing by the Gramian of the tasks' gradients: TorchJD computes the weights, `training.step` the gradients.
 
 The scale of each says how large its step is where tasks do not conflict: "sum" as the plain sum, "mean" 1/T of it,
 which wants a learning rate T times as large.
@@ -42,7 +42,7 @@ class JacobianBalancer(GradientBalancer):
 
     @abstractmethod
     def make(self, num_tasks: int) -> torch.nn.Module:
-        """What gives weights [T] for a Gramian [T, T]."""
+        """Make TorchJD's module that turns a Gramian [T, T] into weights [T]."""
 
     def weigh_present(self, gramian: Tensor, losses: Tensor, present: Tensor) -> Tensor:
         if len(gramian) == 1:  # nothing to balance; and the solvers want two
@@ -50,8 +50,8 @@ class JacobianBalancer(GradientBalancer):
         return self.solve(gramian)
 
     def solve(self, gramian: Tensor) -> Tensor:
-        """Weights [P] of at least two tasks from their Gramian [P, P]."""
-        # The weights do not depend on the scale of all gradients together, but some of these take small ones for 0.
+        """Return weights [P] of at least two tasks for their Gramian [P, P]."""
+        # The weights do not depend on a common scale of the gradients, but some of these methods take small ones for 0.
         return self.weighting(len(gramian))(gramian / gramian.diagonal().mean())
 
 
@@ -113,8 +113,8 @@ class AlignedMTL(JacobianBalancer):
 class NashMTL(JacobianBalancer):
     """The Nash bargaining solution among the tasks (Navon et al., 2022). Scale: its own, a norm of at most 1.
 
-    Published code starts each solution from the last one. Here every step starts anew, so that a restart changes
-    nothing; the solver takes the same number of rounds at most.
+    The published code starts each solution from the last one. Here each step starts anew, so that resuming changes
+    nothing; the solver has the same limit of rounds.
     """
 
     scale = "norm of at most 1"
@@ -128,6 +128,6 @@ class NashMTL(JacobianBalancer):
         # It wants gradients; any T vectors with this Gramian serve as well, such as the rows of its square root.
         values, vectors = torch.linalg.eigh(gramian)
         with warnings.catch_warnings():
-            # It says that cvxpy compiles the problem at every step, which is what 0.1 s a step are spent on.
+            # The warning says that cvxpy compiles the problem at every step, which takes 0.1 s.
             warnings.filterwarnings("ignore", message="You are solving a parameterized problem that is not DPP")
             return aggregator.weighting(vectors * values.clamp_min(0).sqrt())

@@ -14,7 +14,7 @@ from .balancer import Balancer
 
 
 class FixedWeights(Balancer):
-    """The sum, with the weights of the config's tasks. Careful fixed weights are hard to beat (Xin et al., 2022)."""
+    """Sum of the losses with the config's weights. Careful fixed weights are hard to beat (Xin et al., 2022)."""
 
     adaptive = False
 
@@ -42,7 +42,7 @@ class UncertaintyWeights(Balancer):
         return (torch.exp(-self.log_variances) * losses + regulariser).sum() / 2
 
     def end_step(self, losses: Tensor) -> None:
-        self.note(torch.exp(-self.log_variances) / 2)
+        self.record_weights(torch.exp(-self.log_variances) / 2)
 
 
 class DynamicWeights(Balancer):
@@ -71,15 +71,15 @@ class DynamicWeights(Balancer):
     def end_step(self, losses: Tensor) -> None:
         self.loss_sum += losses
         self.num_labelled += losses != 0
-        self.note(self.weights)
+        self.record_weights(self.weights)
 
     def end_epoch(self) -> None:
-        seen = self.num_labelled > 0
+        has_labels = self.num_labelled > 0
         mean = self.loss_sum / self.num_labelled.clamp_min(1)
-        # A task without a loss has nothing to fall from or to. NaN, too: there was no epoch before.
-        ratio = torch.where(seen & (self.before > 0), mean / self.before, 1.0)
+        # 1 for a task without a loss, and in the first epoch, where `before` is NaN.
+        ratio = torch.where(has_labels & (self.before > 0), mean / self.before, 1.0)
         self.weights.copy_(self.num_tasks * torch.softmax(ratio / self.temperature, dim=0))
-        self.before.copy_(torch.where(seen, mean, self.before))
+        self.before.copy_(torch.where(has_labels, mean, self.before))
         self.loss_sum.zero_()
         self.num_labelled.zero_()
         super().end_epoch()
@@ -108,4 +108,4 @@ class RandomLossWeights(Balancer):
         return (self.weights * losses).sum()
 
     def end_step(self, losses: Tensor) -> None:
-        self.note(self.weights)
+        self.record_weights(self.weights)

@@ -12,13 +12,13 @@ from typing import Any
 from ...config.losses import Loss
 from ...config.sections import TaskConfig
 from ...core.tasks import Task
-from .balanced import Labels, resolve
+from .balanced import Labels, resolve_balanced
 from .element import ElementLoss
 from .multiclass import cross_entropy, focal
 from .multilabel import asymmetric, bce, sigmoid_focal
 from .regression import huber, mse
 
-__all__ = ["LOSSES", "ElementLoss", "build", "losses_of", "resolve"]
+__all__ = ["LOSSES", "ElementLoss", "build_losses", "build_training_losses", "resolve_balanced"]
 
 LOSSES: dict[str, Callable[[Any], ElementLoss]] = {
     "cross_entropy": cross_entropy,
@@ -31,13 +31,13 @@ LOSSES: dict[str, Callable[[Any], ElementLoss]] = {
 }
 
 
-def build(sections: Mapping[str, Loss]) -> dict[str, ElementLoss]:
-    """The loss of each task, from sections as `resolve` gives them: with numbers where "balanced" stood."""
+def build_losses(sections: Mapping[str, Loss]) -> dict[str, ElementLoss]:
+    """Build the loss of each task from sections that `resolve_balanced` returned."""
     return {task: LOSSES[section.name](section) for task, section in sections.items()}
 
 
-def losses_of(
+def build_training_losses(
     configs: Mapping[str, TaskConfig], tasks: Mapping[str, Task], targets: Mapping[str, Labels]
 ) -> dict[str, ElementLoss]:
-    """The loss of each task of a config; `targets` are those of the training split. Raises UserError as `resolve`."""
-    return build(resolve(configs, tasks, targets))
+    """Build the loss of each task of a config; arguments and errors as of `resolve_balanced`."""
+    return build_losses(resolve_balanced(configs, tasks, targets))

@@ -1,4 +1,4 @@
-"""From "balanced" to numbers, out of the labels of the training split."""
+"""Class weights and positive weights for "balanced", from the labels of the training split."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ...core.tasks import Task
 Labels = tuple[np.ndarray, np.ndarray]  # target and mask, as data.labels.Targets has them
 
 
-def resolve(
+def resolve_balanced(
     configs: Mapping[str, TaskConfig], tasks: Mapping[str, Task], targets: Mapping[str, Labels]
 ) -> dict[str, Loss]:
-    """Each task's section with numbers in place of "balanced"; still a section, so that JSON can hold it.
+    """Put numbers in place of "balanced" in each task's section; it stays a section, so that JSON can hold it.
 
     Args:
-        targets: of the training split.
+        targets: of the training split, by task.
 
     Raises:
         UserError: a list of weights is not as long as the task has classes or labels.

@@ -1,4 +1,4 @@
-"""What a loss of single elements is, and the numbers that some of them carry for each class."""
+"""The type of a loss of single elements, and the weights of classes that some of them have."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from torch import Tensor
 ElementLoss = Callable[[Tensor, Tensor], Tensor]
 
 
-class Weights:
-    """One number for each class or label, as a tensor on the logits' device and of their dtype.
+class ClassWeights:
+    """A weight for each class or label, as a tensor on the logits' device and of their dtype.
 
-    It is kept for each of them: a copy to the device in every step would make the host wait.
+    The tensor is kept: a copy to the device in every step would make the host wait.
     """
 
     def __init__(self, numbers: Sequence[float] | str | None) -> None:
-        assert not isinstance(numbers, str), f"{numbers!r} must be resolved first"
+        assert not isinstance(numbers, str), f"{numbers!r} must be resolved before"
         self.numbers = None if numbers is None else tuple(numbers)
-        self._kept: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+        self._tensors: dict[tuple[torch.device, torch.dtype], Tensor] = {}
 
-    def beside(self, logits: Tensor) -> Tensor | None:
-        """[C], or None where all weigh alike."""
+    def like(self, logits: Tensor) -> Tensor | None:
+        """Return the weights [C], or None where all are 1."""
         if self.numbers is None:
             return None
-        place = logits.device, logits.dtype
-        if place not in self._kept:
-            self._kept[place] = torch.tensor(self.numbers, device=logits.device, dtype=logits.dtype)
-        return self._kept[place]
+        key = logits.device, logits.dtype
+        if key not in self._tensors:
+            self._tensors[key] = torch.tensor(self.numbers, device=logits.device, dtype=logits.dtype)
+        return self._tensors[key]

@@ -1,4 +1,4 @@
-"""Losses of each label by itself. logits [B, C], target [B, C] of 0 and 1 -> [B, C]."""
+"""Losses of independent labels. logits [B, C], target [B, C] of 0 and 1 -> [B, C]."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...config.losses import BCE, Asymmetric, SigmoidFocal
-from .element import ElementLoss, Weights
+from .element import ClassWeights, ElementLoss
 
-_EPS = 1e-8  # of the published code of ASL: no probability is taken for less
+_EPS = 1e-8  # of ASL's published code: the smallest probability in a logarithm
 
 
 def bce(section: BCE) -> ElementLoss:
     """Binary cross-entropy. The sum is divided by the number of labelled elements, whatever `pos_weight` is."""
-    weights = Weights(section.pos_weight)
+    weights = ClassWeights(section.pos_weight)
 
     def elements(logits: Tensor, target: Tensor) -> Tensor:
-        pos_weight = weights.beside(logits)
+        pos_weight = weights.like(logits)
         return F.binary_cross_entropy_with_logits(logits, target, pos_weight=pos_weight, reduction="none")
 
     return elements
 
 
 def sigmoid_focal(section: SigmoidFocal) -> ElementLoss:
-    """Binary cross-entropy times (1 - p)^gamma (Lin et al., 2017), where p is the probability of the truth.
+    """Binary cross-entropy times (1 - p)^gamma (Lin et al., 2017), where p is the probability of the true value.
 
-    The values of `torchvision.ops.sigmoid_focal_loss`, whose gradient is NaN for a gamma below 1 where p rounds to 1.
+    The same values as `torchvision.ops.sigmoid_focal_loss`, whose gradient for a gamma below 1 is NaN where p rounds
+    to 1.
     """
     alpha, gamma = section.alpha, section.gamma
 
     def elements(logits: Tensor, target: Tensor) -> Tensor:
-        towards = logits * (2 * target - 1)  # the logit of the truth
-        loss = torch.exp(-gamma * F.softplus(towards)) * F.softplus(-towards)
+        true_logits = logits * (2 * target - 1)
+        loss = torch.exp(-gamma * F.softplus(true_logits)) * F.softplus(-true_logits)
         return loss if alpha is None else loss * (alpha * target + (1 - alpha) * (1 - target))
 
     return elements

@@ -1,4 +1,4 @@
-"""Losses of each number by itself. logits [B, C], target [B, C] -> [B, C]."""
+"""Losses of numbers. logits [B, C], target [B, C] -> [B, C]."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The backward passes of a step: of one scalar, or of each task where their gradients are balanced.
+"""Backward passes of a step: of one scalar, or of each task where their gradients are balanced.
 
 `training.engine.forward_backward` calls them in this order, once a step but for the two in the middle:
 `begin_step`; `measure` for each micro-batch, where `measures_first` says so; `micro_batch` for each; `finish`.
@@ -39,23 +39,23 @@ class Backward:
         return False
 
     def begin_step(self, epoch: int, step: int) -> None:
-        """Before the first micro-batch of a step."""
+        """Call before the first micro-batch of a step."""
         if self.meter is not None:
             self.meter.begin_step(epoch, step)
 
     def measure(self, output: Output) -> None:
-        """Look at a micro-batch that the step will run again, and backward then."""
+        """Measure a micro-batch, which the step will run again with its backward pass."""
         raise NotImplementedError
 
     def micro_batch(self, index: int, output: Output) -> None:
         """Add the gradients of micro-batch `index` of this process."""
         if self.meter is not None:
-            assert output.parts is not None
-            self.meter.add(index, self.num_here, output.parts)
+            assert output.weighted_losses is not None
+            self.meter.add(index, self.num_here, output.weighted_losses)
         self._add_gradients(index, output)
 
     def finish(self) -> None:
-        """After the last micro-batch: leave the step's gradients in the parameters, summed over the processes."""
+        """Call after the last micro-batch: leaves the gradients of the step in the parameters, over all processes."""
         self.gradient_sum.finish()
         if self.meter is not None:
             self.meter.finish()
@@ -73,12 +73,12 @@ class GradientBackward(Backward):
         super().begin_step(epoch, step)
         self.losses = torch.zeros_like(self.objective.weights, dtype=torch.float64)
 
-    def _scaled(self, parts: Tensor) -> Tensor:
-        """The losses as fp16 needs them: too large for their gradients to vanish."""
-        return parts if self.accelerator.scaler is None else self.accelerator.scaler.scale(parts)
+    def _scaled(self, losses: Tensor) -> Tensor:
+        """Scale the losses for fp16, so that their gradients do not vanish."""
+        return losses if self.accelerator.scaler is None else self.accelerator.scaler.scale(losses)
 
     def _weigh(self, products: Tensor, losses: Tensor) -> Tensor:
-        """Weights float64 [T] from the Gramian of the scaled gradients, and the losses [T], of all processes."""
+        """Return weights float64 [T] for the Gramian of the scaled gradients and the losses [T], of all processes."""
         balancer = self.objective.balancer
         assert isinstance(balancer, GradientBalancer)
         if self.accelerator.scaler is not None:
@@ -88,12 +88,12 @@ class GradientBackward(Backward):
         weights = balancer.weigh(products.cpu(), losses.double().cpu()).to(losses.device)
         # Processors may differ in a last bit, and the parameters of all processes must not.
         weights = broadcast(weights, from_process=0)
-        balancer.note(weights)
+        balancer.record_weights(weights)
         return weights
 
 
 class SharedBackward(GradientBackward):
-    """A backward pass for each task; their gradients are summed over the processes, weighed, and written."""
+    """One backward pass a task; the gradients are summed over the processes, then weighted."""
 
     ddp_sums = False
 
@@ -102,20 +102,20 @@ class SharedBackward(GradientBackward):
         self.gradients = TaskGradients(self.objective.model, list(self.objective.tasks), heads=True)
 
     def micro_batch(self, index: int, output: Output) -> None:
-        assert output.parts is not None
-        parts = self._scaled(output.parts)
-        self.gradients.add(index, self.num_here, self.accelerator.num_processes, parts, keep_graph=False)
+        assert output.weighted_losses is not None
+        losses = self._scaled(output.weighted_losses)
+        self.gradients.add(index, self.num_here, self.accelerator.num_processes, losses, keep_graph=False)
         self.losses += output.losses
 
     def finish(self) -> None:
         gradients = self.gradients.reduce(self.accelerator)
         losses = self.accelerator.reduce(self.losses, reduction="sum")
-        weights = self._weigh(gramian(self.gradients.shared_of(gradients)), losses)
+        weights = self._weigh(gramian(self.gradients.shared_part(gradients)), losses)
         self.gradients.write(gradients, weights.tolist())
 
 
 class FeatureBackward(GradientBackward):
-    """Weighs by the gradients at the features, which need no pass through the backbone; then one backward pass.
+    """Weights by the gradients at the features, which need no pass through the backbone; then one backward pass.
 
     The Gramian is that of the whole step, so with several micro-batches on this process a first round measures all
     of them, and a second one, from the same random numbers, trains.
@@ -131,14 +131,14 @@ class FeatureBackward(GradientBackward):
         self.products = torch.zeros(num_tasks, num_tasks, dtype=torch.float64, device=self.objective.weights.device)
 
     def measure(self, output: Output) -> None:
-        assert output.parts is not None and output.features is not None
+        assert output.weighted_losses is not None and output.features is not None
         self.objective.gates.fill_(1)
         self.losses += output.losses
         if not output.features.requires_grad:  # a frozen backbone has no gradient to share
             return
         rows = [
-            torch.autograd.grad(part, output.features, retain_graph=True)[0].flatten()
-            for part in self._scaled(output.parts)
+            torch.autograd.grad(loss, output.features, retain_graph=True)[0].flatten()
+            for loss in self._scaled(output.weighted_losses)
         ]
         self.products += gramian(rows)
 
@@ -167,7 +167,7 @@ KINDS: dict[str | None, type[Backward]] = {None: Backward, "shared": SharedBackw
 def build_backward(
     config: Config, objective: Objective, accelerator: Accelerator, num_micro_batches: int, log: RunLog
 ) -> Backward:
-    """The backward passes that a config's balancing asks for; `num_micro_batches` is that of a step."""
+    """Build the backward passes that a config's balancing needs; `num_micro_batches` is that of a step."""
     every, tasks = config.conflict_every_steps, list(objective.tasks)
     meter = ConflictMeter(every, objective.model, tasks, accelerator, log) if every else None
     num_here = num_micro_batches // accelerator.num_processes

@@ -1,4 +1,4 @@
-"""BatchNorm's running statistics over micro-batches: the mean over those of a step, on however many processes."""
+"""BatchNorm's running statistics over the micro-batches of a step, on any number of processes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class RunningStatistics:
     def __init__(self, module: nn.Module, num_micro_batches: int) -> None:
         self._layers = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
         self.num_micro_batches = num_micro_batches
-        self._look()
+        self._select_layers()
 
-    def _look(self) -> None:
-        """The statistics of layers in evaluation mode, such as a frozen backbone's, stand still."""
+    def _select_layers(self) -> None:
+        """Select the layers in training mode; those of a frozen backbone keep their statistics."""
         layers = [m for m in self._layers if m.training]
         self._values = [b for m in layers for b in (m.running_mean, m.running_var) if b is not None]
         self._counters = [m.num_batches_tracked for m in layers if m.num_batches_tracked is not None]
@@ -32,14 +32,14 @@ class RunningStatistics:
         self._sum: Tensor = torch.empty(0, dtype=torch.float64)
 
     def begin_step(self) -> None:
-        self._look()
+        self._select_layers()
         if self.active:
             self._num_forward, self._before = 0, self._flat()
             # In float64 a sum of a few float32 does not depend on their order.
             self._sum = torch.zeros_like(self._before, dtype=torch.float64)
 
     def begin_micro_batch(self) -> None:
-        """Before each forward pass; one that only measures ends without `end_micro_batch`."""
+        """Call before each forward pass; one that only measures ends without `end_micro_batch`."""
         if self.active:
             self._num_forward += 1
             self._write(self._before)
@@ -49,7 +49,7 @@ class RunningStatistics:
             self._sum += self._flat()
 
     def sum(self) -> Tensor:
-        """The sum over this process's micro-batches, flat; to be summed over the processes."""
+        """Return the sum over this process's micro-batches, flat, to be summed over the processes."""
         return self._sum
 
     def end_step(self, total: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""The conflict meter: how far the tasks' gradients of the shared parameters pull apart."""
+"""Conflict meter: the angle between the tasks' gradients of the shared parameters."""
 
 from __future__ import annotations
 
@@ -17,49 +17,49 @@ from .task_gradients import TaskGradients, gramian
 
 
 class ConflictMeter:
-    """Every so many steps of an epoch, one row in log.jsonl: cosine and ratio of norms of each pair of tasks.
+    """Writes a row to log.jsonl every so many steps: cosine and ratio of norms of each pair of tasks.
 
-    It only looks: the step's own gradient is computed as ever, and a run ends with the same weights to the bit. On
-    the steps that it measures it costs one more backward pass for each task.
+    It changes nothing: the step's own gradient is computed as without it, and a run ends with the same weights to the
+    bit. A step that is measured costs one more backward pass for each task.
     """
 
     def __init__(self, every: int, pair: Pair, tasks: Sequence[str], accelerator: Accelerator, log: RunLog) -> None:
         self.every, self.pair, self.tasks, self.accelerator, self.log = every, pair, list(tasks), accelerator, log
-        self._place = (0, 0)
+        self._step = (0, 0)
         self._gradients: TaskGradients | None = None
 
     def begin_step(self, epoch: int, step: int) -> None:
-        self._place = epoch, step
+        self._step = epoch, step
 
     @property
-    def measures(self) -> bool:
-        """Whether this step is one of those."""
-        return self._place[1] % self.every == 0
+    def is_measured(self) -> bool:
+        """Whether this step is measured."""
+        return self._step[1] % self.every == 0
 
-    def add(self, index: int, num_here: int, parts: Tensor) -> None:
-        """Look at a micro-batch before its backward pass; parts [T], its weighted losses with their graph."""
-        if not self.measures:
+    def add(self, index: int, num_here: int, weighted_losses: Tensor) -> None:
+        """Add a micro-batch before its backward pass; weighted_losses [T] with their graph."""
+        if not self.is_measured:
             return
         if index == 0:
             self._gradients = TaskGradients(self.pair, self.tasks, heads=False)
         if self._gradients is not None and self._gradients.shared:
-            self._gradients.add(index, num_here, self.accelerator.num_processes, parts, keep_graph=True)
+            self._gradients.add(index, num_here, self.accelerator.num_processes, weighted_losses, keep_graph=True)
 
     def finish(self) -> None:
-        """After the last micro-batch: every process has to call it."""
+        """Call after the last micro-batch, on every process."""
         gradients, self._gradients = self._gradients, None
         if gradients is not None and gradients.shared:
             self.write(gramian(gradients.reduce(self.accelerator)))
 
     def write(self, products: Tensor) -> None:
         """Log the Gramian [T, T] of a step's gradients; nothing at steps that are not measured."""
-        if self.measures:
-            epoch, step = self._place
+        if self.is_measured:
+            epoch, step = self._step
             self.log.event("conflict", epoch=epoch + 1, step=step + 1, pairs=pairs(products.cpu(), self.tasks))
 
 
 def pairs(products: Tensor, tasks: Sequence[str]) -> list[dict[str, Any]]:
-    """One row for each pair of tasks from their Gramian [T, T].
+    """Return a row for each pair of tasks, from their Gramian [T, T].
 
     "cosine" of their gradients, and "norm_ratio", the first one's norm over the second's; null where a gradient is 0.
     """

@@ -1,4 +1,4 @@
-"""Looks at the losses once per logging interval, and stops a run whose loss is no longer finite."""
+"""Reads the losses once a logging interval, and stops a run whose loss is no longer finite."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...core.errors import UserError
 
-_SHOWN_IDS = 8  # of the batch that is named
+_MAX_SHOWN_IDS = 8  # of the batch that is named
 
 
 class LossMonitor:
@@ -28,7 +28,7 @@ class LossMonitor:
         self._losses.append(losses)
 
     def read(self, epoch: int, lr: float, norm: Tensor) -> float:
-        """The interval's mean loss, summed over the tasks. Starts the next interval.
+        """Return the interval's mean loss, summed over the tasks, and start the next interval.
 
         Raises:
             UserError: a loss, or the norm of the last gradient or of the weights, is NaN or infinite.
@@ -36,18 +36,20 @@ class LossMonitor:
         losses = torch.stack(self._losses).cpu()
         finite = torch.isfinite(losses)
         steps, self._steps, self._losses = self._steps, [], []
-        length = float(norm)
-        if finite.all() and math.isfinite(length):
+        norm_value = float(norm)
+        if finite.all() and math.isfinite(norm_value):
             return float(losses.sum(dim=1).mean())
         if finite.all():
-            what, step = f"the norm of gradient or weights is {length}", steps[-1]
+            what, step = f"the norm of gradient or weights is {norm_value}", steps[-1]
         else:
             row = int((~finite.all(dim=1)).nonzero()[0])
             values = dict(zip(self.task_names, losses[row].tolist(), strict=True))
             bad = [f"{name} {value:g}" for name, value in values.items() if not math.isfinite(value)]
             what, step = f"the loss is not finite ({', '.join(bad)})", steps[row]
         ids = list(self.batch_ids(epoch, step))
-        shown = ", ".join(ids[:_SHOWN_IDS]) + (f" and {len(ids) - _SHOWN_IDS} more" if len(ids) > _SHOWN_IDS else "")
+        shown = ", ".join(ids[:_MAX_SHOWN_IDS]) + (
+            f" and {len(ids) - _MAX_SHOWN_IDS} more" if len(ids) > _MAX_SHOWN_IDS else ""
+        )
         raise UserError(
             f"epoch {epoch + 1}, step {step + 1} (seen in steps {steps[0] + 1} to {steps[-1] + 1}), learning rate "
             f"{lr:g}: {what}; samples {shown}. No checkpoint was written from it: lower the learning rate, set "
@@ -56,9 +58,9 @@ class LossMonitor:
 
 
 class SkippedSteps:
-    """Counts the steps that fp16's loss scaling skipped. Each of them makes the scale smaller by one factor.
+    """Counts the steps that fp16's loss scaling skipped. Each of them divides the scale by the same factor.
 
-    A look a logging interval is enough: the scale grows once in 2,000 steps, so at most one is missed in those.
+    Once a logging interval is enough: the scale grows once in 2,000 steps, so at most one is missed in those.
     """
 
     def __init__(self, scaler: torch.amp.GradScaler | None) -> None:
@@ -66,7 +68,7 @@ class SkippedSteps:
         self._scale: float | None = None
 
     def count(self) -> int:
-        """Skipped steps since the last call. Waits for the device, so call it where the losses are read."""
+        """Return the steps skipped since the last call. Waits for the device: call it where the losses are read."""
         if self.scaler is None:
             return 0
         before, self._scale = self._scale, self.scaler.get_scale()

@@ -23,7 +23,7 @@ from mtl_accel.data.labels.reader import Targets
 from mtl_accel.data.loading.sampler import PADDING, TrainingOrder, sample_weights
 from mtl_accel.data.transforms.pipeline import ImagePipeline
 from mtl_accel.inference.scoring import score
-from mtl_accel.objective.losses import losses_of
+from mtl_accel.objective.losses import build_training_losses
 
 NORMAL = Normalize(name="Normalize")
 TASKS = {
@@ -137,7 +137,7 @@ def test_training_metrics_are_those_of_the_drawn_samples_and_validation_is_whole
     labelled, predictor = read_dataset(config), mtl_accel.load(config.run_dir, "cpu")
     rows = np.array([i for step in runs.trace(path) for part in step["ids"] for i in part if i >= 0]) % 21
     assert len(rows) == 21 > len(set(rows))
-    losses = losses_of(config.tasks, labelled.tasks, labelled.targets["train"])
+    losses = build_training_losses(config.tasks, labelled.tasks, labelled.targets["train"])
     (logged,) = runs.epochs(path)
     for split, chosen in (("train", rows), ("validation", np.arange(9))):
         logits = predictor.logits(labelled.splits[split], name=split)[chosen]
