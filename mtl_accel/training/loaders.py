@@ -16,7 +16,7 @@ from ..data.labels.dataset import LabeledDataset
 from ..data.loading import sampler
 from ..data.loading.loader import EvaluationLoader, MicroBatches, TrainingLoader, TrainingOrder
 from ..data.loading.pixel_cache import open_pixels
-from ..data.transforms.mixing import Mixing, mixing_of
+from ..data.transforms.mixing import Mixing, build_mixing
 from ..data.transforms.per_sample import PerSample
 from ..data.transforms.pipeline import ImagePipeline
 
@@ -59,7 +59,7 @@ def build_loaders(
     Raises:
         UserError: images cannot be decoded, the disk is too small, or there is no partner to mix a sample with.
     """
-    mixing = mixing_of(config.mixing, config.seed, pipelines.train.model_input_size, micro_batch_size)
+    mixing = build_mixing(config.mixing, config.seed, pipelines.train.model_input_size, micro_batch_size)
     train = _micro_batches("train", config, pipelines.train, labelled, accelerator, mixing)
     validation = _micro_batches("validation", config, pipelines.eval, labelled, accelerator, None)
     weights = sampler.sample_weights(config.data.sampler, labelled.tasks, labelled.targets["train"])

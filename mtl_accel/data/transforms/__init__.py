@@ -1,1 +1,1 @@
-"""What becomes of a picture's pixels after they are read."""
+"""From decoded pictures to the input of the model."""

@@ -1,7 +1,7 @@
 """Stateless augmentation of whole batches on the device.
 
-The parameters of sample i in epoch e are a pure function of (seed, e, i, operation): nothing is drawn in order, so
-nothing depends on the batch, the process or a restart.
+The parameters of sample i in epoch e are a pure function of (seed, e, i, position in the list). No random state is
+kept, so nothing depends on the batch, the process or a restart.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from ...config.transforms import CenterCrop, Transform
 from ...core import rng
 from ...core.errors import UserError
 from .base import Operation, as_float
-from .color import ColourJitter, Greyscale, Normalization
-from .geometry import Erasing, Flip, HorizontalFlip, MiddleCrop, ResizedCrop, Rotation, VerticalFlip
+from .color import ColorJitter, Grayscale, Normalization
+from .geometry import CenteredCrop, Erasing, Flip, HorizontalFlip, ResizedCrop, Rotation, VerticalFlip
 
 AUGMENTATIONS: dict[str, type[Operation]] = {
-    "CenterCrop": MiddleCrop,
+    "CenterCrop": CenteredCrop,
     "RandomHorizontalFlip": HorizontalFlip,
     "RandomVerticalFlip": VerticalFlip,
     "RandomRotation": Rotation,
     "RandomResizedCrop": ResizedCrop,
-    "ColorJitter": ColourJitter,
-    "RandomGrayscale": Greyscale,
+    "ColorJitter": ColorJitter,
+    "RandomGrayscale": Grayscale,
     "RandomErasing": Erasing,
     "Normalize": Normalization,
 }
-# A flip may be done after these: they do the same to every pixel, or see the picture as a whole.
-_POINTWISE = (ColourJitter, Greyscale, Normalization)
-# On the CPU a batch is done in parts of about this many bytes of float32, which stay in the cache.
+# A flip commutes with these: they treat all pixels alike, or use a mean of the whole picture.
+_POINTWISE = (ColorJitter, Grayscale, Normalization)
+# On the CPU a batch is processed in parts of about this many bytes of float32, which stay in the CPU's cache.
 _PART_BYTES = 2**21
 
 
@@ -50,7 +50,7 @@ def operation_of(config: Transform, position: int, size: tuple[int, int]) -> Ope
 
 
 class Augmentation:
-    """Transforms of batches of pictures, in as few passes as they allow.
+    """Transforms batches of pictures, in as few passes as the transforms allow.
 
     Args:
         transforms: by position in the config's list, which is a part of the key of their random numbers.
@@ -67,14 +67,15 @@ class Augmentation:
             self.operations[position] = operation_of(config, position, size)
             size = self.operations[position].output_size
         self.output_size = size
-        self._taken_along = _flips_taken_along(self.operations)
+        self._merged_flips = _merge_flips(self.operations)
 
     @property
     def is_random(self) -> bool:
+        """Whether anything is drawn."""
         return any(operation.num_uniforms for operation in self.operations.values())
 
     def draw(self, ids: np.ndarray, epoch: int) -> dict[str, np.ndarray]:
-        """Every parameter of samples ids [B] (int64), such as "3.angle" [B] of the transform at position 3."""
+        """Draw the parameters of samples ids [B] (int64), such as "3.angle" [B] of the transform at position 3."""
         drawn: dict[str, np.ndarray] = {}
         for position, operation in self.operations.items():
             if operation.num_uniforms:
@@ -85,10 +86,10 @@ class Augmentation:
     def __call__(
         self, images: torch.Tensor, ids: np.ndarray | None = None, epoch: int = 0, dtype: torch.dtype = torch.float32
     ) -> torch.Tensor:
-        """[B, 3, h, w] of `dtype`, channels_last, from uint8 (or float32 in [0, 1]) images [B, 3, H, W].
+        """Transform uint8 (or float32 in [0, 1]) images [B, 3, H, W] to [B, 3, h, w] of `dtype`, channels_last.
 
-        The result of a sample is the same to the last bit whatever stands beside it in the batch. A list without
-        random transforms needs no ids. The images given stay as they are: a step may come back to them.
+        The result for a sample does not depend on the rest of the batch, to the last bit. Without random transforms no
+        ids are needed. The given images are not changed: a step may read them twice.
         """
         assert images.shape[1:] == (3, *self.input_size), f"{tuple(images.shape)} for pictures of {self.input_size}"
         assert ids is not None or not self.is_random, "random transforms need the samples' ids"
@@ -104,33 +105,33 @@ class Augmentation:
 
     def _apply(self, images: torch.Tensor, drawn: dict[str, np.ndarray]) -> torch.Tensor:
         if images.is_floating_point():
-            images = images.clone()  # which operations may overwrite
+            images = images.clone()  # operations may overwrite it
         for position, operation in self.operations.items():
-            if position in self._taken_along:
+            if position in self._merged_flips:
                 continue
-            own = _of(position, drawn)
-            for flip, (axis, taker) in self._taken_along.items():
-                if taker == position:
-                    own[axis] = drawn[f"{flip}.flip"]
-            images = operation.apply(images, own)
+            parameters = _parameters_of(position, drawn)
+            for flip, (axis, rotation) in self._merged_flips.items():
+                if rotation == position:
+                    parameters[axis] = drawn[f"{flip}.flip"]
+            images = operation.apply(images, parameters)
         return as_float(images)
 
 
-def _of(position: int, drawn: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    head = f"{position}."
-    return {name.removeprefix(head): array for name, array in drawn.items() if name.startswith(head)}
+def _parameters_of(position: int, drawn: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    prefix = f"{position}."
+    return {name.removeprefix(prefix): array for name, array in drawn.items() if name.startswith(prefix)}
 
 
-def _flips_taken_along(operations: dict[int, Operation]) -> dict[int, tuple[str, int]]:
-    """The flips that a rotation after them does in its own pass, to the same bits: {flip: (axis, rotation)}."""
-    taken: dict[int, tuple[str, int]] = {}
-    waiting: dict[str, int] = {}
+def _merge_flips(operations: dict[int, Operation]) -> dict[int, tuple[str, int]]:
+    """The flips that a later rotation does in its own pass, with the same bits: {flip: (axis, rotation)}."""
+    merged: dict[int, tuple[str, int]] = {}
+    pending: dict[str, int] = {}
     for position, operation in operations.items():
-        if isinstance(operation, Flip) and operation.axis not in waiting:
-            waiting[operation.axis] = position
-        elif isinstance(operation, Rotation) and operation.takes_flips:
-            taken |= {flip: (axis, position) for axis, flip in waiting.items()}
-            waiting = {}
+        if isinstance(operation, Flip) and operation.axis not in pending:
+            pending[operation.axis] = position
+        elif isinstance(operation, Rotation) and operation.can_flip:
+            merged |= {flip: (axis, position) for axis, flip in pending.items()}
+            pending = {}
         elif not isinstance(operation, _POINTWISE):
-            waiting = {}
-    return taken
+            pending = {}
+    return merged

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 
 from ...config import transforms
-from .base import Operation, Parameters, as_float, between, send
+from .base import Operation, Parameters, as_float, between, to_device
 
-_NUM_TRIES = 10  # torchvision's, for a box that fits
+_NUM_TRIES = 10  # for a box that fits, as in torchvision
 
 
 class Flip(Operation[transforms.RandomHorizontalFlip | transforms.RandomVerticalFlip]):
@@ -25,24 +25,24 @@ class Flip(Operation[transforms.RandomHorizontalFlip | transforms.RandomVertical
         return {"flip": uniforms[:, 0] < self.config.p}
 
     def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
-        rows = send(np.flatnonzero(parameters["flip"]), images.device)
+        rows = to_device(np.flatnonzero(parameters["flip"]), images.device)
         flipped = images.index_select(0, rows).flip(3 if self.axis == "columns" else 2)
         return images.index_copy(0, rows, flipped)
 
 
 class HorizontalFlip(Flip):
-    """Left and right."""
+    """Mirror left and right."""
 
     axis = "columns"
 
 
 class VerticalFlip(Flip):
-    """Up and down."""
+    """Mirror up and down."""
 
     axis = "rows"
 
 
-class MiddleCrop(Operation[transforms.CenterCrop]):
+class CenteredCrop(Operation[transforms.CenterCrop]):
     """Cut the middle out."""
 
     @property
@@ -57,35 +57,36 @@ class MiddleCrop(Operation[transforms.CenterCrop]):
 
 
 class Rotation(Operation[transforms.RandomRotation]):
-    """Rotate about the centre, counter-clockwise for positive angles; the frame stays.
+    """Rotate about the center, counter-clockwise for positive angles; the size stays.
 
-    Parameters "columns" and "rows" [B], where they are given, mirror a sample first.
+    If the parameters "columns" and "rows" [B] are given, samples are mirrored along these axes first.
     """
 
     num_uniforms = 1
 
     @property
-    def takes_flips(self) -> bool:
-        return self.config.interpolation == "nearest"  # bilinear weights would round otherwise
+    def can_flip(self) -> bool:
+        """Whether flips can be part of the rotation. Bilinear weights would be rounded otherwise than without."""
+        return self.config.interpolation == "nearest"
 
     def parameters(self, uniforms: np.ndarray) -> dict[str, np.ndarray]:
         return {"angle": between(uniforms[:, 0], *self.config.degrees)}
 
     def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
-        x, y = self._source(parameters["angle"], images)
+        x, y = self._source_coordinates(parameters["angle"], images)
         if self.config.interpolation == "bilinear":
             return _sample_bilinear(as_float(images), x, y, self.config.fill / 255)
         if images.dtype == torch.uint8 and self.config.fill.is_integer():  # a quarter of the bytes to move
-            return _take_nearest(images, x, y, int(self.config.fill), parameters)
-        return _take_nearest(as_float(images), x, y, self.config.fill / 255, parameters)
+            return _sample_nearest(images, x, y, int(self.config.fill), parameters)
+        return _sample_nearest(as_float(images), x, y, self.config.fill / 255, parameters)
 
     @staticmethod
-    def _source(angle: np.ndarray, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Column and row in the source of each pixel of the result, as float32 [B, H, W] each."""
+    def _source_coordinates(angle: np.ndarray, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Column and row in the source for each pixel of the result: float32 [B, H, W] each."""
         height, width = images.shape[2:]
         radians = np.radians(angle)
-        turn = send(np.stack([np.cos(radians), np.sin(radians)]).astype(np.float32), images.device)
-        cos, sin = turn[..., None, None]  # [B, 1, 1] each
+        cos_sin = to_device(np.stack([np.cos(radians), np.sin(radians)]).astype(np.float32), images.device)
+        cos, sin = cos_sin[..., None, None]  # [B, 1, 1] each
         column = torch.arange(width, dtype=torch.float32, device=images.device) - (width - 1) / 2
         row = (torch.arange(height, dtype=torch.float32, device=images.device) - (height - 1) / 2)[:, None]
         x = (column * cos + (width - 1) / 2) - row * sin
@@ -93,24 +94,26 @@ class Rotation(Operation[transforms.RandomRotation]):
         return x, y
 
 
-def _take_nearest(
+def _sample_nearest(
     images: torch.Tensor, x: torch.Tensor, y: torch.Tensor, fill: float, mirrored: Parameters
 ) -> torch.Tensor:
-    """Pixels at the rounded columns x and rows y [B, H, W] of the mirrored pictures; `fill` where these lie outside."""
+    """Sample mirrored pictures at the rounded columns x and rows y [B, H, W]; `fill` where these are outside."""
     height, width = images.shape[2:]
     inner_x, inner_y = x.round_().clamp(0, width - 1), y.round_().clamp(0, height - 1)
-    # 1 inside and 0 outside, in the pixels' own type: on a CPU products are much faster than masks.
+    # 1 inside and 0 outside, in the dtype of the pixels: on a CPU products are much faster than masks.
     inside = x.eq_(inner_x).mul_(y.eq_(inner_y)).to(images.dtype)[:, None]
-    sign_x, sign_y, offset = send(_index_of_mirrored(mirrored, len(images), height, width), x.device)[..., None, None]
-    # In float32, exact for pictures of up to 4096 x 4096, and then at once to what gather asks for.
+    sign_x, sign_y, offset = to_device(_index_of_mirrored(mirrored, len(images), height, width), x.device)[
+        ..., None, None
+    ]
+    # In float32, which is exact for pictures of up to 4096 x 4096, and then in one step to the dtype of gather.
     index = inner_y.mul_(sign_y).add_(inner_x.mul_(sign_x)).add_(offset).to(torch.int64)
-    taken = images.flatten(2).gather(2, index.flatten(1)[:, None].expand(-1, 3, -1)).view_as(images)
-    taken.mul_(inside)
-    return taken.add_((1 - inside).mul_(fill)) if fill else taken
+    sampled = images.flatten(2).gather(2, index.flatten(1)[:, None].expand(-1, 3, -1)).view_as(images)
+    sampled.mul_(inside)
+    return sampled.add_((1 - inside).mul_(fill)) if fill else sampled
 
 
 def _index_of_mirrored(mirrored: Parameters, count: int, height: int, width: int) -> np.ndarray:
-    """float32 [3, B]: pixel (x, y) of a mirrored picture is number sign_x x + sign_y y + offset of its own."""
+    """Signs and offset, float32 [3, B]: pixel (x, y) of a mirrored picture is number sign_x x + sign_y y + offset."""
     none = np.zeros(count, dtype=bool)
     columns, rows = (mirrored.get(axis, none) for axis in ("columns", "rows"))
     offset = columns * (width - 1) + rows * (height - 1) * width
@@ -118,13 +121,13 @@ def _index_of_mirrored(mirrored: Parameters, count: int, height: int, width: int
 
 
 def _sample_bilinear(images: torch.Tensor, x: torch.Tensor, y: torch.Tensor, fill: float) -> torch.Tensor:
-    """As torchvision does it: a channel of ones, sampled along, tells how much of a pixel lies inside."""
+    """Sample pictures as torchvision does; a channel of ones shows how much of a pixel was inside."""
     height, width = images.shape[2:]
     grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=3)
     inside = torch.ones_like(images[:, :1])
     sampled = F.grid_sample(torch.cat([images, inside], dim=1), grid, padding_mode="zeros", align_corners=False)
-    colour, inside = sampled[:, :3], sampled[:, 3:]
-    return colour.sub_(fill).mul_(inside).add_(fill)
+    color, inside = sampled[:, :3], sampled[:, 3:]
+    return color.sub_(fill).mul_(inside).add_(fill)
 
 
 class ResizedCrop(Operation[transforms.RandomResizedCrop]):
@@ -141,9 +144,9 @@ class ResizedCrop(Operation[transforms.RandomResizedCrop]):
         area, ratio = _boxes(uniforms, self.size, self.config.scale, self.config.ratio)
         w, h = np.rint(np.sqrt(area * ratio)), np.rint(np.sqrt(area / ratio))
         fits = (w > 0) & (w <= width) & (h > 0) & (h <= height)
-        h, w, found = _first(h, w, fits)
+        h, w, found = _first_fitting(h, w, fits)
         top, left = _corner(uniforms, height - h, width - w)
-        # No box fitted: the middle, with the aspect ratio that is nearest to the allowed ones.
+        # Where no box fits: the middle, with the aspect ratio that is nearest to the allowed ones.
         least, most = min(self.config.ratio), max(self.config.ratio)
         middle_h = round(width / least) if width / height < least else height
         middle_w = round(height * most) if width / height > most else width
@@ -155,7 +158,7 @@ class ResizedCrop(Operation[transforms.RandomResizedCrop]):
         }
 
     def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
-        # One sample after another: the boxes differ in size, and this is torchvision's own resize.
+        # One sample at a time, since the boxes differ in size; with the resize that torchvision uses.
         resized = torch.empty((len(images), 3, *self.config.size), dtype=torch.float32, device=images.device)
         box = np.stack([parameters[name] for name in ("top", "left", "height", "width")], axis=1).tolist()
         for sample, (top, left, height, width) in enumerate(box):
@@ -175,7 +178,7 @@ class Erasing(Operation[transforms.RandomErasing]):
         height, width = self.size
         area, ratio = _boxes(uniforms, self.size, self.config.scale, self.config.ratio)
         h, w = np.rint(np.sqrt(area * ratio)), np.rint(np.sqrt(area / ratio))
-        h, w, found = _first(h, w, (h < height) & (w < width))
+        h, w, found = _first_fitting(h, w, (h < height) & (w < width))
         top, left = _corner(uniforms, height - h, width - w)
         chosen = found & (uniforms[:, -1] < self.config.p)
         box = {"top": top, "left": left, "height": h, "width": w}
@@ -184,7 +187,7 @@ class Erasing(Operation[transforms.RandomErasing]):
     def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
         images = as_float(images)
         box = np.stack([parameters[name] for name in ("top", "left", "height", "width")])
-        top, left, height, width = send(box, images.device)[..., None]  # [B, 1] each
+        top, left, height, width = to_device(box, images.device)[..., None]  # [B, 1] each
         row = torch.arange(images.shape[2], device=images.device)
         column = torch.arange(images.shape[3], device=images.device)
         rows = ((row >= top) & (row < top + height)).to(torch.float32)
@@ -196,13 +199,13 @@ class Erasing(Operation[transforms.RandomErasing]):
 def _boxes(
     uniforms: np.ndarray, size: tuple[int, int], scale: tuple[float, float], ratio: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Area in pixels and aspect ratio of every try: [B, tries] each."""
+    """Area in pixels and aspect ratio of each try: [B, tries] each."""
     area = size[0] * size[1] * between(uniforms[:, :_NUM_TRIES], *scale)
     log_ratio = between(uniforms[:, _NUM_TRIES : 2 * _NUM_TRIES], math.log(ratio[0]), math.log(ratio[1]))
     return area, np.exp(log_ratio)
 
 
-def _first(h: np.ndarray, w: np.ndarray, fits: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _first_fitting(h: np.ndarray, w: np.ndarray, fits: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Height and width of the first try that fits, and whether there is one: [B] each."""
     first = fits.argmax(axis=1)[:, None]
     found = np.asarray(fits.any(axis=1))
@@ -212,6 +215,7 @@ def _first(h: np.ndarray, w: np.ndarray, fits: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _corner(uniforms: np.ndarray, spare_rows: np.ndarray, spare_columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Top and left of a box, int64 [B] each, where this many rows and columns are left beside it."""
     top = uniforms[:, 2 * _NUM_TRIES] * (spare_rows + 1)
     left = uniforms[:, 2 * _NUM_TRIES + 1] * (spare_columns + 1)
     return top.astype(np.int64), left.astype(np.int64)

@@ -1,8 +1,8 @@
-"""Mixup and CutMix of the pictures of a micro-batch, in pairs, for any tasks at once.
+"""Mixup and CutMix of the pictures of a micro-batch, in pairs, for all tasks at once.
 
 A picture is mixed with that of its partner, and the loss is s * L(x, own labels) + (1 - s) * L(x, partner's labels),
-with one share s for every task, each side under its own mask of missing labels. What is drawn for sample i in epoch e
-is a pure function of (seed, e, i); who its partner is, of the micro-batch's ids.
+with the same share s for every task, and with the mask of missing labels of each of the two. What is drawn for sample i
+in epoch e is a pure function of (seed, e, i), and its partner is one of the ids of the micro-batch.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from ...core.errors import UserError
 class Mix(NamedTuple):
     """How one micro-batch is mixed.
 
-    partners: int64 [B], the place of each sample's partner; its own place where it is left alone.
-    shares: float32 [B], what its own labels count in its loss: at least 0.5, and 1 where it is left alone.
-    inside, outside: float32 [B], what its own pixels count inside and outside its box. Their mean is its share.
-    boxes: int64 [B, 4], top, left, bottom, right; the last two lie outside.
+    partners: int64 [B], the position of each sample's partner; its own position where it is not mixed.
+    shares: float32 [B], the weight of its own labels in its loss: at least 0.5, and 1 where it is not mixed.
+    inside, outside: float32 [B], the weight of its own pixels inside and outside its box. Their mean is its share.
+    boxes: int64 [B, 4], top, left, bottom, right; the last two are exclusive.
     """
 
     partners: Tensor
@@ -37,7 +37,7 @@ class Mix(NamedTuple):
 
 
 class _Drawn(NamedTuple):
-    """The same for one sample each, in arrays."""
+    """Shares, weights and boxes as in `Mix`, as arrays."""
 
     shares: np.ndarray
     inside: np.ndarray
@@ -49,8 +49,8 @@ class Mixing:
     """Draws how micro-batches are mixed.
 
     Args:
-        methods: the config's; each sample gets one of them, with their probabilities, or none.
-        size: [height, width] of the pictures that the model reads.
+        methods: those of the config; each sample gets one of them, with their probabilities, or none.
+        size: [height, width] of the model's input.
     """
 
     def __init__(self, methods: Sequence[Mixup | CutMix], seed: int, size: tuple[int, int]) -> None:
@@ -58,14 +58,14 @@ class Mixing:
         self._ends = np.cumsum([method.probability for method in methods])
 
     def draw(self, epoch: int, ids: np.ndarray) -> Mix:
-        """ids int64 [B] of a micro-batch; those below 0 are padding, which is left alone and is nobody's partner."""
+        """Draw for ids int64 [B] of a micro-batch. Those below 0 are padding, which is not mixed and is no partner."""
         partners = _partners(ids)
         return Mix(*map(torch.from_numpy, (partners, *self._draw(epoch, ids, partners))))
 
     def label_weights(self, epoch: int, ids: np.ndarray) -> np.ndarray:
-        """What the labels of each sample count over the micro-batches ids [M, B]: float64 [M, B].
+        """The weight of each sample's labels in micro-batches ids [M, B]: float64 [M, B].
 
-        A label counts with its own picture, and with the rest of the picture that has its sample for a partner.
+        It is their share in the sample's own picture, plus that in the picture that has the sample for a partner.
         """
         partners = np.stack([_partners(row) for row in ids])
         shares = self._draw(epoch, ids, partners).shares.astype(np.float64)
@@ -78,31 +78,32 @@ class Mixing:
         height, width = self.size
         choice, quantile, row, column = np.moveaxis(rng.uniforms(4, self.seed, rng.MIX, epoch, ids), -1, 0)
         method = np.searchsorted(self._ends, choice, side="right")
-        # A sample alone keeps all of itself: a share of 1, outside an empty box.
+        # A sample without a partner is not mixed: its share is 1, outside an empty box.
         method[partners == np.arange(ids.shape[-1])] = len(self.methods)
         inside, outside = np.ones(ids.shape), np.ones(ids.shape)
         boxes = np.zeros((*ids.shape, 4), dtype=np.int64)
         for index, config in enumerate(self.methods):
-            here = method == index
-            # The inverse of the distribution makes one uniform number, and so one key, of each draw.
-            drawn = betaincinv(config.alpha, config.alpha, quantile[here])
+            chosen = method == index
+            # The inverse of the distribution needs one uniform number, and so one key, for each draw.
+            drawn = betaincinv(config.alpha, config.alpha, quantile[chosen])
             if isinstance(config, Mixup):
-                # Beta(alpha, alpha) is symmetric, so the larger part may as well be one's own.
-                inside[here] = outside[here] = np.maximum(drawn, 1 - drawn)
+                # Beta(alpha, alpha) is symmetric, so the larger part can always be the sample's own.
+                inside[chosen] = outside[chosen] = np.maximum(drawn, 1 - drawn)
             else:
-                box = boxes[here] = _boxes(1 - drawn, row[here], column[here], self.size)
-                # The own picture is the box where that is the larger part, and what surrounds it elsewhere.
+                box = boxes[chosen] = _boxes(1 - drawn, row[chosen], column[chosen], self.size)
+                # The sample's own picture fills the box if that is the larger part, else the rest.
                 own = 2 * _areas(box) > height * width
-                inside[here], outside[here] = own, ~own
+                inside[chosen], outside[chosen] = own, ~own
         covered = _areas(boxes) / (height * width)
         shares = covered * inside + (1 - covered) * outside
         return _Drawn(shares.astype(np.float32), inside.astype(np.float32), outside.astype(np.float32), boxes)
 
 
 def _partners(ids: np.ndarray) -> np.ndarray:
-    """The place of the next sample that is no padding, around the end. The order of a micro-batch is random already.
+    """The position of the next sample that is not padding, and of the first one for the last: int64 [B].
 
-    So each is a partner once, none its own, and all stand in the same micro-batch, whose pixels are on the device.
+    The order of a micro-batch is random already. So each sample is a partner once, none is its own, and all are in the
+    same micro-batch, whose pixels are on the device.
     """
     partners = np.arange(len(ids))
     real = np.flatnonzero(ids >= 0)
@@ -111,11 +112,11 @@ def _partners(ids: np.ndarray) -> np.ndarray:
 
 
 def _boxes(area: np.ndarray, row: np.ndarray, column: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """int64 [N, 4], of these shares of the picture's area [N], around uniform centres, cut off at its edges."""
+    """Boxes int64 [N, 4] with shares [N] of the picture's area, around uniform centers, cut off at its edges."""
     shape = np.array(size)
     half = (shape * np.sqrt(area)[:, None]).astype(np.int64) // 2
-    centre = (shape * np.stack([row, column], axis=1)).astype(np.int64)
-    return np.concatenate([np.maximum(centre - half, 0), np.minimum(centre + half, shape)], axis=1)
+    center = (shape * np.stack([row, column], axis=1)).astype(np.int64)
+    return np.concatenate([np.maximum(center - half, 0), np.minimum(center + half, shape)], axis=1)
 
 
 def _areas(boxes: np.ndarray) -> np.ndarray:
@@ -123,9 +124,9 @@ def _areas(boxes: np.ndarray) -> np.ndarray:
 
 
 def mixed(images: Tensor, mix: Mix | None) -> Tensor:
-    """Pictures [B, 3, H, W] of any float type, mixed in float32, channels_last; without a mix as they are.
+    """Mix pictures [B, 3, H, W] of any float dtype in float32, channels_last; without a mix they stay as they are.
 
-    Done behind Normalize: that is affine, so mixing before it would give the same.
+    This is done after Normalize. That is affine, so mixing before it would give the same.
     """
     if mix is None:
         return images
@@ -138,13 +139,13 @@ def mixed(images: Tensor, mix: Mix | None) -> Tensor:
     return blend.to(dtype=images.dtype, memory_format=torch.channels_last)
 
 
-def mixing_of(
+def build_mixing(
     methods: Sequence[Mixup | CutMix], seed: int, size: tuple[int, int], micro_batch_size: int
 ) -> Mixing | None:
-    """None where nothing is to be mixed.
+    """Build the mixing of the config's methods; None without any.
 
     Raises:
-        UserError: a micro-batch has no two samples.
+        UserError: a micro-batch has fewer than two samples.
     """
     if methods and micro_batch_size < 2:
         raise UserError(

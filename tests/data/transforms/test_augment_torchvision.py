@@ -146,7 +146,7 @@ def test_a_crop_of_the_middle_is_torchvisions(size: tuple[int, int]) -> None:
 
 def test_grey_pixels_are_torchvisions() -> None:
     images = pictures(2, 7, 10)
-    grey = operation("RandomGrayscale", (7, 10)).apply(images, {"grey": np.array([True, False])})
+    grey = operation("RandomGrayscale", (7, 10)).apply(images, {"gray": np.array([True, False])})
     torch.testing.assert_close(grey[0], tv.rgb_to_grayscale(as_float(images[0]), 3), rtol=0, atol=1e-6)
     assert torch.equal(grey[1], as_float(images[1]))
 
