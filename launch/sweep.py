@@ -13,11 +13,11 @@ from typing import Any
 
 import mtl_accel
 from mtl_accel.cli import console
-from mtl_accel.sweeping.arguments import arguments
+from mtl_accel.sweeping.arguments import sweep_arguments
 
 
 def main(options: dict[str, Any], rest: list[str]) -> int:
-    done = mtl_accel.sweep(**arguments(options, rest, Path(__file__).with_name("train.py")))
+    done = mtl_accel.sweep(**sweep_arguments(options, rest, Path(__file__).with_name("train.py")))
     if done.members and not done.stopped:
         print(mtl_accel.write_comparison(done), flush=True)
     for name, message in done.failed.items():

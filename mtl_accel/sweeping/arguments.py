@@ -9,17 +9,15 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ..config import overrides, read_json
 from ..config.reading import parse_json
 from ..core.errors import UserError
 
-Value = TypeVar("Value")
 
-
-def arguments(options: Mapping[str, Any], rest: Sequence[str], script: Path) -> dict[str, Any]:
-    """What `sweep` takes.
+def sweep_arguments(options: Mapping[str, Any], rest: Sequence[str], script: Path) -> dict[str, Any]:
+    """Return the arguments of `sweep`.
 
     Args:
         options: config, output, grid, variants, seeds, launch, search and trials, as text where they are JSON.
@@ -30,30 +28,25 @@ def arguments(options: Mapping[str, Any], rest: Sequence[str], script: Path) -> 
         UserError: for wrong JSON, seeds and knobs, a launcher that is not there, and a sweep started by a launcher.
     """
     problems: list[str] = []
-
-    def tried(read: Callable[..., Value], *given: Any) -> Value | None:
-        try:
-            return read(*given)
-        except UserError as error:
-            problems.extend(error.problems)
-            return None
-
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         problems.append(
             "a sweep is one process, which starts the runs: start it by python, and give the launcher of the runs by "
             '--launch "accelerate launch ..."'
         )
-    found = {
-        "configs": options["config"],
-        "output": options["output"],
-        "command": tried(_command, options["launch"], script),
-        "grid": tried(_object, "--grid", options["grid"]),
-        "variants": tried(_file, options["variants"]),
-        "seeds": tried(_seeds, options["seeds"]),
-        "overrides": tried(overrides, rest),
-        "search": tried(_object, "--search", options["search"]),
-        "trials": options["trials"],
+    readers: dict[str, Callable[[], Any]] = {
+        "command": lambda: _command(options["launch"], script),
+        "grid": lambda: _object("--grid", options["grid"]),
+        "variants": lambda: options["variants"] and read_json(options["variants"], "--variants"),
+        "seeds": lambda: _seeds(options["seeds"]),
+        "overrides": lambda: overrides(rest),
+        "search": lambda: _object("--search", options["search"]),
     }
+    found = {"configs": options["config"], "output": options["output"], "trials": options["trials"]}
+    for name, read in readers.items():
+        try:
+            found[name] = read()
+        except UserError as error:  # noqa: PERF203 (all that is wrong is reported at once)
+            problems += error.problems
     if problems:
         raise UserError(problems)
     return found
@@ -78,13 +71,8 @@ def _object(name: str, text: str | None) -> dict[str, Any] | None:
     return value
 
 
-def _file(path: Path | None) -> dict[str, Any] | None:
-    return None if path is None else read_json(path, "--variants")
-
-
 def _seeds(text: str | None) -> list[int]:
-    words = [word.strip() for word in (text or "").split(",")] if text is not None else []
-    wrong = [word for word in words if not word.isdecimal()]
-    if wrong:
+    words = [] if text is None else [word.strip() for word in text.split(",")]
+    if not all(word.isdecimal() for word in words):
         raise UserError(f"--seeds: {text!r} must be integers with commas between them, such as 0,1,2")
     return [int(word) for word in words]

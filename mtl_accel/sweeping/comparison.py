@@ -1,4 +1,4 @@
-"""What a sweep ends in: its runs side by side, with mean and standard deviation over seeds."""
+"""The tables at the end of a sweep: its runs side by side, with mean and standard deviation over seeds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..report.records.frames import frame_of
 from ..report.records.runs import COMPOSITE, read
 from ..report.sections.figures import title
 from ..report.sections.leaderboard import leaderboard
-from .sharing import sharing
+from .sharing import sharing_table
 from .sweep import Sweep
 from .variants import quality_metrics, variant_table
 
@@ -32,13 +32,13 @@ def write_comparison(done: Sweep) -> str:
     settings = pd.DataFrame([_settings(member.settings) for member in done.members], index=frame.index)
     means = summary(frame)
     varied = settings.groupby(frame["config"], sort=False).first()
-    by = {member.config.select_by for member in done.members}
-    metric = COMPOSITE if by == {"mean"} or len(by) > 1 else by.pop()
+    chosen = {member.config.select_by for member in done.members}
+    metric = COMPOSITE if chosen == {"mean"} or len(chosen) > 1 else chosen.pop()
     means = means.sort_values(f"{metric}_mean", ascending=lower_is_better(metric), kind="stable")
     several = [COMPOSITE] if any(len(member.config.tasks) > 1 for member in done.members) else []
     shown = [metric, *several, *quality_metrics(done.members), "loss"]
     table = _table(means, varied, list(dict.fromkeys(shown)))
-    further = [variant_table(done.members, frame), sharing(done.members, frame)]
+    further = [variant_table(done.members, frame), sharing_table(done.members, frame)]
     text = "\n".join(markdown(one) for one in (table, *further) if one)
     whole = f"# Sweep\n\n{text}\n{markdown(leaderboard(records, frame))}"
     atomic_io.write_bytes(done.folder / "comparison.md", whole.encode())
@@ -53,7 +53,7 @@ def _settings(settings: object) -> dict[str, str]:
 
 
 def _table(means: pd.DataFrame, varied: pd.DataFrame, metrics: list[str]) -> Table:
-    """One line for each config: what it has of the grid, and its figures at each run's best epoch."""
+    """A line for each config: its values of the grid, and its figures at each run's best epoch."""
     known = [name for name in metrics if f"{name}_mean" in means.columns]
     head = ("config", *varied.columns, "runs", *map(title, known))
     rows = []

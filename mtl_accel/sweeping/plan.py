@@ -1,4 +1,4 @@
-"""Which runs a sweep has: every config with every combination of a grid and every seed, checked before the first."""
+"""The runs of a sweep: every config with every combination of a grid and every seed, checked before the first one."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..config import Config, read_config
 from ..config.differences import differences
 from ..core.errors import UserError
 
-_SHORT = 24  # characters of a value in a name
-_LONGEST = 100  # characters of all values in a name
+_MAX_WORD = 24  # characters of a value in a name
+_MAX_LABEL = 100  # characters of all values in a name
 AS_IT_IS = "none"
 
 
@@ -26,7 +26,7 @@ class Member:
 
     Attributes:
         name: of its folder, such as "v5-lr=0.001-seed0".
-        settings: what it has of the grid or the search, by dotted paths.
+        settings: its values of the grid or the search, by dotted paths, and its "variant".
         config: with its seed and its run_dir.
         source: the name of the file that its config came from, without ".json".
     """
@@ -41,7 +41,7 @@ class Member:
         return Path(self.config.run_dir)
 
 
-def plan(
+def plan_runs(
     configs: Sequence[Path],
     output: Path,
     grid: Mapping[str, Sequence[Any]],
@@ -49,7 +49,7 @@ def plan(
     overrides: Mapping[str, Any],
     variants: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[Member]:
-    """The members in the order in which they run: config by config, and of each combination all seeds.
+    """Return the members in the order in which they run: config by config, and of each combination all seeds.
 
     Args:
         grid: values by dotted paths.
@@ -64,77 +64,65 @@ def plan(
     problems = [*options, *_grid_problems(grid), *_variant_problems(variants or {}, grid)]
     if problems:
         raise UserError(problems)
-    found: list[Member] = []
-    for path, variant, values in itertools.product(configs, _choices(variants), itertools.product(*grid.values())):
+    planned: list[Member] = []
+    names = [AS_IT_IS, *variants] if variants else [None]
+    for path, name, values in itertools.product(configs, names, itertools.product(*grid.values())):
+        knobs = (variants or {}).get(name or AS_IT_IS, {})
         settings = dict(zip(grid, values, strict=True))
-        named = {**variant.shown, **settings}
+        shown = settings if name is None else {"variant": name, **settings}
+        places = {**dict.fromkeys(knobs, f"--variants: {name}"), **dict.fromkeys(grid, "--grid")}
         try:
-            places = {**variant.places, **dict.fromkeys(grid, "--grid")}
-            made = members(path, label(named), output, settings, seeds, {**overrides, **variant.knobs}, places)
-            found += [replace(member, settings=named) for member in made]
+            runs = one_per_seed(path, settings_label(shown), output, settings, seeds, {**overrides, **knobs}, places)
+            planned += [replace(member, settings=shown) for member in runs]
         except UserError as error:
-            problems += error.problems if len(configs) == 1 else [_beside(path, problem) for problem in error.problems]
-    doubled = _doubled([member.name for member in found])
-    problems += [f"--grid: two runs would be named {name}; write one value otherwise" for name in doubled]
-    problems += [problem for member in found for problem in _folder_problems(member)]
+            problems += [
+                problem if len(configs) == 1 or str(path) in problem else f"{problem} (with {path})"
+                for problem in error.problems
+            ]
+    doubled = _duplicates([member.name for member in planned])
+    problems += [f"--grid: two runs would be named {name}; write one of the values in another way" for name in doubled]
+    problems += [problem for member in planned for problem in _folder_problems(member)]
     if problems:
         raise UserError(list(dict.fromkeys(problems)))
-    return found
+    return planned
 
 
-def _beside(path: Path, problem: str) -> str:
-    return problem if str(path) in problem else f"{problem} (with {path})"
-
-
-class _Variant(NamedTuple):
-    shown: Mapping[str, str]
-    knobs: Mapping[str, Any]
-
-    @property
-    def places(self) -> dict[str, str]:
-        """What messages call the place of each knob."""
-        return dict.fromkeys(self.knobs, f"--variants: {self.shown.get('variant')}")
-
-
-def _choices(variants: Mapping[str, Mapping[str, Any]] | None) -> list[_Variant]:
-    if not variants:
-        return [_Variant({}, {})]
-    return [_Variant({"variant": name}, knobs) for name, knobs in {AS_IT_IS: {}, **variants}.items()]
-
-
-def members(
+def one_per_seed(
     path: Path,
-    middle: str,
+    label: str,
     output: Path,
     settings: Mapping[str, Any],
     seeds: Sequence[int],
     overrides: Mapping[str, Any],
     places: Mapping[str, str],
 ) -> list[Member]:
-    """The runs of one config with the same settings, one a seed. Raises UserError for what is wrong with them.
+    """Return the runs of one config with the same settings, one a seed.
 
     Args:
+        label: what the names of their folders have between config and seed; may be empty.
         places: what messages call the place of a knob, such as {"optimizer.lr": "--grid"}; left out: "--KEY".
+
+    Raises:
+        UserError: everything that is wrong with the config and its settings.
     """
     changed, places = {**overrides, **settings}, {**places, **({"seed": "--seeds"} if seeds else {})}
-    found: list[Member] = []
-    own: tuple[int | None, ...] = (None,)
-    for seed in seeds or own:
-        config = read_config(path, changed if seed is None else {**changed, "seed": seed}, places)
-        name = "-".join(part for part in (path.stem, middle, f"seed{config.seed}") if part)
+    members: list[Member] = []
+    for seeded in [{"seed": seed} for seed in seeds] or [{}]:
+        config = read_config(path, {**changed, **seeded}, places)
+        name = "-".join(part for part in (path.stem, label, f"seed{config.seed}") if part)
         where = {"run_dir": str(output / name), "schema_": None}  # the schema's path counts from the file's own folder
-        found.append(Member(name, settings, config.model_copy(update=where), path.stem))
-    return found
+        members.append(Member(name, settings, config.model_copy(update=where), path.stem))
+    return members
 
 
 def option_problems(
     configs: Sequence[Path], keys: Sequence[str], seeds: Sequence[int], overrides: Mapping[str, Any]
 ) -> list[str]:
-    """What is wrong before a config is read; `keys` are those of the grid or the search."""
+    """Problems that need no config to be read; `keys` are those of the grid or the search."""
     problems = [] if configs else ["--config is missing; give the path of a JSON config, such as configs/v5.json"]
     problems += [
         f"--config: two files are named {stem}.json, and their runs would have the same names; rename one"
-        for stem in _doubled([path.stem for path in configs])
+        for stem in _duplicates([path.stem for path in configs])
     ]
     problems += [
         f"--grid, --search: {key} cannot be varied there; {reason}"
@@ -146,7 +134,7 @@ def option_problems(
         problems.append("--run_dir: a sweep names the folders of its runs; give --output")
     if seeds and "seed" in overrides:
         problems.append("--seed: stands beside --seeds; keep one of them")
-    problems += [f"--seeds: {seed} stands twice" for seed in _doubled(list(seeds))]
+    problems += [f"--seeds: {seed} stands twice" for seed in _duplicates(list(seeds))]
     return problems
 
 
@@ -157,7 +145,9 @@ def _grid_problems(grid: Mapping[str, Sequence[Any]]) -> list[str]:
         if not isinstance(values, list) or not values
     ]
     for key, values in grid.items():
-        doubled = _doubled([json.dumps(value, sort_keys=True) for value in values] if isinstance(values, list) else [])
+        doubled = _duplicates(
+            [json.dumps(value, sort_keys=True) for value in values] if isinstance(values, list) else []
+        )
         problems += [f"--grid: {key}: {text} stands twice" for text in doubled]
     return problems
 
@@ -166,9 +156,11 @@ def _variant_problems(variants: Mapping[str, Any], grid: Mapping[str, Any]) -> l
     problems = []
     for name, knobs in variants.items():
         if name == AS_IT_IS:
-            problems.append(f"--variants: {name!r} is what the config as it is is called; name it otherwise")
+            problems.append(f"--variants: {name!r} is the name of the config as it is; choose another name")
         if not isinstance(knobs, dict) or not knobs:
-            problems.append(f"--variants: {name} must have knobs by their dotted paths (got {json.dumps(knobs)})")
+            problems.append(
+                f"--variants: {name} must be an object of knobs by their dotted paths (got {json.dumps(knobs)})"
+            )
             continue
         taken = {"run_dir", "seed"} & set(knobs)
         problems += [f"--variants: {name}: {key} is the sweep's own to set" for key in sorted(taken)]
@@ -179,7 +171,7 @@ def _variant_problems(variants: Mapping[str, Any], grid: Mapping[str, Any]) -> l
 
 
 def _folder_problems(member: Member) -> list[str]:
-    """A folder of that name may hold a run of another config, which must not count as this one."""
+    """Problems with the run's folder: a run of another config in it must not count as this one."""
     path = member.folder / "config.json"
     if not path.is_file():
         return []
@@ -195,18 +187,18 @@ def _folder_problems(member: Member) -> list[str]:
     ]
 
 
-def label(settings: Mapping[str, Any]) -> str:
-    """Settings in the name of a folder: "lr=0.001-optimizer=SGD~1f0c"; what was cut or changed is told by a hash."""
+def settings_label(settings: Mapping[str, Any]) -> str:
+    """Settings in the name of a folder: "lr=0.001-optimizer=SGD~1f0c"; a hash stands for what was cut or changed."""
     ends = [key.rpartition(".")[2] for key in settings]
     keys = [end if ends.count(end) == 1 else key for key, end in zip(settings, ends, strict=True)]
     whole = "-".join(f"{key}={_word(value)}" for key, value in zip(keys, settings.values(), strict=True))
-    return whole if len(whole) <= _LONGEST else f"{whole[:_LONGEST]}~{_hash(settings)}"
+    return whole if len(whole) <= _MAX_LABEL else f"{whole[:_MAX_LABEL]}~{_hash(settings)}"
 
 
 def _word(value: Any) -> str:
     exact = value if isinstance(value, str) else json.dumps(value)
     shown = str(value["name"]) if isinstance(value, dict) and "name" in value else exact
-    clean = re.sub(r"[^A-Za-z0-9.+-]+", "_", shown).strip("_")[:_SHORT]
+    clean = re.sub(r"[^A-Za-z0-9.+-]+", "_", shown).strip("_")[:_MAX_WORD]
     return clean if clean == exact else f"{clean}~{_hash(value)}"
 
 
@@ -214,5 +206,5 @@ def _hash(value: Any) -> str:
     return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=4).hexdigest()
 
 
-def _doubled(values: Sequence[Any]) -> list[Any]:
+def _duplicates(values: Sequence[Any]) -> list[Any]:
     return [value for value in dict.fromkeys(values) if values.count(value) > 1]

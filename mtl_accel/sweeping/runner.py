@@ -1,4 +1,4 @@
-"""One run of a sweep, in a process of its own: started, watched, stopped, and asked how it ended."""
+"""One run of a sweep in a process of its own: its start, its stop, and how it ended."""
 
 from __future__ import annotations
 
@@ -31,34 +31,31 @@ class Outcome:
 
 
 class Runner:
-    """Runs members, and keeps how each ended.
+    """Runs members, and keeps how each ended, in their order.
 
     Args:
-        command: that starts a run, before `--config FILE`.
-        configs: folder for the files that it is given.
+        command: starts a run when `--config FILE` is added to it.
+        configs: folder for these files.
     """
 
     def __init__(self, command: Sequence[str], configs: Path, interrupts: Interrupts) -> None:
         self.command, self.configs, self.interrupts = list(command), configs, interrupts
-        self.members: list[Member] = []
-        self.outcomes: dict[str, Outcome] = {}
+        self.ended: list[tuple[Member, Outcome]] = []
 
     @property
     def stopped(self) -> bool:
         """Whether this process was asked to stop, or a run was."""
-        return self.interrupts.stop_requested or any(outcome.status == "stopped" for outcome in self.outcomes.values())
+        return self.interrupts.stop_requested or any(outcome.status == "stopped" for _, outcome in self.ended)
 
-    def count_in(self, member: Member) -> None:
-        """Count a run of an earlier start among those that have finished, if it has."""
-        if _status(member.folder).get("status") == "finished":
-            self.members.append(member)
-            self.outcomes[member.name] = Outcome("finished")
+    def add_if_finished(self, member: Member) -> None:
+        """Add a run of an earlier start to those that have ended, if it has finished."""
+        if _has_finished(member):
+            self.ended.append((member, Outcome("finished")))
 
     def run(self, member: Member, place: str) -> Outcome:
-        """Run a member, or go on with it, unless it has finished. `place`: which one of how many, for the console."""
-        self.members.append(member)
+        """Start or resume a member, unless it has finished. `place`: such as "2 of 9", for the console."""
         self._wait_for_owner(member)
-        if _status(member.folder).get("status") == "finished":
+        if _has_finished(member):
             _say(f"{place}: {member.name} has finished before")
             outcome = Outcome("finished")
         elif self.stopped:
@@ -66,10 +63,11 @@ class Runner:
         else:
             _say(f"{place}: {member.name}")
             outcome = self._start(member)
-        self.outcomes[member.name] = outcome
+        self.ended.append((member, outcome))
         return outcome
 
     def _start(self, member: Member) -> Outcome:
+        """Run a member in a process, and wait for its end."""
         path = self.configs / f"{member.name}.json"
         atomic_io.write_json(path, member.config.model_dump(mode="json", by_alias=True))
         before = _status(member.folder)
@@ -80,16 +78,16 @@ class Runner:
         return self._outcome(member, before, code)
 
     def _wait(self, process: subprocess.Popen[bytes], member: Member, before: dict[str, Any]) -> int:
-        reported = False
+        is_forwarded = False
         while True:
             with suppress(subprocess.TimeoutExpired):
                 return process.wait(_POLL_SECONDS)
-            if self.interrupts.stop_requested and not reported:
-                _ask_to_stop(process, _status(member.folder), before)
-                reported = True
+            if self.interrupts.stop_requested and not is_forwarded:
+                _request_stop(process, _status(member.folder), before)
+                is_forwarded = True
 
     def _outcome(self, member: Member, before: dict[str, Any], code: int) -> Outcome:
-        """By status.json, since launchers turn every exit code into 1; but only if this start has written it."""
+        """Read status.json, since launchers turn every exit code into 1; but only if this start has written it."""
         after = _status(member.folder)
         if after != before and after.get("status") in ("finished", "stopped"):
             return Outcome(after["status"], str(after.get("message") or ""))
@@ -98,10 +96,10 @@ class Runner:
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         if after != before and after.get("status") == "failed":
             return Outcome("failed", f"{after.get('message')} ({how})")
-        return Outcome("failed", f"ended without a word ({how}); what it printed is above")
+        return Outcome("failed", f"ended without a message ({how}); what it printed is above")
 
     def _wait_for_owner(self, member: Member) -> None:
-        """A sweep that was killed leaves its run at work; the run goes on until it is over, and counts."""
+        """Wait for a run that is still at work, as one that a killed sweep left behind; its result counts."""
         if not self.stopped and _is_owned(member.folder):
             _say(f"{member.name} is still at work ({owner_of(member.folder)}); waiting for it")
             while not self.stopped and _is_owned(member.folder):
@@ -112,10 +110,10 @@ class Runner:
             time.sleep(_POLL_SECONDS)
 
 
-def _ask_to_stop(process: subprocess.Popen[bytes], status: dict[str, Any], before: dict[str, Any]) -> None:
-    """SIGTERM to the run's main process, which tells the others: not every launcher passes it on.
+def _request_stop(process: subprocess.Popen[bytes], status: dict[str, Any], before: dict[str, Any]) -> None:
+    """Send SIGTERM to the run's main process, which tells the others: not every launcher passes it on.
 
-    Not to all processes: those that read pictures would die of it, and the run with them.
+    Other processes get none: those that read pictures would die of it, and the run with them.
     """
     begun = status != before and status.get("status") == "running" and status.get("host") == socket.gethostname()
     with suppress(ProcessLookupError):
@@ -124,7 +122,7 @@ def _ask_to_stop(process: subprocess.Popen[bytes], status: dict[str, Any], befor
 
 @contextmanager
 def _process(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that leads a group of its own, so that Ctrl-C reaches it through us; nothing of the group is left."""
+    """Start a process in a group of its own, so that Ctrl-C reaches it through us; end what is left of the group."""
     with subprocess.Popen(command, start_new_session=True) as process:
         try:
             yield process
@@ -137,7 +135,7 @@ def _is_owned(folder: Path) -> bool:
     """Whether a process is at work in a run folder.
 
     Raises:
-        UserError: the folder cannot be looked into.
+        UserError: the folder cannot be read.
     """
     if not folder.is_dir():
         return False
@@ -148,6 +146,10 @@ def _is_owned(folder: Path) -> bool:
         if isinstance(error.__cause__, BlockingIOError):
             return True
         raise
+
+
+def _has_finished(member: Member) -> bool:
+    return bool(_status(member.folder).get("status") == "finished")
 
 
 def _status(folder: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Search by Optuna: a few runs at a time, each where those before did best; it goes on where it stopped."""
+"""A search by Optuna: each trial tries the knobs where those before did best; a stopped search continues."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..core import rng
 from ..core.errors import UserError, require
 from ..core.tasks import lower_is_better
 from ..report.records.runs import read
-from .plan import Member, members, option_problems
+from .plan import Member, one_per_seed, option_problems
 from .runner import Runner
 from .space import Choices, Range
 
@@ -25,10 +25,10 @@ STORAGE = "optuna.db"
 class Search:
     """Trials of one config in a space, kept in OUTPUT/optuna.db.
 
-    What a trial is depends on the config's seed and the trials before it, and not on when the search was stopped.
+    A trial depends on the config's seed and on the trials before it, and not on when the search was stopped.
 
     Args:
-        seeds: a trial's value is the mean over runs with each of them; empty: the config's own.
+        seeds: a trial has a run with each of them, and their mean is its value; empty: the config's own.
 
     Raises:
         UserError: Optuna is missing, and what is wrong with config, space, seeds and knobs.
@@ -48,7 +48,7 @@ class Search:
         self.base = self._checked()
 
     def run(self, runner: Runner, trials: int) -> None:
-        """Run until there are so many trials, those of earlier starts counted, or until asked to stop.
+        """Run until there are `trials` trials, counting those of earlier starts, or until asked to stop.
 
         Raises:
             UserError: OUTPUT holds another search.
@@ -58,21 +58,25 @@ class Search:
         for trial in study.trials:
             if trial.state.is_finished() and set(trial.params) == set(self.space):
                 for member in self._members(trial):
-                    runner.count_in(member)
+                    runner.add_if_finished(member)
         while not runner.stopped and (number := self._next(study, trials)) is not None:
             runs = self._members(study.trials[number])
-            words = ", ".join(f"{key} {json.dumps(value)}" for key, value in runs[0].settings.items())
-            outcomes = [runner.run(member, f"trial {number + 1} of {trials} ({words})") for member in runs]
+            settings = ", ".join(f"{key} {json.dumps(value)}" for key, value in runs[0].settings.items())
+            outcomes = [runner.run(member, f"trial {number + 1} of {trials} ({settings})") for member in runs]
             if runner.stopped:
-                return  # the trial stays open, and the next start goes on with it
-            values = [score(member) for member, o in zip(runs, outcomes, strict=True) if o.status == "finished"]
-            if len(values) == len(runs) and all(map(math.isfinite, values)):
-                study.tell(number, statistics.fmean(values))
+                return  # the trial stays open, and the next start continues it
+            scores = [
+                selection_score(member)
+                for member, outcome in zip(runs, outcomes, strict=True)
+                if outcome.status == "finished"
+            ]
+            if len(scores) == len(runs) and all(map(math.isfinite, scores)):
+                study.tell(number, statistics.fmean(scores))
             else:
                 study.tell(number, state=state.FAIL)
 
     def _open(self) -> Any:
-        """The study on the disk."""
+        """Open the study on the disk, or create it."""
         self._optuna.logging.set_verbosity(self._optuna.logging.WARNING)
         study = self._optuna.create_study(
             storage=f"sqlite:///{(self.output / STORAGE).absolute()}",
@@ -84,17 +88,17 @@ class Search:
         return study
 
     def _next(self, study: Any, trials: int) -> int | None:
-        """The number of the trial that was left open, or of a new one; None when there are enough."""
+        """Number of the trial that was left open, or of a new one; None when there are enough."""
         running = self._optuna.trial.TrialState.RUNNING
-        num_reported = 0
+        num_drawn = 0
         for trial in study.trials:
-            whole = set(trial.params) == set(self.space)
-            if trial.state == running and whole:
+            is_drawn = set(trial.params) == set(self.space)
+            if trial.state == running and is_drawn:
                 return int(trial.number)
             if trial.state == running:  # killed before all its values were drawn
                 study.tell(trial.number, state=self._optuna.trial.TrialState.FAIL)
-            num_reported += whole
-        if num_reported >= trials:
+            num_drawn += is_drawn
+        if num_drawn >= trials:
             return None
         seed = rng.seed_of(self.base.seed, rng.SEARCH, len(study.trials)) % 2**32
         # A sampler keeps random state, which a restart would lose; so each trial has its own.
@@ -111,13 +115,16 @@ class Search:
         return kinds.FloatDistribution(entry.low, entry.high, log=entry.log, step=entry.step)
 
     def _members(self, trial: Any) -> list[Member]:
-        raw = {key: trial.params[key] for key in self.space}
-        settings = {key: json.loads(raw[key]) if isinstance(e, Choices) else raw[key] for key, e in self.space.items()}
+        drawn = trial.params
+        settings = {
+            key: json.loads(drawn[key]) if isinstance(entry, Choices) else drawn[key]
+            for key, entry in self.space.items()
+        }
         name = f"trial{trial.number:03d}"
-        return members(self.path, name, self.output, settings, self.seeds, self.overrides, self._places)
+        return one_per_seed(self.path, name, self.output, settings, self.seeds, self.overrides, self._places)
 
     def _checked(self) -> Config:
-        """The config with its overrides. The space is tried at its ends, one knob after another."""
+        """Check everything: the config with its overrides, which is returned, and each knob at its ends."""
         problems = option_problems([self.path], list(self.space), self.seeds, self.overrides)
         if problems:
             raise UserError(problems)
@@ -126,8 +133,8 @@ class Search:
         for key, entry in self.space.items():
             for value in entry.ends:
                 try:
-                    tried = {**first, key: value}
-                    members(self.path, "", self.output, tried, self.seeds, self.overrides, self._places)
+                    settings = {**first, key: value}
+                    one_per_seed(self.path, "", self.output, settings, self.seeds, self.overrides, self._places)
                 except UserError as error:  # noqa: PERF203 (all that is wrong is reported at once)
                     problems += error.problems
         if problems:
@@ -135,27 +142,27 @@ class Search:
         return base
 
     def _require_same(self, study: Any) -> None:
-        """Trials of another config or space must not be taken for this one's."""
-        own = {
+        """Refuse a study of another config, space or seeds, whose trials must not be taken for this one's."""
+        now = {
             "config": self.base.model_dump(mode="json", by_alias=True),
             "space": {key: vars(entry) for key, entry in self.space.items()},
             "seeds": list(self.seeds),
         }
-        own = json.loads(json.dumps(own))
+        now = json.loads(json.dumps(now))
         before = study.user_attrs.get("search")
         if before is None:
-            study.set_user_attr("search", own)
+            study.set_user_attr("search", now)
             return
-        changed = [key for key in ("space", "seeds") if before[key] != own[key]]
-        changed += [difference.key for difference in differences(before["config"], own["config"])]
+        changed = [key for key in ("space", "seeds") if before[key] != now[key]]
+        changed += [difference.key for difference in differences(before["config"], now["config"])]
         if changed:
             raise UserError(
                 f"{self.output / STORAGE}: holds a search with another {', '.join(changed)}; give another --output"
             )
 
 
-def score(member: Member) -> float:
-    """What `select_by` says of a finished run: of its best epoch. NaN where no epoch has a number."""
+def selection_score(member: Member) -> float:
+    """`select_by` of a finished run at its best epoch; NaN where no epoch has a number."""
     (record,) = read([member.folder])
     best = record.best(record.selected)
     return math.nan if best is None else best[1]

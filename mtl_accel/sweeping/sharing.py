@@ -1,4 +1,4 @@
-"""Does sharing help? Runs of all tasks against runs of one task each, by the Delta_m of multi-task learning.
+"""Whether sharing helps: runs of all tasks against runs of one task each, by the Delta_m of multi-task learning.
 
 A task whose weight is 0 does not train, so a run in which only one has a weight is a run of that one.
 """
@@ -17,8 +17,8 @@ from ..report.elements.tables import Cell, Row, Table, spread
 from .plan import Member
 
 
-def sharing(members: Sequence[Member], frame: pd.DataFrame) -> Table | None:
-    """One line for each config of several tasks whose file also ran with each of them alone, as variants.
+def sharing_table(members: Sequence[Member], frame: pd.DataFrame) -> Table | None:
+    """A line for each config of several tasks whose file also ran with each of them alone, as variants.
 
     Delta_m is the mean over the tasks of how much better the primary metric is than alone, in percent of what it is
     alone (Maninis et al., 2019; Vandenhende et al., 2021); each seed against the same seed.
@@ -49,7 +49,7 @@ def _metrics(config: Config) -> dict[str, str]:
 
 
 def _gain(together: float, alone: float, metric: str) -> float:
-    """In percent; NaN where a figure is 0 alone."""
+    """Gain in percent of the figure alone; NaN where that is 0."""
     sign = -1 if lower_is_better(metric) else 1
     return 100 * sign * (together - alone) / abs(alone) if alone else float("nan")
 

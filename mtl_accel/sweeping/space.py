@@ -1,4 +1,4 @@
-"""The space of a search: what each knob may be."""
+"""The space of a search: the values that each knob may have."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Choices:
-    """Some values, of any JSON."""
+    """Values, each any JSON."""
 
     values: tuple[Any, ...]
 
@@ -41,8 +41,8 @@ class Choices:
         return list(self.values)
 
 
-def parse(raw: Any) -> dict[str, Range | Choices]:
-    """The space by dotted paths, from parsed JSON.
+def parse_space(raw: Any) -> dict[str, Range | Choices]:
+    """Return the space by dotted paths, from parsed JSON.
 
     Raises:
         UserError: everything that is wrong with it.
@@ -59,7 +59,7 @@ def _problems(key: str, entry: Any) -> list[str]:
     place, got = f"--search: {key}", json.dumps(entry)
     if isinstance(entry, Mapping) and set(entry) == {"choices"}:
         fits = isinstance(entry["choices"], list) and len(entry["choices"]) > 0
-        return [] if fits else [f"{place}: choices must be a list with a value at least (got {got})"]
+        return [] if fits else [f"{place}: choices must be a list of at least one value (got {got})"]
     if not isinstance(entry, Mapping) or not {"low", "high"} <= set(entry) <= {"low", "high", "log", "step"}:
         return [f"{place}: {_FORM} (got {got})"]
     numbers = [entry[name] for name in ("low", "high", "step") if entry.get(name) is not None]

@@ -1,4 +1,4 @@
-"""A whole sweep: planned, checked, and run; started again it goes on."""
+"""A whole sweep: checked and run; started again, it continues."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..core.errors import UserError
 from ..launching.interrupts import EXIT_CODE as STOPPED
 from ..launching.interrupts import Interrupts
 from ..runs.lock import own
-from . import space
-from .plan import Member, plan
-from .runner import Outcome, Runner
+from .plan import Member, plan_runs
+from .runner import Runner
 from .search import Search
+from .space import parse_space
 
 _FAILED = 1  # exit code of a sweep in which a run has failed
 
@@ -27,7 +27,7 @@ class Sweep:
     Attributes:
         members: the runs that have finished, in their order.
         failed: messages of those that have failed, by their names.
-        stopped: it was asked to stop, and goes on when it is started again.
+        stopped: whether it was asked to stop; it continues when it is started again.
     """
 
     folder: Path
@@ -55,12 +55,13 @@ def sweep(
     """Run configs, one after another, each in a process and a folder of its own; finished runs are not run again.
 
     Args:
-        command: that starts a run, before `--config FILE`, such as ["python", "launch/train.py"].
+        command: starts a run when `--config FILE` is added to it, such as ["python", "launch/train.py"].
         grid: lists of values by dotted paths; each combination is a run.
         seeds: each combination runs with each; empty: with the config's own.
         overrides: knobs of every run by dotted paths.
         variants: {name: knobs by dotted paths}: each config runs as it is, and with the knobs of each of them.
-        search: instead of a grid: ranges and choices by dotted paths, for so many `trials` by Optuna.
+        search: instead of a grid: ranges and choices by dotted paths, from which Optuna draws.
+        trials: number of trials of a search.
 
     Raises:
         UserError: everything that is wrong with configs, grid, search, seeds and knobs, before the first run starts.
@@ -68,31 +69,24 @@ def sweep(
     paths, folder = [Path(path) for path in configs], Path(output)
     if problems := _problems(paths, folder, variants if grid is None else grid, search, trials):
         raise UserError(problems)
-    work: Callable[[Runner], None]
+    run_all: Callable[[Runner], None]
     if search is None:
-        work = functools.partial(_run_all, plan(paths, folder, grid or {}, seeds, overrides or {}, variants))
+        run_all = functools.partial(_run_each, plan_runs(paths, folder, grid or {}, seeds, overrides or {}, variants))
     else:
-        trying = Search(paths[0], folder, space.parse(search), seeds, overrides or {})
-        work = functools.partial(trying.run, trials=trials or 0)
+        optuna_search = Search(paths[0], folder, parse_space(search), seeds, overrides or {})
+        run_all = functools.partial(optuna_search.run, trials=trials or 0)
     with own(folder, "--output"), Interrupts() as interrupts:
         runner = Runner(command, folder / "configs", interrupts)
-        work(runner)
-        return _ended(folder, runner)
+        run_all(runner)
+    finished = [member for member, outcome in runner.ended if outcome.status == "finished"]
+    failed = {member.name: outcome.message for member, outcome in runner.ended if outcome.status == "failed"}
+    return Sweep(folder, finished, failed, runner.stopped)
 
 
-def _run_all(planned: Sequence[Member], runner: Runner) -> None:
-    for number, member in enumerate(planned, start=1):
+def _run_each(members: Sequence[Member], runner: Runner) -> None:
+    for number, member in enumerate(members, start=1):
         if not runner.stopped:
-            runner.run(member, f"{number} of {len(planned)}")
-
-
-def _ended(folder: Path, runner: Runner) -> Sweep:
-    def those(status: str) -> list[tuple[Member, Outcome]]:
-        pairs = [(member, runner.outcomes[member.name]) for member in runner.members]
-        return [(member, outcome) for member, outcome in pairs if outcome.status == status]
-
-    failed = {member.name: outcome.message for member, outcome in those("failed")}
-    return Sweep(folder, [member for member, _ in those("finished")], failed, runner.stopped)
+            runner.run(member, f"{number} of {len(members)}")
 
 
 def _problems(

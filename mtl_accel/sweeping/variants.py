@@ -1,4 +1,4 @@
-"""What is a part worth? Runs of each variant against runs of the config as it is, seed by seed."""
+"""What a part is worth: runs of each variant against runs of the config as it is, seed by seed."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def quality_metrics(members: Sequence[Member]) -> list[str]:
 
 
 def variant_table(members: Sequence[Member], frame: pd.DataFrame) -> Table | None:
-    """One line for each variant of each config: variant less config as it is, each seed against the same seed.
+    """A line for each variant of each config: variant minus config as it is, each seed against the same seed.
 
-    A pair of runs shares its order of samples and its augmentation, so the difference is surer than that of two means.
+    A pair of runs shares its order of samples and its augmentation, so its difference varies less than that of means.
     A task that does not train on both sides, its weight being 0, has no figure.
 
     Args:
@@ -49,7 +49,7 @@ def _is_as_it_is(member: Member) -> bool:
 
 
 def _key(member: Member) -> str:
-    """What two runs share that differ by their variant only."""
+    """Key that two runs share if they differ by their variant only."""
     rest = {path: value for path, value in member.settings.items() if path != "variant"}
     return json.dumps([member.source, member.config.seed, rest])
 

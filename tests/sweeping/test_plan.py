@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from mtl_accel.config import read_config
 from mtl_accel.core.errors import UserError
-from mtl_accel.sweeping import space
-from mtl_accel.sweeping.arguments import arguments
-from mtl_accel.sweeping.plan import label, plan
+from mtl_accel.sweeping.arguments import sweep_arguments
+from mtl_accel.sweeping.plan import plan_runs, settings_label
+from mtl_accel.sweeping.space import parse_space
 from mtl_accel.sweeping.sweep import sweep
 
 QUICK = Path("configs/quickstart.json")
@@ -23,13 +23,13 @@ QUICK = Path("configs/quickstart.json")
 
 def refused(*given, **named) -> list[str]:
     with pytest.raises(UserError) as caught:
-        plan(*given, **named)
+        plan_runs(*given, **named)
     return caught.value.problems
 
 
 def test_every_config_runs_with_every_combination_and_every_seed(tmp_path):
     grid = {"optimizer.lr": [1e-3, 1e-4], "scheduler": [None, {"name": "StepLR", "step_size": 2}]}
-    planned = plan([QUICK, Path("configs/v5.json")], tmp_path, grid, [0, 7], {"epochs": 3})
+    planned = plan_runs([QUICK, Path("configs/v5.json")], tmp_path, grid, [0, 7], {"epochs": 3})
     assert len({member.name for member in planned}) == len(planned) == 2 * 4 * 2
     names = [member.name for member in planned]
     assert names[:2] == ["quickstart-lr=0.001-scheduler=null-seed0", "quickstart-lr=0.001-scheduler=null-seed7"]
@@ -42,7 +42,7 @@ def test_every_config_runs_with_every_combination_and_every_seed(tmp_path):
 
 
 def test_without_grid_and_seeds_each_config_runs_once_with_its_own_seed(tmp_path):
-    planned = plan([QUICK, Path("configs/v1.json")], tmp_path, {}, [], {})
+    planned = plan_runs([QUICK, Path("configs/v1.json")], tmp_path, {}, [], {})
     assert [member.name for member in planned] == ["quickstart-seed0", "v1-seed0"]
     alone = read_config(QUICK).model_copy(update={"run_dir": str(tmp_path / "quickstart-seed0"), "schema_": None})
     assert planned[0].config == alone
@@ -50,13 +50,13 @@ def test_without_grid_and_seeds_each_config_runs_once_with_its_own_seed(tmp_path
 
 def test_a_branch_is_replaced_before_what_stands_in_it_is_set(tmp_path):
     grid = {"optimizer.lr": [0.5], "optimizer": [{"name": "SGD", "momentum": 0.9}]}
-    (member,) = plan([QUICK], tmp_path, grid, [], {})
+    (member,) = plan_runs([QUICK], tmp_path, grid, [], {})
     assert (member.config.optimizer.name, member.config.optimizer.lr) == ("SGD", 0.5)
 
 
 def test_each_config_runs_as_it_is_and_as_each_variant(tmp_path):
     variants = {"no schedule": {"scheduler": None}, "one task": {"tasks": {"c": {"kind": "multiclass", "column": "c"}}}}
-    planned = plan([QUICK], tmp_path, {"optimizer.lr": [0.1, 0.2]}, [], {"epochs": 1}, variants)
+    planned = plan_runs([QUICK], tmp_path, {"optimizer.lr": [0.1, 0.2]}, [], {"epochs": 1}, variants)
     assert [member.settings["variant"] for member in planned] == ["none"] * 2 + ["no schedule"] * 2 + ["one task"] * 2
     assert {member.settings["optimizer.lr"] for member in planned} == {0.1, 0.2}
     assert len({member.name for member in planned}) == 6 and planned[0].name.startswith("quickstart-variant=none")
@@ -68,8 +68,8 @@ def test_what_is_wrong_with_variants_is_told_by_their_names(tmp_path):
     variants = {"none": {"epochs": 1}, "odd": 3, "seeded": {"seed": 1}, "twice": {"optimizer.lr": 1}}
     problems = refused([QUICK], tmp_path, {"optimizer.lr": [1e-3]}, [], {}, variants)
     assert [problem.split(":")[1].strip() for problem in problems] == [
-        "'none' is what the config as it is is called; name it otherwise",
-        "odd must have knobs by their dotted paths (got 3)",
+        "'none' is the name of the config as it is; choose another name",
+        "odd must be an object of knobs by their dotted paths (got 3)",
         "seeded",
         "twice",
     ]
@@ -121,12 +121,12 @@ def test_keys_that_a_sweep_sets_itself_and_doubled_ones_are_refused(tmp_path):
 
 
 def test_a_folder_with_a_run_of_another_config_is_refused_and_one_of_this_config_is_not(tmp_path):
-    (member,) = plan([QUICK], tmp_path, {"optimizer.lr": [0.01]}, [], {})
+    (member,) = plan_runs([QUICK], tmp_path, {"optimizer.lr": [0.01]}, [], {})
     member.folder.mkdir()
     written = member.config.model_dump(mode="json", by_alias=True)
     free = {"description": "moved", "run_dir": "elsewhere", "data": {**written["data"], "num_workers": 7}}
     (member.folder / "config.json").write_text(json.dumps({**written, **free}))
-    assert plan([QUICK], tmp_path, {"optimizer.lr": [0.01]}, [], {}) == [member]
+    assert plan_runs([QUICK], tmp_path, {"optimizer.lr": [0.01]}, [], {}) == [member]
     (problem,) = refused([QUICK], tmp_path, {"optimizer.lr": [0.01]}, [], {"epochs": 9})
     assert problem.startswith(f"{member.folder}: holds a run of another config: epochs is 9, and was 5; give another")
 
@@ -142,15 +142,15 @@ KEYS = st.lists(st.from_regex(r"[a-z]{1,6}(\.[a-z]{1,6}){0,2}", fullmatch=True),
 @given(keys=KEYS, data=st.data())
 def test_any_values_make_a_folder_s_name_and_other_values_another_one(keys, data):
     one, other = ({key: data.draw(JSON) for key in keys} for _ in range(2))
-    name = label(one)
+    name = settings_label(one)
     assert set(name) <= {*string.ascii_letters, *string.digits, *".+-_=~"} and len(name.encode()) < 200
-    # Text that reads like another value is told apart by nothing; `plan` refuses such a pair.
+    # Text that reads like another value is told apart by nothing; `plan_runs` refuses such a pair.
     if [json.dumps(v).strip('"') for v in one.values()] != [json.dumps(v).strip('"') for v in other.values()]:
-        assert label(other) != name
+        assert settings_label(other) != name
 
 
 def test_the_space_of_a_search_is_read_strictly():
-    read = space.parse(
+    read = parse_space(
         {
             "optimizer.lr": {"low": 1e-5, "high": 1e-2, "log": True},
             "epochs": {"low": 1, "high": 9, "step": 2},
@@ -172,11 +172,11 @@ def test_the_space_of_a_search_is_read_strictly():
         "j": {"low": 1, "high": 2, "log": 1},
     }
     with pytest.raises(UserError) as caught:
-        space.parse(wrong)
+        parse_space(wrong)
     assert [problem.split(":")[1].strip() for problem in caught.value.problems] == list(wrong)
     for empty in ({}, [1], 3):
         with pytest.raises(UserError, match="must be an object"):
-            space.parse(empty)
+            parse_space(empty)
 
 
 def test_grid_and_search_and_their_trials_exclude_one_another(tmp_path):
@@ -198,7 +198,7 @@ def test_grid_and_search_and_their_trials_exclude_one_another(tmp_path):
 def test_missing_variants_are_missed_by_their_own_option(tmp_path):
     path = tmp_path / "none.json"
     with pytest.raises(UserError, match=f"^{path}: no such file; give --variants the path of a JSON file$"):
-        arguments(OPTIONS | {"variants": path, "search": None}, [], Path("launch/train.py"))
+        sweep_arguments(OPTIONS | {"variants": path, "search": None}, [], Path("launch/train.py"))
 
 
 OPTIONS = {
@@ -214,13 +214,13 @@ OPTIONS = {
 
 def test_the_options_are_read_and_all_their_problems_told_at_once(monkeypatch):
     given = OPTIONS | {"search": '{"a": {"low": 1, "high": 2}}', "seeds": "0, 3", "launch": 'env "A=b c" python'}
-    found = arguments(given, ["--optimizer.lr", "3e-4"], Path("launch/train.py"))
+    found = sweep_arguments(given, ["--optimizer.lr", "3e-4"], Path("launch/train.py"))
     assert found["command"] == ["env", "A=b c", "python", "launch/train.py"] and found["seeds"] == [0, 3]
     assert found["overrides"] == {"optimizer.lr": 3e-4} and found["search"] == {"a": {"low": 1, "high": 2}}
     monkeypatch.setenv("WORLD_SIZE", "2")
     wrong = OPTIONS | {"grid": "{", "search": "[1]", "seeds": "1,x", "launch": "no-such-launcher"}
     with pytest.raises(UserError) as caught:
-        arguments(wrong, ["knob"], Path("launch/train.py"))
+        sweep_arguments(wrong, ["knob"], Path("launch/train.py"))
     assert [problem.split(":")[0].split(",")[0] for problem in caught.value.problems] == [
         *("a sweep is one process", "--launch", "--grid", "--seeds", "'knob'", "--search")
     ]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from mtl_accel.sweeping.plan import plan
-from mtl_accel.sweeping.sharing import sharing
+from mtl_accel.sweeping.plan import plan_runs
+from mtl_accel.sweeping.sharing import sharing_table
 
 QUICK = Path("configs/quickstart.json")
 CATEGORY = {"kind": "multiclass", "column": "category"}
@@ -17,7 +17,7 @@ ALONE = {"category alone": {"tasks.size.weight": 0}, "size alone": {"tasks": {"s
 
 def test_delta_m_is_the_mean_gain_over_tasks_in_percent_of_each_alone(tmp_path):
     both = {"tasks": {"category": CATEGORY, "size": ERROR}}
-    planned = plan([QUICK], tmp_path, {}, [0, 1], both, ALONE)
+    planned = plan_runs([QUICK], tmp_path, {}, [0, 1], both, ALONE)
     frame = pd.DataFrame(
         {
             "config": ["quick"] * 2 + ["quick category"] * 2 + ["quick size"] * 2,
@@ -25,7 +25,7 @@ def test_delta_m_is_the_mean_gain_over_tasks_in_percent_of_each_alone(tmp_path):
             "size/mae": [2.0, 1.5, None, None, 4.0, 1.0],  # smaller is better
         }
     )
-    table = sharing(planned, frame)
+    table = sharing_table(planned, frame)
     assert table is not None and table.head == ("config", "runs", "Delta_m", "category", "size")
     (row,) = table.rows
     # category: +20 %, +10 %; size: +50 %, -50 %.
@@ -34,6 +34,6 @@ def test_delta_m_is_the_mean_gain_over_tasks_in_percent_of_each_alone(tmp_path):
 
 def test_without_a_run_of_each_task_alone_there_is_nothing_to_say(tmp_path):
     both = {"tasks": {"category": CATEGORY, "size": ERROR}}
-    planned = plan([QUICK], tmp_path, {}, [], both, {"category alone": ALONE["category alone"]})
+    planned = plan_runs([QUICK], tmp_path, {}, [], both, {"category alone": ALONE["category alone"]})
     frame = pd.DataFrame({"config": ["a", "b"], "category/accuracy": [0.6, 0.5], "size/mae": [2.0, None]})
-    assert sharing(planned, frame) is None
+    assert sharing_table(planned, frame) is None

@@ -174,7 +174,7 @@ def test_a_run_that_fails_is_told_and_tried_again_and_the_others_run(tmp_path):
 )
 def test_a_run_that_dies_without_a_word_is_told_by_its_exit(tmp_path, script, told):
     done = swept(tmp_path, ["sh", "-c", script, "sh"])
-    assert list(done.failed.values()) == [f"ended without a word {told}; what it printed is above"] * 2
+    assert list(done.failed.values()) == [f"ended without a message {told}; what it printed is above"] * 2
     assert done.exit_code == 1
 
 
@@ -182,7 +182,9 @@ def test_the_status_of_an_earlier_start_is_not_taken_for_this_one_s(tmp_path):
     (tmp_path / "FAIL").write_text("lr=0.01-")
     swept(tmp_path)
     done = swept(tmp_path, ["sh", "-c", "exit 2", "sh"])
-    assert done.failed == {"quickstart-lr=0.01-seed0": "ended without a word (exit code 2); what it printed is above"}
+    assert done.failed == {
+        "quickstart-lr=0.01-seed0": "ended without a message (exit code 2); what it printed is above"
+    }
 
 
 def test_the_comparison_shows_what_was_varied_the_best_first(tmp_path):

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from mtl_accel.config.differences import differences
-from mtl_accel.sweeping.plan import AS_IT_IS, plan
-from mtl_accel.sweeping.sharing import sharing
+from mtl_accel.sweeping.plan import AS_IT_IS, plan_runs
+from mtl_accel.sweeping.sharing import sharing_table
 from mtl_accel.sweeping.variants import quality_metrics, variant_table
 
 QUICK = Path("configs/quickstart.json")
@@ -22,7 +22,7 @@ SHIPPED = {"alone": ("v5", "v6", "best"), "balancing": ("best",), "best": ("best
 
 def test_a_variant_is_compared_with_the_same_seed_and_the_same_values_of_the_grid(tmp_path):
     variants = {"no schedule": {"scheduler": None}, "category alone": {"tasks.size.weight": 0}}
-    planned = plan([QUICK], tmp_path, {"optimizer.lr": [0.1, 0.2]}, [0, 1], BOTH, variants)
+    planned = plan_runs([QUICK], tmp_path, {"optimizer.lr": [0.1, 0.2]}, [0, 1], BOTH, variants)
     # The settings of the runs in their order: each variant has both rates, and each rate both seeds.
     accuracy = [*(0.5, 0.6, 0.1, 0.2), *(0.6, 0.8, 0.1, 0.3), *(0.7, 0.6, 0.2, 0.3)]
     frame = pd.DataFrame(
@@ -44,25 +44,25 @@ def test_a_variant_is_compared_with_the_same_seed_and_the_same_values_of_the_gri
 
 
 def test_a_figure_that_a_run_lacks_leaves_its_cell_open(tmp_path):
-    planned = plan([QUICK], tmp_path, {}, [0, 1], BOTH, {"no schedule": {"scheduler": None}})
+    planned = plan_runs([QUICK], tmp_path, {}, [0, 1], BOTH, {"no schedule": {"scheduler": None}})
     frame = pd.DataFrame({"config": list("aabb"), "category/accuracy": [0.5, 0.5, 0.6, None]})
     table = variant_table(planned, frame)
     assert table is not None and [cell.text for cell in table.rows[0].cells][2:] == ["2", "\N{EM DASH}"]
 
 
 def test_without_the_config_as_it_is_or_without_variants_there_is_no_table(tmp_path):
-    planned = plan([QUICK], tmp_path, {}, [0], BOTH, {"no schedule": {"scheduler": None}})
+    planned = plan_runs([QUICK], tmp_path, {}, [0], BOTH, {"no schedule": {"scheduler": None}})
     changed = [member for member in planned if member.settings["variant"] != AS_IT_IS]
     frame = pd.DataFrame({"config": ["a"], "category/accuracy": [0.5]})
     assert variant_table(changed, frame) is None  # the run of the config as it is has failed
-    assert variant_table(plan([QUICK], tmp_path, {}, [0], BOTH), frame) is None
+    assert variant_table(plan_runs([QUICK], tmp_path, {}, [0], BOTH), frame) is None
 
 
 @pytest.mark.parametrize("path", sorted(Path("configs/variants").glob("*.json")), ids=lambda path: path.stem)
 def test_each_shipped_variant_fits_its_recipes_and_changes_them(path, tmp_path):
     variants = json.loads(path.read_text())
     configs = [Path(f"configs/small/{name}.json") for name in SHIPPED[path.stem]]
-    planned = plan(configs, tmp_path, {}, [0], {}, variants)
+    planned = plan_runs(configs, tmp_path, {}, [0], {}, variants)
     assert len(planned) == len(configs) * (1 + len(variants))
     as_it_is = {member.source: member.config for member in planned if member.settings["variant"] == AS_IT_IS}
     for member in planned:
@@ -73,11 +73,11 @@ def test_each_shipped_variant_fits_its_recipes_and_changes_them(path, tmp_path):
 def test_the_shipped_single_tasks_are_all_that_delta_m_needs(tmp_path):
     configs = [Path(f"configs/small/{name}.json") for name in SHIPPED["alone"]]
     variants = json.loads(Path("configs/variants/alone.json").read_text())
-    planned = plan(configs, tmp_path, {}, [0, 1], {}, variants)
+    planned = plan_runs(configs, tmp_path, {}, [0, 1], {}, variants)
     frame = pd.DataFrame({"config": [f"{m.source} {m.settings['variant']}" for m in planned]})
     for metric in quality_metrics(planned):
         frame[metric] = 0.5
-    table = sharing(planned, frame)
+    table = sharing_table(planned, frame)
     assert table is not None and [row.cells[0].text for row in table.rows] == [
         f"{name} none" for name in SHIPPED["alone"]
     ]
