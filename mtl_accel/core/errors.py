@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 EXIT_CODE = 2  # of a launch script that ends with a UserError
+MAX_LISTED = 10  # problems of one sort that an error spells out; the rest is a count
 
 
 class UserError(ValueError):
@@ -22,6 +23,12 @@ class UserError(ValueError):
         self.problems: list[str] = [problems] if isinstance(problems, str) else list(problems)
         self.everywhere = everywhere
         super().__init__("\n".join(self.problems))
+
+
+def shorten(problems: list[str], what: str) -> list[str]:
+    """The first MAX_LISTED problems, and how many more there are."""
+    rest = len(problems) - MAX_LISTED
+    return [*problems[:MAX_LISTED], f"... and {rest} more {what}"] if rest > 0 else problems
 
 
 def require(extra: str, *names: str) -> list[ModuleType]:

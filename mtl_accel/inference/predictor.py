@@ -16,10 +16,9 @@ from accelerate.utils import gather_object
 from torch import Tensor
 from tqdm import tqdm
 
-from ..core.errors import UserError
+from ..core.errors import UserError, shorten
 from ..data.loading.inputs import PictureBatches, Pictures, pictures_of, pictures_of_split, readable_batches
 from ..data.loading.loader import EvaluationLoader
-from ..data.sources.text_tables import shorten
 from ..launching.accelerator import configure_cuda
 from ..models.base import Pair
 from ..runs import model_folder

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from mtl_accel.config.sections import DataConfig
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.loading.decoding import decode
-from mtl_accel.data.sources.load import Sources
-from mtl_accel.data.sources.load import load as load_source
+from mtl_accel.data.sources import load
+from mtl_accel.data.sources.load import Source
 
 SPLITS = {"train": "train", "validation": "val", "test": "test"}
 ROWS = {
@@ -163,7 +164,15 @@ LAYOUTS = {
 }
 
 
-def contents(loaded: Sources) -> dict[str, dict[str, tuple[str, bytes]]]:
+def load_source(root: Path | str, only: str | None = None, **options) -> Source:
+    """The splits of a source. Raises UserError for problems with its rows, too."""
+    source = load.load_source(DataConfig(source=str(root), **options), only=only)
+    if source.row_problems:
+        raise UserError(source.row_problems)
+    return source
+
+
+def contents(loaded: Source) -> dict[str, dict[str, tuple[str, bytes]]]:
     return {
         split: {row["id"]: (row["label"], decode(row["image"], place=split).tobytes()) for row in loaded.splits[split]}
         for split in loaded.splits

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from ..sources.splits import column_of
 from ..sources.table_cache import ROWS
+from .cells import ZERO_ONE, text_of
 
 
 class Cells(NamedTuple):
@@ -20,15 +21,6 @@ class Cells(NamedTuple):
     rows: slice
     values: list[Any]
     codes: np.ndarray
-
-
-def text_of(value: Any) -> str | None:
-    """A cell as text: None for a blank, "3" for the 3.0 that an integer column with blanks turns into."""
-    if value is None or value != value:
-        return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).strip() or None
 
 
 def read_column(split: datasets.Dataset, name: str) -> Iterator[Cells]:
@@ -59,7 +51,6 @@ def _is_scalar(feature: Any) -> bool:
     return isinstance(feature, (datasets.Value, datasets.ClassLabel))
 
 
-ZERO_ONE = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "False": 0, "True": 1, "false": 0, "true": 1}
 _MIN_SHOWN = 5  # columns in a message; those that are nearly labels are all shown
 _MAX_CHARACTERS = 20  # of a cell in a message
 

@@ -9,14 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from ...config import Config
-from ...config.sections import DataConfig
-from ...core.atomic_io import cache_dir
 from ...core.errors import UserError
 from ...core.tasks import Task
-from ..sources.load import Sources
-from ..sources.load import load as load_source
+from ..sources.load import load_source
 from ..sources.splits import ids_of
-from ..wardrobe import wardrobe
 from . import holdout
 from .reader import LabelReader, Targets
 
@@ -63,39 +59,6 @@ class LabeledDataset:
         )
 
 
-def prepare_source(config: DataConfig) -> str:
-    """Return the folder or Hub id of the source, and draw the wardrobe if it is the source and not there yet."""
-    if config.source != "wardrobe":
-        return config.source
-    sizes = config.wardrobe
-    folder = wardrobe.write(
-        sizes.num_train,
-        sizes.num_validation,
-        sizes.num_test,
-        sizes.image_size,
-        seed=sizes.seed,
-        cache_dir=cache_dir(config.cache_dir) / "wardrobe",
-        num_workers=max(config.num_workers, 1),
-    )
-    return str(folder)
-
-
-def load_splits(data: DataConfig, only: str | None = None, problems: list[str] | None = None) -> Sources:
-    """Load the splits of a source, or one of them, without a look at labels. Raises UserError as `load_source` does."""
-    return load_source(
-        prepare_source(data),
-        cache_dir=cache_dir(data.cache_dir) / "tables",
-        config_name=data.config_name,
-        revision=data.revision,
-        streaming=data.streaming,
-        image_column=data.image_column,
-        id_column=data.id_column,
-        max_images=data.max_images,
-        only=only,
-        problems=problems,
-    )
-
-
 def read_dataset(config: Config) -> LabeledDataset:
     """Read and check the source of a config.
 
@@ -103,8 +66,8 @@ def read_dataset(config: Config) -> LabeledDataset:
         UserError: everything that is wrong with its files, columns and cells.
     """
     data = config.data
-    problems: list[str] = []
-    source = load_splits(data, problems=problems)
+    source = load_source(data)
+    problems = list(source.row_problems)
     splits = {name: source.splits[name] for name in ("train", "validation", "test") if name in source.splits}
     if not len(splits.get("train", ())):
         no_rows = f"data.source: {data.source} has no training rows; it has the splits {sorted(splits)}"

@@ -9,7 +9,8 @@ import datasets
 from ...config import Config
 from ...core.errors import UserError
 from ...core.tasks import Task
-from .dataset import LabeledDataset, hold_out, load_splits
+from ..sources.load import load_source
+from .dataset import LabeledDataset, hold_out
 from .reader import LabelReader, Targets
 
 
@@ -20,7 +21,9 @@ def read_images(config: Config, split: str) -> tuple[datasets.Dataset, str]:
         UserError: the source has no such split, or everything that is wrong with its ids and images.
     """
     data = config.data
-    source = load_splits(data, only=split)
+    source = load_source(data, only=split)
+    if source.row_problems:
+        raise UserError(source.row_problems)
     images = source.splits[split].select_columns(["id", "image"])
     if not len(images):
         raise UserError(f"data.source: the {split} split of {data.source} has no rows, so there is nothing to predict")
@@ -41,17 +44,16 @@ def read_labeled_split(
         UserError: the source has no such split or no labels in it, or labels that the model does not know.
     """
     data = config.data
-    problems: list[str] = []
     only = split if split == "test" else None  # train and validation may be made from each other
-    source = load_splits(data, only=only, problems=problems)
+    source = load_source(data, only=only)
     splits = {name: table for name, table in source.splits.items() if len(table)}
     held_out = split != "test" and "train" in splits and "validation" not in splits
     if split not in splits and not held_out:
         no_rows = f"data.source: {data.source} has no rows in a split {split!r}; it has {', '.join(splits) or 'none'}"
-        raise UserError([*problems, no_rows])
+        raise UserError([*source.row_problems, no_rows])
     origin = "train" if held_out else split
     reader = LabelReader({origin: splits[origin]}, set(), source.origins)
-    targets = _read_targets(reader, tasks, origin, problems)
+    targets = _read_targets(reader, tasks, origin, source.row_problems)
     labelled = LabeledDataset({origin: splits[origin]}, dict(tasks), {origin: targets}, source.fingerprint)
     if held_out:
         labelled = hold_out(labelled, data.validation_fraction, config.seed)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import datasets
@@ -13,7 +12,8 @@ import numpy as np
 from ...config.sections import MultilabelConfig, RegressionConfig, TaskConfig, primary_metric
 from ...core.tasks import Task
 from ..sources.splits import RawSplit
-from .columns import ZERO_ONE, format_columns, read_column, zero_one_columns
+from .cells import parser_of, split_labels
+from .columns import format_columns, read_column, zero_one_columns
 
 _MAX_SHOWN = 5  # rows named for one problem
 _ORDER = ("train", "validation", "test")
@@ -99,7 +99,7 @@ class LabelReader:
             return replace(task, classes=config.classes or sort_class_names(set(self._values(columns[0]))))
         if isinstance(config, MultilabelConfig) and config.column is not None:
             task = replace(task, delimiter=config.delimiter)
-            names = {label for cell in self._values(config.column) for label in split_labels(cell, task)}
+            names = {label for cell in self._values(config.column) for label in split_labels(cell, config.delimiter)}
             return replace(task, classes=config.classes or sort_class_names(names))
         return task
 
@@ -131,7 +131,7 @@ class LabelReader:
 
     def _fill(self, task: Task, split: str, name: str, target: np.ndarray, mask: np.ndarray) -> None:
         """Write a column's values into target and mask, and report the cells that break the rule."""
-        parse, rule = _parser_of(task)
+        parse, rule = parser_of(task)
         bad: list[tuple[int, Any]] = []
         for cells in read_column(self.splits[split], name):
             parsed = [parse(value) for value in cells.values]
@@ -155,45 +155,6 @@ class LabelReader:
         origin = self.origins.get(split)
         if origin is None or origin.lines is None:
             return split, [f"id {value}" for value in ids]
-        lines = origin.lines()
         # A blank id is a problem of its own.
         named = [f" (id {value})" if value else "" for value in ids]
-        return origin.origin, [f"line {lines[row]}{name}" for row, name in zip(rows, named, strict=True)]
-
-
-def _parser_of(task: Task) -> tuple[Callable[[Any], Any], str]:
-    """A function from a cell to its target, or to None if the cell breaks the rule; and the rule in words."""
-    if task.kind == "regression":
-        return _parse_number, "must be a finite number or blank"
-    if task.kind == "multilabel" and task.columns == task.classes:
-        return ZERO_ONE.get, "must be 0, 1 or blank"
-    known = {label: index for index, label in enumerate(task.classes)}
-    origin = f"of the training split or of tasks.{task.name}.classes"
-    if task.kind == "multiclass":
-        return known.get, f"is none of the {len(known)} classes {origin}"
-    return partial(_parse_labels, known=known, task=task), f"holds a label that is none of the {len(known)} {origin}"
-
-
-def _parse_labels(cell: Any, known: Mapping[str, int], task: Task) -> np.ndarray | None:
-    """0 or 1 for each known label: float64 [C]; None if the cell holds another label."""
-    labels = split_labels(cell, task)
-    if any(label not in known for label in labels):
-        return None
-    row = np.zeros(len(known))
-    row[[known[label] for label in labels]] = 1
-    return row
-
-
-def split_labels(cell: str | tuple[str, ...], task: Task) -> list[str]:
-    """The label names in a cell, which is a list, or text with a delimiter."""
-    parts = cell if isinstance(cell, tuple) else cell.split(task.delimiter)
-    return [part.strip() for part in parts if part and part.strip()]
-
-
-def _parse_number(value: str) -> float | None:
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    # The comparison is false for NaN as well.
-    return number if abs(number) <= float(np.finfo(np.float32).max) else None
+        return origin.origin, [f"line {line}{name}" for line, name in zip(origin.lines_of(rows), named, strict=True)]

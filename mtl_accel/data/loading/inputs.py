@@ -13,9 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ...core.errors import UserError
-from ..sources.splits import RawSplit, choose_columns, column_of, ids_of, undecoded
-from ..sources.text_tables import shorten
+from ...core.errors import UserError, shorten
+from ..sources.splits import RawSplit, choose_columns, column_of, ids_of, undecoded_images
 from .decoding import Encoded
 from .loader import Batch, Key, MicroBatches
 from .pixel_cache import Transforms, decode_batch
@@ -77,7 +76,7 @@ def _pictures_of_table(table: datasets.Dataset) -> Pictures:
     if not table.column_names:
         raise UserError(f"images: the data set has no columns; {_ACCEPTED}")
     columns = choose_columns([RawSplit("images", table, "the data set", "")], None, None)
-    images = undecoded(
+    images = undecoded_images(
         table,
         columns.image,
         f"images: the data set's column {columns.image!r} holds no pictures but {table.features[columns.image]}; it "

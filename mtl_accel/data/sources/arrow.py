@@ -1,4 +1,4 @@
-"""Tables that `datasets` keeps: Parquet files, `save_to_disk` folders, and data sets of the Hub."""
+"""Tables in the formats of `datasets`: Parquet files and folders of `save_to_disk`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
 from datasets.exceptions import DatasetsError
 
 from ...core.errors import UserError
-from .image_paths import stamps
-from .imagefolder import split_folders
-from .splits import RawSplit, split_of
+from .image_paths import file_stamps
+from .splits import RawSplit, split_of, split_paths
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +25,7 @@ def is_saved(folder: Path) -> bool:
 
 
 def read_saved(folder: Path) -> list[RawSplit]:
-    """A folder of `save_to_disk`; a single Dataset is the train split."""
+    """Read a folder of `save_to_disk`; a single Dataset is the train split."""
     try:
         saved = load_from_disk(str(folder))
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException, DatasetsError) as error:
@@ -35,14 +34,14 @@ def read_saved(folder: Path) -> list[RawSplit]:
         ) from error
     tables = {"train": saved} if isinstance(saved, Dataset) else saved
     files = {name: [Path(file["filename"]) for file in table.cache_files] for name, table in tables.items()}
-    keys = {name: json.dumps([tables[name]._fingerprint, stamps(files[name], folder)]) for name in tables}
-    return named_splits(tables, str(folder), keys, (folder,))
+    keys = {name: json.dumps([tables[name]._fingerprint, file_stamps(files[name], folder)]) for name in tables}
+    return name_splits(tables, str(folder), keys, (folder,))
 
 
 def parquet_files(folder: Path) -> dict[str, list[Path]]:
     """The Parquet files of each split: train.parquet, train-00000-of-00002.parquet, train/*.parquet, also in data/.
 
-    When no name says a split, all of them are train. Empty when there are none.
+    If no name contains a split, all files are train. Empty if there are none.
     """
     found: dict[str, list[Path]] = {}
     unnamed = []
@@ -55,20 +54,20 @@ def parquet_files(folder: Path) -> dict[str, list[Path]]:
         else:
             found.setdefault(split, []).append(file)
     for parent in (folder, folder / "data"):
-        for split, path in split_folders(parent).items():
+        for split, path in split_paths(parent).items():
             files = [file for file in sorted(path.glob("*.parquet")) if file.name != "metadata.parquet"]
             if files:
                 found.setdefault(split, []).extend(files)
     if found and unnamed:
         names = ", ".join(file.name for file in unnamed)
-        logger.warning("%s: the names of these files say no split, so they are not used: %s", folder, names)
+        logger.warning("%s: the names of these files contain no split, so they are not used: %s", folder, names)
     return found or ({"train": unnamed} if unnamed else {})
 
 
 def read_parquet(folder: Path) -> list[RawSplit]:
     files = parquet_files(folder)
     try:
-        # `datasets` takes names for patterns, so brackets in a folder's name must be quoted.
+        # `datasets` reads names as patterns, so brackets in the name of a folder must be escaped.
         data_files = {split: [glob.escape(str(file)) for file in paths] for split, paths in files.items()}
         tables = load_dataset("parquet", data_files=data_files)
     except (OSError, ValueError, TypeError, pa.ArrowException, DatasetsError) as error:
@@ -77,17 +76,17 @@ def read_parquet(folder: Path) -> list[RawSplit]:
             f"data.source: the Parquet files of {folder} cannot be read: {reason}. Write them anew, all files of a "
             "split with the same columns"
         ) from error
-    keys = {split: json.dumps(stamps(paths, folder)) for split, paths in files.items()}
-    return named_splits(tables, str(folder), keys, (*{file.parent: None for f in files.values() for file in f}, folder))
+    keys = {split: json.dumps(file_stamps(paths, folder)) for split, paths in files.items()}
+    return name_splits(tables, str(folder), keys, (*{file.parent: None for f in files.values() for file in f}, folder))
 
 
-def named_splits(
+def name_splits(
     tables: Mapping[str, Dataset] | DatasetDict, origin: str, keys: Mapping[str, str], bases: tuple[Path, ...]
 ) -> list[RawSplit]:
-    """The tables under our names of splits; a single one of another name is train.
+    """Give each table the name of its split here; a single table with another name is train.
 
     Raises:
-        UserError: no name is known, or two mean the same split.
+        UserError: no name is known, or two names mean the same split.
     """
     if len(tables) == 1 and split_of(str(next(iter(tables)))) is None:
         (name,) = tables

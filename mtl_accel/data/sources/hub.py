@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face Hub. No code of theirs is run: `datasets` has read data only since version 4."""
+"""Data sets of the Hugging Face Hub. None of their code is run: since version 4 `datasets` reads data only."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from datasets import config as datasets_config
 from datasets.exceptions import DatasetsError
 from huggingface_hub import constants
 
+from ...config.sections import DataConfig
 from ...core.errors import UserError
-from .arrow import named_splits
+from .arrow import name_splits
 from .image_paths import ImageFinder
 from .splits import RawSplit
 from .table_cache import TableCache
@@ -27,64 +28,56 @@ def is_hub_id(source: str) -> bool:
     return re.fullmatch(r"[\w][\w.-]*/[\w][\w.-]*", source) is not None
 
 
-def finder() -> ImageFinder:
-    """Images of downloaded data sets lie in the caches of the Hub and of `datasets`, and are read nowhere else."""
+def image_finder() -> ImageFinder:
+    """Finder of downloaded images: they lie in the caches of the Hub and of `datasets`, and are read nowhere else."""
     caches = (constants.HF_HUB_CACHE, datasets_config.HF_DATASETS_CACHE, datasets_config.DOWNLOADED_DATASETS_PATH)
     return ImageFinder.of(*caches)
 
 
-def read(
-    source: str,
-    config_name: str | None,
-    revision: str | None,
-    *,
-    streaming: bool,
-    max_images: int | None,
-    cache: TableCache,
-) -> list[RawSplit]:
-    """The splits of a data set; streamed, the first `max_images` rows of each are read in one pass into the cache.
+def read_hub(data: DataConfig, cache: TableCache) -> list[RawSplit]:
+    """Read the splits of a data set; of a stream, the first `max_images` rows of each, in one pass into the cache.
 
-    The elastic order addresses rows by number, so a stream cannot stay one. What streaming saves is the download of
-    the rest.
+    The order of training addresses rows by number, so a stream has to become a table. Streaming saves the download of
+    the other rows.
 
     Raises:
-        UserError: there is no such data set, or the Hub was not reached.
+        UserError: there is no such data set, or the Hub could not be reached.
     """
+    source = data.source
+    path = f"hf://datasets/{source}"  # the prefix keeps `datasets` from looking for a folder of this name
     try:
-        # The prefix keeps `datasets` from looking for a folder of this name.
-        path = f"hf://datasets/{source}"
-        tables = load_dataset(path, name=config_name, revision=revision, streaming=streaming)
-        if streaming:
-            tables = {name: read_stream(rows, source, path, max_images, cache) for name, rows in tables.items()}
+        tables = load_dataset(path, name=data.config_name, revision=data.revision, streaming=data.streaming)
+        if data.streaming:
+            tables = {name: read_stream(rows, source, path, data.max_images, cache) for name, rows in tables.items()}
     except UserError:
         raise
     except (OSError, ValueError, RuntimeError, TypeError, pa.ArrowException, DatasetsError) as error:
         reason = str(error).strip() or type(error).__name__
         raise UserError(
             f"data.source: {source!r} is neither a folder that exists nor a Hub data set that could be reached "
-            f"(config_name {config_name!r}, revision {revision!r}): {reason}. Correct the folder, or the id, or "
-            "connect to the network; a private data set needs `hf auth login`"
+            f"(config_name {data.config_name!r}, revision {data.revision!r}): {reason}. Correct the folder, or the "
+            "id, or connect to the network; a private data set needs `hf auth login`"
         ) from error
     keys = {name: table._fingerprint for name, table in tables.items()}
-    return named_splits(tables, source, keys, (datasets_config.HF_DATASETS_CACHE,))
+    return name_splits(tables, source, keys, (datasets_config.HF_DATASETS_CACHE,))
 
 
 def read_stream(rows: IterableDataset, source: str, prefix: str, limit: int | None, cache: TableCache) -> Dataset:
-    """The first `limit` rows as a table, the bytes of its images in it.
+    """Read the first `limit` rows into a table, with the bytes of its images.
 
-    An image that is only named must lie under `prefix`, the data set's own address.
+    An image that is given by its path must lie below `prefix`, the address of the data set.
     """
-    # As Arrow, because `datasets` drops the bytes of an image whose path exists in the working folder.
+    # As Arrow: else `datasets` drops the bytes of an image if the working folder has a file of that name.
     rows = rows.with_format("arrow")
     batches = (rows if limit is None else rows.take(limit)).iter(_BATCH)
     first = next(batches, None)
     if first is None:
         raise UserError(f"data.source: a split of {source} has no rows")
-    return cache.put(_embedded(batch, source, prefix) for batch in chain([first], batches))
+    return cache.put(_embed_images(batch, source, prefix) for batch in chain([first], batches))
 
 
-def _embedded(batch: pa.Table, source: str, prefix: str) -> pa.Table:
-    """The batch with bytes in the place of paths in every column of images."""
+def _embed_images(batch: pa.Table, source: str, prefix: str) -> pa.Table:
+    """Replace paths by the bytes of their files in every column of images."""
     for index, field in enumerate(batch.schema):
         if pa.types.is_struct(field.type) and {child.name for child in field.type} == {"bytes", "path"}:
             contents = [_bytes_of(value, source, prefix) for value in batch.column(index).to_pylist()]

@@ -1,4 +1,4 @@
-"""Image files of one data folder, and nothing outside it."""
+"""Finds the image files of a data folder, and none outside it."""
 
 # A `Path` takes ten times the time and the memory of its text, and a table may name millions of files.
 # ruff: noqa: PTH110, PTH114, PTH116, PTH118, PTH122
@@ -23,11 +23,11 @@ IMAGE_SUFFIXES = frozenset(
 
 
 class NoImageError(Exception):
-    """Why a name in a table leads to no image file, in words."""
+    """A name in a table leads to no image file; the message says why."""
 
 
 class ImageFile(NamedTuple):
-    """A file by its real path, and what tells that it was changed: its size in bytes and time of change in ns."""
+    """A file by its real path, with what shows a change: its size in bytes and the time of its last change in ns."""
 
     path: str
     size: int
@@ -36,14 +36,14 @@ class ImageFile(NamedTuple):
 
 @dataclass
 class _Listing:
-    """The files of a folder, and whether a row names each."""
+    """The files of a folder, and for each whether a row names it."""
 
     real: str
     named: dict[str, bool]
 
     @cached_property
     def stems(self) -> dict[str, list[str]]:
-        """Names of image files by their name without suffix."""
+        """Names of the image files, by their names without suffix."""
         found: dict[str, list[str]] = {}
         for name in filter(is_image, self.named):
             found.setdefault(os.path.splitext(name)[0], []).append(name)
@@ -54,8 +54,8 @@ class _Listing:
 class ImageFinder:
     """Finds the files that a table names, listing each folder once.
 
-    Every file's real path must stay under one of `roots`, real paths themselves: a name with `..`, an absolute
-    path or a symbolic link may wander, but must end inside. Only regular files count.
+    The real path of every file must lie below one of `roots`, which are real paths: a name may contain `..`, be an
+    absolute path or lead through symbolic links, as long as the file lies inside. Only regular files count.
     """
 
     roots: tuple[Path, ...]
@@ -67,10 +67,10 @@ class ImageFinder:
         return cls(tuple(Path(os.path.realpath(folder)) for folder in folders))
 
     def find(self, name: str, bases: Sequence[Path]) -> ImageFile:
-        """The file `name`, relative to the first of `bases` that has it; its suffix may be left out.
+        """Find the file `name`, relative to the first of `bases` that has it; its suffix may be left out.
 
         Raises:
-            NoImageError: there is none, several fit, or it is outside of the roots.
+            NoImageError: there is none, several match, or it lies outside the roots.
         """
         if "\0" in name:
             raise NoImageError("the name contains a NUL character")
@@ -98,7 +98,7 @@ class ImageFinder:
         return any(listing is not None and any(listing.named.values()) for listing in self._by_real.values())
 
     def unnamed(self, folder: Path) -> tuple[list[str], int]:
-        """The images below a folder, itself a real path, that no row names, sorted; and how many images there are."""
+        """The images below `folder` (a real path) that no row names, sorted; and the number of all images below it."""
         unnamed, count = [], 0
         for parent, name in files_below(folder):
             if is_image(name):
@@ -115,7 +115,7 @@ class ImageFinder:
         return listing is not None and listing.named.get(name, False)
 
     def _listing(self, base: Path, parent: str) -> _Listing | None:
-        """The files of a folder: none when there is no such folder, None when it is outside of the roots."""
+        """The files of a folder: none if it does not exist, None if it lies outside the roots."""
         if (base, parent) not in self._listings:
             self._listings[base, parent] = self._real_listing(os.path.realpath(base / parent))
         return self._listings[base, parent]
@@ -136,7 +136,7 @@ class ImageFinder:
             if not self._inside(path):
                 raise NoImageError(f"it is a link to outside of the data folder {self.roots[0]}; copy the file inside")
             if not os.path.exists(path):
-                raise NoImageError("it is a link to a file that is not there")
+                raise NoImageError("it is a link to a file that does not exist")
             status = os.stat(path)
             parent, name = os.path.split(path)
             listing = self._real_listing(parent)
@@ -155,21 +155,15 @@ def is_image(name: str) -> bool:
 
 
 def files_below(folder: Path) -> Iterator[tuple[str, str]]:
-    """Folder and name of every file of a folder and its subfolders, but for hidden ones. A linked folder is one."""
-    left = [str(folder)]
-    while left:
-        parent = left.pop()
-        for entry in _entries(parent):
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                left.append(entry.path)
-            else:
-                yield parent, entry.name
+    """Folder and name of every file in a folder and its subfolders, except hidden ones. A linked folder is a file."""
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        linked = [name for name in folders if os.path.islink(os.path.join(parent, name))]
+        yield from ((parent, name) for name in (*files, *linked) if not name.startswith("."))
 
 
 def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
-    """What is in a folder; of one that is not there or cannot be read, nothing."""
+    """The entries of a folder; none if it does not exist or cannot be read."""
     try:
         with os.scandir(folder) as entries:
             yield from entries
@@ -178,18 +172,18 @@ def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
 
 
 def relative_files(folder: Path) -> list[str]:
-    """The same as one text each, relative to the folder, in order."""
+    """The paths of these files relative to the folder, sorted."""
     start = len(os.path.join(folder, ""))
     return sorted((os.path.join(*file)[start:] for file in files_below(folder)), key=_by_parts)
 
 
 def _by_parts(path: str) -> str:
-    """Sorts as `Path` does, folder by folder."""
+    """Key that sorts paths as `Path` does, folder by folder."""
     return path.replace(os.sep, "\0")
 
 
-def stamps(files: Iterable[Path], folder: Path) -> list[tuple[str, int, int]]:
-    """Relative path, size in bytes and time of change in ns of each file: what tells that a file was changed."""
+def file_stamps(files: Iterable[Path], folder: Path) -> list[tuple[str, int, int]]:
+    """Relative path, size in bytes and time of the last change in ns of each file, by which a change shows."""
     found = []
     for file in files:
         status = file.stat()

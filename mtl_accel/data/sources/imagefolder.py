@@ -1,7 +1,7 @@
 """Folders of images with a metadata file, and folders of classes.
 
-`datasets.load_dataset("imagefolder")` reads both, but guesses types in metadata.csv (class `001` becomes 1),
-drops images without a row, loads rows without an image, and numbers classes by folder. So they are read here.
+`datasets.load_dataset("imagefolder")` reads both, but it guesses types in metadata.csv (class `001` becomes 1),
+drops images without a row, accepts rows without an image, and numbers classes by folder.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,46 +18,29 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...core.errors import UserError
+from ...core.errors import MAX_LISTED, UserError
 from .image_paths import files_below, is_image, relative_files
-from .splits import ALIASES, RawSplit, choose_columns, column_of, split_of, text_split
+from .splits import ALIASES, RawSplit, choose_columns, column_of, split_of, split_paths
 from .table_cache import ROWS, TableCache, digest_of
-from .text_tables import MAX_LISTED, read_csv, read_jsonl
+from .text_tables import read_csv, read_jsonl
 
 logger = logging.getLogger(__name__)
 
-_VERSION = 1  # of what is made of a metadata file: another one never reads an older table
+_VERSION = 1  # of the table that is made from a Parquet file; a new number leaves older tables unread
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
-
-
-def split_folders(folder: Path) -> dict[str, Path]:
-    """The folder of each split.
-
-    Raises:
-        UserError: two folders of one split, such as val/ and valid/.
-    """
-    found = {}
-    for split, aliases in ALIASES.items():
-        folders = [folder / alias for alias in aliases if (folder / alias).is_dir()]
-        if len(folders) > 1:
-            names = " and ".join(f"{path.name}/" for path in folders)
-            raise UserError(f"{folder}: {names} are both the {split} split. Keep one of them")
-        if folders:
-            found[split] = folders[0]
-    return found
 
 
 def is_imagefolder(folder: Path) -> bool:
     return any(name in _METADATA or is_image(name) for _, name in files_below(folder))
 
 
-def read(folder: Path, image_column: str | None, cache: TableCache) -> list[RawSplit]:
-    """Each split from its metadata file, else from its class folders; without split folders all is train."""
-    folders = split_folders(folder)
+def read_imagefolder(folder: Path, image_column: str | None, cache: TableCache) -> list[RawSplit]:
+    """Read each split from its metadata file, else from its class folders; without split folders all rows are train."""
     metadata = _metadata_file(folder)
     if metadata is not None:
-        return _by_first_folder(_read_metadata("train", metadata, cache), image_column, cache)
-    splits = [_read_split(split, path, cache) for split, path in (folders or {"train": folder}).items()]
+        return _divide_by_folder(_read_metadata("train", metadata, cache), image_column, cache)
+    folders = split_paths(folder) or {"train": folder}
+    splits = [_read_split(split, path, cache) for split, path in folders.items()]
     return [split for split in splits if split is not None]
 
 
@@ -76,9 +59,9 @@ def _read_split(split: str, folder: Path, cache: TableCache) -> RawSplit | None:
 def _read_metadata(split: str, file: Path, cache: TableCache) -> RawSplit:
     bases = (file.parent,)
     if file.suffix == ".csv":
-        return text_split(split, read_csv(file, cache), bases)
+        return read_csv(file, cache, split, bases)
     if file.suffix == ".jsonl":
-        return text_split(split, read_jsonl(file, cache), bases)
+        return read_jsonl(file, cache, split, bases)
     try:
         key = digest_of(file)
         table = cache.get(f"parquet {_VERSION} {key}", lambda: _parquet_batches(file))
@@ -94,8 +77,8 @@ def _parquet_batches(file: Path) -> Iterator[pa.Table]:
         yield from (pa.Table.from_batches([batch], empty.schema) for batch in parquet.iter_batches(ROWS))
 
 
-def _by_first_folder(split: RawSplit, image_column: str | None, cache: TableCache) -> list[RawSplit]:
-    """One metadata file for the whole folder: a row whose image lies in test/ is of the test split, and so on."""
+def _divide_by_folder(split: RawSplit, image_column: str | None, cache: TableCache) -> list[RawSplit]:
+    """Divide the rows of one metadata file: those with an image in test/ are the test split, and so on."""
     column = column_of(split.table, choose_columns([split], image_column, None).image)
     names = list(ALIASES)
     of_rows = np.empty(len(column), np.int8)
@@ -116,19 +99,12 @@ def _split_of_image(name: Any) -> str:
 
 def _part(split: RawSplit, name: str, rows: np.ndarray, cache: TableCache) -> RawSplit:
     """Some rows of a table as a split of their own."""
-    part = split.table.select(rows).with_format("arrow")
-    table = cache.put(part.iter(ROWS))
-    lines = None if split.lines is None else partial(_lines, split.lines, rows)
-    return RawSplit(name, table, split.origin, split.key, split.bases, lines)
-
-
-def _lines(of_all: Callable[[], Sequence[int]], rows: np.ndarray) -> list[int]:
-    lines = of_all()
-    return [lines[row] for row in rows]
+    table = cache.put(split.table.select(rows).with_format("arrow").iter(ROWS))
+    return replace(split, name=name, table=table, lines=None if split.lines is None else split.lines.take(rows))
 
 
 def _read_classes(split: str, folder: Path, cache: TableCache) -> RawSplit | None:
-    """Column `file_name`, and `label`: the first folder on the way to each image, None without one.
+    """Read class folders: column `file_name`, and `label`, the first folder in each path (None if there is none).
 
     Classes take turns, so that the first rows are not all of one class.
     """

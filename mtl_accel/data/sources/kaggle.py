@@ -4,34 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...core.errors import UserError
-from .splits import ALIASES, RawSplit, text_split
+from .splits import ALIASES, RawSplit, split_paths
 from .table_cache import TableCache
 from .text_tables import read_csv
 
 
-def csv_files(folder: Path) -> dict[str, Path]:
-    """The CSV of each split; empty when this is no such folder.
-
-    Raises:
-        UserError: two files of one split, such as val.csv and valid.csv.
-    """
-    found = {}
-    for split, aliases in ALIASES.items():
-        files = [folder / f"{alias}.csv" for alias in aliases if (folder / f"{alias}.csv").is_file()]
-        if len(files) > 1:
-            names = " and ".join(file.name for file in files)
-            raise UserError(f"{folder}: {names} are both the {split} split. Keep one of them")
-        if files:
-            found[split] = files[0]
-    return found
+def is_kaggle_folder(folder: Path) -> bool:
+    return bool(split_paths(folder, ".csv"))
 
 
-def read(folder: Path, cache: TableCache) -> list[RawSplit]:
-    return [
-        text_split(split, read_csv(file, cache), image_folders(folder, split))
-        for split, file in csv_files(folder).items()
-    ]
+def read_kaggle_folder(folder: Path, cache: TableCache) -> list[RawSplit]:
+    """Each split from its CSV."""
+    files = split_paths(folder, ".csv")
+    return [read_csv(file, cache, split, image_folders(folder, split)) for split, file in files.items()]
 
 
 def image_folders(folder: Path, split: str) -> tuple[Path, ...]:

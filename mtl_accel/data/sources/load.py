@@ -1,8 +1,8 @@
-"""Any source of images and labels as a `DatasetDict` of train, validation and test.
+"""Reads any source of images and labels as a `DatasetDict` of train, validation and test.
 
 Every split has the columns `id` (text, unique in its split), `image` (undecoded: `datasets.Image(decode=False)`),
-and the source's labels under their own names. Cells of CSVs are text, an empty one is None; class numbers of
-`datasets.ClassLabel` become class names, so that no class depends on the order of folders.
+and the source's labels under their own names. Cells of CSVs are text, and an empty one is None. Class
+numbers of `datasets.ClassLabel` become class names, so that no class depends on the order of folders.
 """
 
 from __future__ import annotations
@@ -17,89 +17,123 @@ from pathlib import Path
 
 from datasets import Dataset, DatasetDict
 
-from ...core.atomic_io import cache_dir as user_cache
-from ...core.errors import UserError
+from ...config.sections import DataConfig
+from ...core.atomic_io import cache_dir
+from ...core.errors import MAX_LISTED, UserError
+from ..wardrobe import wardrobe
 from . import arrow, hub, imagefolder, kaggle
 from .image_paths import ImageFinder
-from .normalize import normalise
+from .normalize import Normalized, normalize
 from .splits import Columns, RawSplit, choose_columns
 from .table_cache import TableCache
-from .text_tables import MAX_LISTED
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Sources:
-    """The splits of a source, and how it named their columns.
+class Source:
+    """The splits of a source, and the names of their columns in it.
 
-    `id_column` is the source's own name of the column `id`; None: there was none, and the row number is the id.
-    `fingerprint` changes when a table or an image file does. `folder` is the data folder's real path, None for a
-    data set of the Hub. `origins` holds each split as the source had it: where its rows stand.
+    `id_column` is the name of the column `id` in the source; None: there was none, and the row number is the id.
+    `fingerprint` changes when a table or an image file does. `origins` holds each split as the source had it: where
+    its rows stand. `row_problems` says which ids and images are wrong: the caller raises them, with those of labels.
     """
 
     splits: DatasetDict
     image_column: str
     id_column: str | None
     fingerprint: str
-    folder: Path | None
     origins: Mapping[str, RawSplit]
+    row_problems: tuple[str, ...]
 
 
-def load(
-    source: str,
-    *,
-    cache_dir: Path | None = None,
-    config_name: str | None = None,
-    revision: str | None = None,
-    streaming: bool = False,
-    image_column: str | None = None,
-    id_column: str | None = None,
-    max_images: int | None = None,
-    only: str | None = None,
-    problems: list[str] | None = None,
-) -> Sources:
-    """Reads a folder (CSVs and images, imagefolder, Parquet, save_to_disk) or a data set of the Hub.
+def load_source(data: DataConfig, *, only: str | None = None) -> Source:
+    """Read a folder (CSVs and images, imagefolder, Parquet, save_to_disk) or a data set of the Hub.
 
     Every row's image is found here, before training; images that no row names are logged as a warning.
-    `max_images` keeps the first so many rows of each split. `streaming` concerns the Hub only, see `hub.read`.
-    Tables are written into `cache_dir`, by default the user's, and read from there memory-mapped.
-    `only` names one split to be sorted out and checked: pictures and columns of the others may be missing.
-    `problems`: a list that takes the problems with rows, for a caller that has more to tell and raises all at once.
+    Tables are written into the cache folder, and read from there memory-mapped.
+
+    Args:
+        only: read and check this split alone; images and columns of the others may be missing.
 
     Raises:
-        UserError: every problem with the rows of all splits at once, or why the source cannot be read.
+        UserError: the source cannot be read, or a split lacks the columns of images and ids.
     """
-    cache = TableCache(cache_dir or user_cache(None) / "tables")
-    root = _real_path(source)
-    if root is not None:
-        finder, raw = ImageFinder.of(root), _read_folder(root, image_column, cache)
+    cache = TableCache(cache_dir(data.cache_dir) / "tables")
+    folder = _find_folder(data)
+    if folder is None:
+        raw, finder = hub.read_hub(data, cache), hub.image_finder()
     else:
-        raw = hub.read(source, config_name, revision, streaming=streaming, max_images=max_images, cache=cache)
-        finder = hub.finder()
-    raw = raw if only is None else [_the_one(raw, only, source)]
-    columns = choose_columns(raw, image_column, id_column)
-    tables, digests = _normalise(raw, columns, finder, cache, max_images, problems)
-    if root is not None and only is None and not problems:
-        warn_of_unused(root, finder)
-    fingerprint = _fingerprint(raw, digests if root is not None else {}, columns, max_images)
-    return Sources(DatasetDict(tables), columns.image, columns.id, fingerprint, root, {s.name: s for s in raw})
-
-
-def _real_path(source: str) -> Path | None:
-    """The real path of a source on this machine, None for a data set of the Hub. Raises UserError for neither."""
-    path = Path(source).expanduser()
-    if path.exists():
-        return path.resolve()
-    if hub.is_hub_id(source):
-        return None
-    raise UserError(
-        f"data.source: {source!r} is neither a folder that exists (looked at {path.absolute()}) nor the id of a Hub "
-        "data set, which reads owner/name. Correct the path"
+        raw, finder = _read_folder(folder, data.image_column, cache), ImageFinder.of(folder)
+    if only is not None:
+        raw = [_split_named(only, raw, data.source)]
+    columns = choose_columns(raw, data.image_column, data.id_column)
+    normalized = _normalize_all(raw, columns, finder, cache)
+    problems = tuple(problem for split in normalized.values() for problem in split.problems)
+    if folder is not None and only is None and not problems:
+        _warn_of_unnamed_images(folder, finder)
+    digests = {name: split.digest for name, split in normalized.items()} if folder is not None else {}
+    return Source(
+        DatasetDict({name: _first_rows(split.table, data.max_images) for name, split in normalized.items()}),
+        columns.image,
+        columns.id,
+        _fingerprint(raw, digests, columns, data.max_images),
+        {split.name: split for split in raw},
+        problems,
     )
 
 
-def _the_one(raw: list[RawSplit], name: str, source: str) -> RawSplit:
+def _find_folder(data: DataConfig) -> Path | None:
+    """The real path of the source's folder, with the wardrobe drawn if it is the source; None for the Hub.
+
+    Raises:
+        UserError: the source is neither.
+    """
+    if data.source == "wardrobe":
+        return _draw_wardrobe(data).resolve()
+    path = Path(data.source).expanduser()
+    if path.exists():
+        return path.resolve()
+    if hub.is_hub_id(data.source):
+        return None
+    raise UserError(
+        f"data.source: {data.source!r} is neither a folder that exists (looked at {path.absolute()}) nor the id of a "
+        "Hub data set, which reads owner/name. Correct the path"
+    )
+
+
+def _draw_wardrobe(data: DataConfig) -> Path:
+    sizes = data.wardrobe
+    return wardrobe.write(
+        sizes.num_train,
+        sizes.num_validation,
+        sizes.num_test,
+        sizes.image_size,
+        seed=sizes.seed,
+        cache_dir=cache_dir(data.cache_dir) / "wardrobe",
+        num_workers=max(data.num_workers, 1),
+    )
+
+
+def _read_folder(folder: Path, image_column: str | None, cache: TableCache) -> list[RawSplit]:
+    if not folder.is_dir():
+        raise UserError(f"data.source: {folder} is a file. Give the folder that it lies in")
+    if arrow.is_saved(folder):
+        return arrow.read_saved(folder)
+    if kaggle.is_kaggle_folder(folder):
+        return kaggle.read_kaggle_folder(folder, cache)
+    if arrow.parquet_files(folder):
+        return arrow.read_parquet(folder)
+    if imagefolder.is_imagefolder(folder):
+        return imagefolder.read_imagefolder(folder, image_column, cache)
+    there = ", ".join(sorted(path.name for path in folder.iterdir())[:MAX_LISTED]) or "nothing"
+    raise UserError(
+        f"data.source: {folder} holds no data set. Expected train.csv with images, train/metadata.csv (or .jsonl, "
+        f".parquet), class folders with images, train*.parquet, or a folder of save_to_disk. It holds: {there}"
+    )
+
+
+def _split_named(name: str, raw: list[RawSplit], source: str) -> RawSplit:
     names = [split.name for split in raw]
     if name not in names:
         raise UserError(
@@ -109,68 +143,41 @@ def _the_one(raw: list[RawSplit], name: str, source: str) -> RawSplit:
     return raw[names.index(name)]
 
 
-def _read_folder(folder: Path, image_column: str | None, cache: TableCache) -> list[RawSplit]:
-    if not folder.is_dir():
-        raise UserError(f"data.source: {folder} is a file. Give the folder that it lies in")
-    if arrow.is_saved(folder):
-        return arrow.read_saved(folder)
-    if kaggle.csv_files(folder):
-        return kaggle.read(folder, cache)
-    if arrow.parquet_files(folder):
-        return arrow.read_parquet(folder)
-    if imagefolder.is_imagefolder(folder):
-        return imagefolder.read(folder, image_column, cache)
-    there = ", ".join(sorted(path.name for path in folder.iterdir())[:MAX_LISTED]) or "nothing"
-    raise UserError(
-        f"data.source: {folder} holds no data set. Expected train.csv with images, train/metadata.csv (or .jsonl, "
-        f".parquet), class folders with images, train*.parquet, or a folder of save_to_disk. It holds: {there}"
-    )
-
-
-def _normalise(
-    raw: list[RawSplit],
-    columns: Columns,
-    finder: ImageFinder,
-    cache: TableCache,
-    max_images: int | None,
-    problems: list[str] | None,
-) -> tuple[dict[str, Dataset], dict[str, str]]:
-    """The table and the digest of each split. A list of problems takes what is wrong with rows.
-
-    Raises:
-        UserError: everything that is wrong, when a split has no table or there is no list.
-    """
-    tables: dict[str, Dataset] = {}
-    digests: dict[str, str] = {}
-    found: list[str] = []
+def _normalize_all(
+    raw: list[RawSplit], columns: Columns, finder: ImageFinder, cache: TableCache
+) -> dict[str, Normalized]:
+    """Normalize every split. Raises UserError, with the problems of all rows, if a split lacks the columns."""
+    normalized: dict[str, Normalized] = {}
+    problems: list[str] = []
     for split in raw:
         try:
-            table, digests[split.name], of_rows = normalise(split, columns, finder, cache)
-            tables[split.name] = table if max_images is None else table.select(range(min(max_images, len(table))))
-            found += of_rows
+            normalized[split.name] = normalize(split, columns, finder, cache)
+            problems += normalized[split.name].problems
         except UserError as error:  # noqa: PERF203 - the problems of every split, at once
-            found += error.problems
-    if found and (problems is None or len(tables) < len(raw)):
-        raise UserError(found)
-    if problems is not None:
-        problems += found
-    return tables, digests
+            problems += error.problems
+    if len(normalized) < len(raw):
+        raise UserError(problems)
+    return normalized
 
 
-def warn_of_unused(folder: Path, finder: ImageFinder) -> None:
-    """Logs the images of a data folder that no row names. A subset of rows is legitimate, so it is no error."""
+def _first_rows(table: Dataset, count: int | None) -> Dataset:
+    return table if count is None else table.select(range(min(count, len(table))))
+
+
+def _warn_of_unnamed_images(folder: Path, finder: ImageFinder) -> None:
+    """Log the images of a data folder that no row names. A subset of rows is legitimate, so it is no error."""
     if not finder.found_any:
         return
-    unused, count = finder.unnamed(folder)
-    if not unused:
+    unnamed, count = finder.unnamed(folder)
+    if not unnamed:
         return
-    names = ", ".join(os.path.relpath(file, folder) for file in unused[:MAX_LISTED])
-    hint = ", more than half: is this the right table?" if 2 * len(unused) > count else ""
-    logger.warning("%s: %d of %d images have no row%s: %s", folder, len(unused), count, hint, names)
+    names = ", ".join(os.path.relpath(file, folder) for file in unnamed[:MAX_LISTED])
+    hint = ", more than half: is this the right table?" if 2 * len(unnamed) > count else ""
+    logger.warning("%s: %d of %d images have no row%s: %s", folder, len(unnamed), count, hint, names)
 
 
 def _fingerprint(raw: list[RawSplit], digests: Mapping[str, str], columns: Columns, max_images: int | None) -> str:
-    """Of the tables, and of path, size and time of change of the image files of a folder.
+    """Digest of the tables, and of path, size and time of change of the image files of a folder.
 
     The files of a Hub data set are known by its commit, which is in the tables' own fingerprints.
     """

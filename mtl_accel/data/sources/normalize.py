@@ -1,4 +1,4 @@
-"""From the table of one split, as a source had it, to the columns `id`, `image` and the labels."""
+"""From the table of one split, as it is in its source, to the columns `id`, `image` and the labels."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, Features, Image, List, Value, concatenate_datasets
 
-from ...core.errors import UserError
+from ...core.errors import UserError, shorten
 from .image_paths import ImageFile, ImageFinder, NoImageError
-from .splits import Columns, RawSplit, column_of, is_identifier, is_unique, undecoded
+from .splits import Columns, RawSplit, column_of, is_identifier, is_unique, undecoded_images
 from .table_cache import ROWS, TableCache
-from .text_tables import shorten
 
 logger = logging.getLogger(__name__)
 
 
-class Normalised(NamedTuple):
-    """A split's table, a digest of the files that its images are in, and what is wrong with its rows.
+class Normalized(NamedTuple):
+    """A split's table, a digest of its image files, and the problems of its rows.
 
-    Wrong are ids that are empty or doubled, and images that are missing or outside of the data folder.
+    The problems are ids that are empty or occur twice, and images that are missing or outside the data folder.
     """
 
     table: Dataset
@@ -31,14 +30,14 @@ class Normalised(NamedTuple):
     problems: list[str]
 
 
-def normalise(split: RawSplit, columns: Columns, finder: ImageFinder, cache: TableCache) -> Normalised:
-    """Columns `id` (unique text), `image` (undecoded) and the rest.
+def normalize(split: RawSplit, columns: Columns, finder: ImageFinder, cache: TableCache) -> Normalized:
+    """Give a split the columns `id` (unique text), `image` (undecoded) and the others.
 
-    Columns that can stay as they are in the source's table do; ids, paths and class names are written into the
-    cache. So nothing of the table stays in memory, and while this runs only a set of the ids grows with the rows.
+    Columns stay in the table of the source where they can; ids, paths and class names are written into the cache. So no
+    table stays in memory, and while this runs only a set of the ids grows with the rows.
 
     Raises:
-        UserError: the columns of ids and images are not there, or hold something else.
+        UserError: the columns of ids and images do not exist, or hold something else.
     """
     missing = [name for name in (columns.image, columns.id) if name and name not in split.table.column_names]
     if missing:
@@ -60,14 +59,14 @@ def normalise(split: RawSplit, columns: Columns, finder: ImageFinder, cache: Tab
         *([labels.select_columns(plain)] if plain else []),
         *([written.select_columns(list(numbered))] if numbered else []),
     ]
-    problems = [*_id_problems(split, columns, ids), *files.described()]
-    return Normalised(concatenate_datasets(parts, axis=1), files.digest.hexdigest(), problems)
+    problems = [*_id_problems(split, columns, ids), *files.problems()]
+    return Normalized(concatenate_datasets(parts, axis=1), files.digest.hexdigest(), problems)
 
 
 def _batches(
     ids: pa.ChunkedArray | None, images: Dataset, numbered: Mapping[str, Dataset], files: _Files
 ) -> Iterator[pa.Table]:
-    """The columns that are not taken over as they are; pictures that all lie in the table stay there."""
+    """The columns that have to be written; pictures stay in the table of the source if all of them are in it."""
     column = column_of(images, "image")
     features = Features({"id": Value("string")})
     if not pc.all(pc.is_valid(pc.struct_field(column, "bytes"))).as_py():
@@ -86,7 +85,7 @@ def _batches(
 
 
 def _ids(split: RawSplit, columns: Columns) -> pa.ChunkedArray | None:
-    """The ids as text, None where the row number is the id."""
+    """The ids as text; None if the row number is the id."""
     if columns.id is None:
         return None
     if not is_identifier(split.table.features[columns.id]):
@@ -101,8 +100,8 @@ def _id_problems(split: RawSplit, columns: Columns, ids: pa.ChunkedArray | None)
     bad = [
         (row, value) for row, value in enumerate(ids.to_pylist()) if not value or first.setdefault(value, row) != row
     ]
-    places = split.places([row for row, _ in bad])
-    others = split.places([first[value] if value else row for row, value in bad])
+    places = split.describe_rows([row for row, _ in bad])
+    others = split.describe_rows([first[value] if value else row for row, value in bad])
     problems = [
         f"{place}: id {value!r} (column {columns.id!r}) stands also in {other.removeprefix(f'{split.origin}, ')}. "
         "Ids must be unique in a split: remove one of the rows, or name another column as data.id_column"
@@ -116,7 +115,7 @@ def _id_problems(split: RawSplit, columns: Columns, ids: pa.ChunkedArray | None)
 def _images(split: RawSplit, columns: Columns) -> Dataset:
     """The image column alone, undecoded."""
     table = split.table
-    return undecoded(
+    return undecoded_images(
         table,
         columns.image,
         f"data.image_column: {columns.image!r} of {split.origin} holds no images but {table.features[columns.image]}. "
@@ -125,7 +124,7 @@ def _images(split: RawSplit, columns: Columns) -> Dataset:
 
 
 class _Files:
-    """Finds the files that an image column names, and gathers what tells that one of them was changed."""
+    """Finds the files that an image column names, and digests their sizes and times of change."""
 
     def __init__(self, split: RawSplit, columns: Columns, finder: ImageFinder) -> None:
         self.split, self.columns, self.finder = split, columns, finder
@@ -133,7 +132,7 @@ class _Files:
         self._bad: list[tuple[int, str]] = []
 
     def find(self, start: int, images: pa.StructArray) -> pa.StructArray:
-        """Images from row `start` on, with real paths; embedded bytes stay what they are."""
+        """Replace the names by real paths, in images from row `start` on; embedded bytes stay as they are."""
         content, names = pc.struct_field(images, "bytes"), pc.struct_field(images, "path").to_pylist()
         found: list[ImageFile] = []
         for row in (~content.is_valid().to_numpy(zero_copy_only=False)).nonzero()[0].tolist():
@@ -142,18 +141,18 @@ class _Files:
                     raise NoImageError("the cell is empty")
                 found.append(self.finder.find(names[row], self.split.bases))
                 names[row] = found[-1].path
-            except NoImageError as error:  # noqa: PERF203 - every row that is wrong is named
+            except NoImageError as error:  # noqa: PERF203 - every wrong row is reported
                 self._bad.append((start + row, f"image {names[row]!r} (column {self.columns.image!r}): {error}"))
         root = f"{self.finder.roots[0]}/"
         stamps = (f"{file.path.removeprefix(root)}\0{file.size}\0{file.changed_ns}\0" for file in found)
         self.digest.update("".join(stamps).encode())
         return pa.StructArray.from_arrays([content, pa.array(names, pa.string())], ["bytes", "path"])
 
-    def described(self) -> list[str]:
-        """What is wrong with the rows of the split."""
+    def problems(self) -> list[str]:
+        """Describe the rows without an image."""
         if not self._bad:
             return []
-        places = self.split.places([row for row, _ in self._bad])
+        places = self.split.describe_rows([row for row, _ in self._bad])
         problems = [f"{place}: {problem}" for place, (_, problem) in zip(places, self._bad, strict=True)]
         others = ", ".join(self.split.table.column_names)
         fix = f"Add the files, remove the rows, or set data.image_column to another of {others}"
@@ -161,7 +160,7 @@ class _Files:
 
 
 def _labels(split: RawSplit, table: Dataset) -> Dataset:
-    """Every other column, under a name that is free; further images undecoded."""
+    """Every other column, renamed where it would be a second `id` or `image`; further images are undecoded."""
     for reserved in ("id", "image"):
         if reserved in table.column_names:
             logger.warning(
@@ -176,7 +175,7 @@ def _labels(split: RawSplit, table: Dataset) -> Dataset:
 
 
 def _holds_class_numbers(feature: Any) -> bool:
-    """Class numbers become class names, so that no class depends on the order in which a source lists them."""
+    """Whether a column holds class numbers, which mean classes in the order in which the source lists them."""
     return isinstance(feature.feature if isinstance(feature, List) else feature, ClassLabel)
 
 

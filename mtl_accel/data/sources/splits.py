@@ -1,10 +1,9 @@
-"""The table of one split as a source had it, and which of its columns hold images and ids."""
+"""The table of one split as it is in its source, and the choice of its columns of images and ids."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,8 @@ from datasets import Dataset, Image, Value
 
 from ...core.errors import UserError
 from .table_cache import ROWS
-from .text_tables import TextTable
 
-# The names of a split in files and folders, ours first.
+# Names of a split in files and folders; the first one is used here.
 ALIASES: dict[str, tuple[str, ...]] = {
     "train": ("train", "training"),
     "validation": ("validation", "val", "valid", "dev"),
@@ -28,11 +26,11 @@ ID_NAMES = ("id", "image", "filename", "file_name", "path")
 
 @dataclass(frozen=True)
 class RawSplit:
-    """One split before its columns are sorted out.
+    """One split as its source has it: ids, images and labels are columns like any other.
 
-    `bases` are the folders that its image names are relative to, first come first served. `origin` is the file,
-    folder or Hub id that errors name. `lines` gives the line of each row in a text file; only errors ask for it.
-    `key` changes when the table does.
+    `origin` is the file, folder or Hub id that errors name. `key` changes when the table does. `bases` are the folders
+    that its image names are relative to, the first one first. `lines` is the line of each row in its text file,
+    the first being 1; None for a table without lines.
     """
 
     name: str
@@ -40,70 +38,86 @@ class RawSplit:
     origin: str
     key: str
     bases: tuple[Path, ...] = ()
-    lines: Callable[[], Sequence[int]] | None = None
+    lines: pa.ChunkedArray | None = None
 
-    def places(self, rows: Sequence[int]) -> list[str]:
-        """Where some rows stand, in words."""
+    def describe_rows(self, rows: Sequence[int]) -> list[str]:
+        """Describe where some rows are, for messages."""
         if self.lines is None:
             return [f"{self.origin}, split {self.name}, row {row} (from 0)" for row in rows]
-        lines = self.lines()
-        return [f"{self.origin}, line {lines[row]}" for row in rows]
+        return [f"{self.origin}, line {line}" for line in self.lines_of(rows)]
+
+    def lines_of(self, rows: Sequence[int]) -> list[int]:
+        assert self.lines is not None
+        return self.lines.take(pa.array(rows, pa.int64())).to_pylist()
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns hold images and ids; `id` is None when the row number is the id."""
+    """The columns of images and ids; `id` is None if the row number is the id."""
 
     image: str
     id: str | None
 
 
-def undecoded(table: Dataset, column: str, problem: str) -> Dataset:
-    """The column of the images alone, named `image`, with its files or bytes as they are.
+def undecoded_images(table: Dataset, column: str, problem: str) -> Dataset:
+    """The column of images alone, under the name `image`, with undecoded files or bytes.
 
     Raises:
-        UserError: it holds no images; says `problem`.
+        UserError: it holds no images; the message is `problem`.
     """
     try:
         images = table.select_columns([column]).cast_column(column, Image(decode=False))
-    except (TypeError, ValueError, NotImplementedError, pa.ArrowInvalid) as error:  # what pyarrow says of other types
+    except (TypeError, ValueError, NotImplementedError, pa.ArrowInvalid) as error:  # by pyarrow, for other types
         raise UserError(problem) from error
     return images if column == "image" else images.rename_column(column, "image")
 
 
 def split_of(name: str) -> str | None:
-    """The split that a folder, file stem or Hub split of this name is."""
+    """The split that a folder, file stem or Hub split with this name is; None if it is none."""
     return next((split for split, aliases in ALIASES.items() if name.lower() in aliases), None)
 
 
-def text_split(name: str, text: TextTable, bases: tuple[Path, ...]) -> RawSplit:
-    # Kept once they are read: an error may ask for them for each of many columns.
-    return RawSplit(name, text.table, str(text.path), text.key, bases, cache(text.lines))
+def split_paths(folder: Path, suffix: str = "") -> dict[str, Path]:
+    """The file with this suffix of each split in a folder; without a suffix, the folder of each split.
+
+    Raises:
+        UserError: two of one split, such as val.csv and valid.csv.
+    """
+    found = {}
+    for split, aliases in ALIASES.items():
+        paths = [folder / f"{alias}{suffix}" for alias in aliases]
+        paths = [path for path in paths if (path.is_file() if suffix else path.is_dir())]
+        if len(paths) > 1:
+            names = " and ".join(path.name if suffix else f"{path.name}/" for path in paths)
+            raise UserError(f"{folder}: {names} are both the {split} split. Keep one of them")
+        if paths:
+            found[split] = paths[0]
+    return found
 
 
 def column_of(table: Dataset, name: str) -> pa.ChunkedArray:
-    """A column as it lies in the table: embedded images are not copied.
+    """A column of the table itself: embedded images are not copied.
 
-    Not by `select_columns`, which copies the description of every column for each one that is read.
+    `select_columns` would copy the features of all columns for each column that is read.
     """
     column, rows = table.data.table.column(name), table._indices
     return column if rows is None else column.take(rows.column(0))
 
 
 def ids_of(table: Dataset) -> Iterator[str]:
-    """The column `id`, row by row, so many of them in memory at a time as a batch has."""
+    """Iterate over the column `id`, with one batch in memory at a time."""
     for batch in table.select_columns(["id"]).with_format("arrow").iter(ROWS):
         yield from batch["id"].to_pylist()
 
 
 def choose_columns(splits: Sequence[RawSplit], image_column: str | None, id_column: str | None) -> Columns:
-    """The configured columns, else those with the usual names, else the first; a column of pictures wins.
+    """Choose the configured columns, else those with the usual names, else the first; a column of pictures comes first.
 
     Raises:
-        UserError: a configured column is not there.
+        UserError: a configured column does not exist.
     """
     table, origin = splits[0].table, splits[0].origin
-    names, features = table.column_names, table.features  # each look at which copies those of all columns
+    names, features = table.column_names, table.features  # a property that copies those of all columns each time
     problems = [
         f"data.{key}: {origin} has no column {name!r}. It has: {', '.join(names)}"
         for key, name in (("image_column", image_column), ("id_column", id_column))
@@ -119,7 +133,7 @@ def choose_columns(splits: Sequence[RawSplit], image_column: str | None, id_colu
     identifiers = [name for name in names if is_identifier(features[name])]
     if image in identifiers:
         return Columns(image, _named(ID_NAMES, identifiers) or names[0])
-    # Pictures that lie in the table itself need no id of their own: the row number serves.
+    # Pictures that are in the table itself need no id: the row number can be the id.
     usual = [name for name in identifiers if name.lower() in ID_NAMES]
     usable = [name for name in usual if all(_is_unique(split.table, name) for split in splits)]
     return Columns(image, _named(ID_NAMES, usable))
@@ -136,7 +150,7 @@ def _is_unique(table: Dataset, name: str) -> bool:
 
 
 def is_unique(values: pa.ChunkedArray) -> bool:
-    """Whether no cell is blank, and none is there twice."""
+    """Whether no cell is blank, and no value occurs twice."""
     return values.null_count == 0 and pc.count_distinct(values).as_py() == len(values)
 
 

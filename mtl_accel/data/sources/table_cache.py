@@ -1,4 +1,4 @@
-"""Tables in Arrow files of the cache: written batch by batch, read memory-mapped, so that they take no memory."""
+"""A cache of tables as Arrow files: written in batches and read memory-mapped, so that they take no memory."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pyarrow as pa
 from datasets import Dataset
+from datasets.table import MemoryMappedTable
 
 from ...core import atomic_io
 from ...core.errors import UserError
 
-ROWS = 1024  # of a batch: no more of a table is held as Python objects at a time
+ROWS = 1024  # of a batch, the part of a table that is held as Python objects at a time
 _CHUNK_BYTES = 1 << 20
 
 
@@ -26,18 +27,18 @@ def digest_of(file: Path) -> str:
 
 
 class TableCache:
-    """A folder of tables that are never changed. Any number of processes may use it at once."""
+    """A folder of tables that never change. Any number of processes may use it at once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def get(self, key: str, batches: Callable[[], Iterable[pa.Table]]) -> Dataset:
-        """The table of this key; the first time it is made from its batches."""
+        """Open the table of this key, which is made from its batches the first time."""
         path = self._path(key)
         return _open(path) if path.exists() else self._write(batches(), lambda _: path)
 
     def put(self, batches: Iterable[pa.Table]) -> Dataset:
-        """Write a table of at least one batch. It is named by its content, so that the same one is there once."""
+        """Write a table of at least one batch. Its content names it, so that equal tables share one file."""
         return self._write(batches, lambda written: self._path(digest_of(written)))
 
     def _path(self, key: str) -> Path:
@@ -50,7 +51,7 @@ class TableCache:
             try:
                 _write(partial, batches)
                 path = name(partial)
-                if not path.exists():  # what is there is the same, and others may have mapped it
+                if not path.exists():  # else it is the same, and others may have mapped it
                     atomic_io.fsync(partial)
                     partial.rename(path)
             finally:
@@ -64,9 +65,8 @@ class TableCache:
 
 
 def _open(path: Path) -> Dataset:
-    table = Dataset.from_file(str(path))
-    table._fingerprint = path.stem  # its own one would tell when the file was written
-    return table
+    # `datasets` would make a fingerprint from the time of writing, and slowly if there are many columns.
+    return Dataset(MemoryMappedTable.from_file(str(path)), fingerprint=path.stem)
 
 
 def _write(path: Path, batches: Iterable[pa.Table]) -> None:

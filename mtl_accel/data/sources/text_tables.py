@@ -1,96 +1,104 @@
-"""Tables of text, read strictly: CSV files, every cell as the text that it is, and JSON lines."""
+"""Tables of text, read strictly: CSV files, every cell as the text that it is, and JSON lines.
+
+The csv module reads CSVs, because it alone finds every broken row. `pyarrow.csv` takes a quote that is never closed for
+one cell with the rest of the file, reads `"x"y` as `xy"`, and counts records where an error must name lines. pandas and
+`datasets` guess types, and fill or shift rows of the wrong length silently.
+"""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from datasets import Dataset
 
-from ...core.errors import UserError
+from ...core.errors import UserError, shorten
+from .splits import RawSplit, column_of
 from .table_cache import ROWS, TableCache, digest_of
 
-_CSV_VERSION = 1  # of what is made of a CSV: another one never reads an older table
-MAX_LISTED = 10  # problems of one sort that an error spells out; the rest is a count
+_VERSION = 2  # of the tables that are made from files; a new number leaves older tables unread
+_LINE = "\n"  # column of line numbers in a cached table; a stripped name of a column cannot be this
 
 
-@dataclass(frozen=True)
-class TextTable:
-    """A file of text as a table. `key` is a digest of the file.
+def read_csv(path: Path, cache: TableCache, split: str = "train", bases: tuple[Path, ...] = ()) -> RawSplit:
+    """Read a comma-separated file with a header, in UTF-8 with or without a byte order mark, any line ending.
 
-    `lines` gives the line of each row in the file, the first being 1. It reads the file anew: only errors name lines.
-    """
-
-    path: Path
-    table: Dataset
-    key: str
-    lines: Callable[[], Sequence[int]]
-
-
-def shorten(problems: list[str], what: str) -> list[str]:
-    """The first MAX_LISTED problems, and how many more there are."""
-    rest = len(problems) - MAX_LISTED
-    return [*problems[:MAX_LISTED], f"... and {rest} more {what}"] if rest > 0 else problems
-
-
-def read_csv(path: Path, cache: TableCache) -> TextTable:
-    """A comma-separated file with a header, UTF-8 with or without a byte order mark, any line ending.
-
-    Classes such as `001`, `NA` or `True` stay text; cells are stripped, and an empty one is None. pandas and
-    `datasets` would guess types, and fill or shift rows of the wrong length silently.
+    Classes such as `001`, `NA` or `True` stay text; cells are stripped, and an empty one is None.
 
     Raises:
         UserError: not UTF-8, broken quotes, rows of another length, empty or doubled column names, no rows.
     """
+    return _read(path, cache, "csv", _csv_batches, split, bases)
+
+
+def read_jsonl(path: Path, cache: TableCache, split: str = "train", bases: tuple[Path, ...] = ()) -> RawSplit:
+    """Read JSON lines: each key is a column, and None in the rows that lack it.
+
+    Raises:
+        UserError: not UTF-8, a line that is no object, a key with values of several types, no rows.
+    """
+    return _read(path, cache, "jsonl", lambda path: [_jsonl_table(path)], split, bases)
+
+
+def _read(
+    path: Path,
+    cache: TableCache,
+    kind: str,
+    batches: Callable[[Path], Iterable[pa.Table]],
+    split: str,
+    bases: tuple[Path, ...],
+) -> RawSplit:
     try:
         key = digest_of(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}. Check the file and its permissions") from error
-    table = cache.get(f"csv {_CSV_VERSION} {key}", lambda: _batches(path))
-    return TextTable(path, table, key, lambda: [line for line, _ in _records(path)][1:])
+    stored = cache.get(f"{kind} {_VERSION} {key}", lambda: batches(path))
+    return RawSplit(split, stored.remove_columns([_LINE]), str(path), key, bases, column_of(stored, _LINE))
 
 
-def _batches(path: Path) -> Iterator[pa.Table]:
-    records = _records(path)
+def _csv_batches(path: Path) -> Iterator[pa.Table]:
+    records = _csv_records(path)
     header_line, header = next(records, (1, []))
     names = [name.strip() for name in header]
     _check_header(path, header_line, names)
+    num_columns = len(names)
     ragged: list[str] = []
+    lines: list[int] = []  # a list of pairs with the rows would cost the garbage collector a second a million rows
     rows: list[list[str]] = []
-    is_empty = True
+    line = None
     for line, cells in records:
-        is_empty = False
-        if len(cells) != len(names):
+        if len(cells) != num_columns:
             ragged.append(
-                f"{path}, line {line}: {len(cells)} cells, but the header has {len(names)} columns. "
+                f"{path}, line {line}: {len(cells)} cells, but the header has {num_columns} columns. "
                 "Add or remove commas, or quote a cell that contains one"
             )
         elif not ragged:
+            lines.append(line)
             rows.append(cells)
         if len(rows) == ROWS:
-            yield _batch(names, rows)
-            rows = []
+            yield _csv_table(names, lines, rows)
+            lines, rows = [], []
     if ragged:
         raise UserError(shorten(ragged, "rows of the wrong length"))
-    if is_empty:
+    if line is None:
         raise UserError(f"{path}: it has a header but no rows. Write one row for each image, or delete the file")
     if rows:
-        yield _batch(names, rows)
+        yield _csv_table(names, lines, rows)
 
 
-def _batch(names: list[str], rows: list[list[str]]) -> pa.Table:
-    columns = ([cell.strip() or None for cell in cells] for cells in zip(*rows, strict=True))
-    return pa.table({name: pa.array(cells, pa.string()) for name, cells in zip(names, columns, strict=True)})
+def _csv_table(names: Sequence[str], lines: Sequence[int], rows: Sequence[Sequence[str]]) -> pa.Table:
+    columns = zip(names, zip(*rows, strict=True), strict=True)
+    texts = {name: pa.array([cell or None for cell in map(str.strip, cells)], pa.string()) for name, cells in columns}
+    return pa.table({**texts, _LINE: pa.array(lines)})
 
 
-def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of each record; a quoted cell may span lines, and blank lines are no records."""
+def _csv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of each record. A quoted cell may span lines, and blank lines are skipped."""
     line = 1
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -106,6 +114,7 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _not_utf8(path: Path) -> str:
+    """Name the first byte that is not UTF-8: a decoder that reads in blocks knows only its place in a block."""
     content = path.read_bytes()
     start = len(content)
     try:
@@ -125,32 +134,20 @@ def _check_header(path: Path, line: int, names: list[str]) -> None:
         for number, name in enumerate(names, start=1)
         if not name
     ]
-    doubled = sorted({name for name in names if name and names.count(name) > 1})
+    doubled = sorted(name for name, count in Counter(names).items() if name and count > 1)
     problems += [f"{path}, line {line}: column {name!r} stands twice. Rename one of them" for name in doubled]
-    if len(names) == 1 and any(mark in names[0] for mark in ";\t"):
+    if len(names) == 1 and any(mark in names[0] for mark in ";\\t"):
         problems.append(f"{path}, line {line}: the header {names[0]!r} has no comma. Separate the columns by commas")
     if problems:
         raise UserError(problems)
 
 
-_JSONL_VERSION = 1  # of what is made of a file: another one never reads an older table
-
-
-def read_jsonl(path: Path, cache: TableCache) -> TextTable:
-    """One column a key; where a row lacks the key, its cell is None.
-
-    Raises:
-        UserError: not UTF-8, a line that is no object, a key with values of several types, no rows.
-    """
-    key = digest_of(path)
-    table = cache.get(f"jsonl {_JSONL_VERSION} {key}", lambda: [_whole(path)])
-    return TextTable(path, table, key, lambda: [line for line, _ in _rows(path)])
-
-
-def _whole(path: Path) -> pa.Table:
-    """The file as one table: only its last row settles the types of the columns."""
-    rows = (row for _, row in _rows(path))
-    parts = [_table(path, part) for part in iter(lambda: list(islice(rows, ROWS)), [])]
+def _jsonl_table(path: Path) -> pa.Table:
+    """The file as one table, because its last row may still change the type of a column."""
+    records = _jsonl_records(path)
+    parts = []
+    while batch := list(islice(records, ROWS)):
+        parts.append(_jsonl_part(path, batch))
     if not parts:
         raise UserError(f"{path}: it has no rows. Write one JSON object for each image")
     try:
@@ -159,19 +156,20 @@ def _whole(path: Path) -> pa.Table:
         raise UserError(f"{path}: a key mixes types: {error}. Use one type in every row") from None
 
 
-def _table(path: Path, rows: list[dict[str, Any]]) -> pa.Table:
-    names = dict.fromkeys(name for row in rows for name in row)
-    return pa.table({name: _column(path, name, rows) for name in names})
+def _jsonl_part(path: Path, records: list[tuple[int, dict[str, Any]]]) -> pa.Table:
+    names = dict.fromkeys(name for _, row in records for name in row)
+    columns = {name: _jsonl_column(path, name, [row.get(name) for _, row in records]) for name in names}
+    return pa.table({**columns, _LINE: pa.array([line for line, _ in records])})
 
 
-def _column(path: Path, name: str, rows: list[dict[str, Any]]) -> pa.Array:
+def _jsonl_column(path: Path, name: str, cells: list[Any]) -> pa.Array:
     try:
-        return pa.array([row.get(name) for row in rows])
+        return pa.array(cells)
     except pa.ArrowException as error:
         raise UserError(f"{path}: key {name!r} mixes types: {error}. Use one type in every row") from None
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _jsonl_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and object of each line that is not blank."""
     try:
         with path.open(encoding="utf-8-sig", newline="\n") as file:

@@ -7,12 +7,11 @@ import shutil
 
 import pandas as pd
 import pytest
-from sources_drawn import EXPECTED, LAYOUTS, contents, draw, kaggle, quiet_caches  # noqa: F401
+from sources_drawn import EXPECTED, LAYOUTS, contents, draw, kaggle, load_source, quiet_caches  # noqa: F401
 
 from mtl_accel.config import Config, read_config
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.labels.one_split import read_images
-from mtl_accel.data.sources.load import load as load_source
 
 
 @pytest.fixture

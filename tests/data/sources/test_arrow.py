@@ -12,6 +12,7 @@ from sources_drawn import (  # noqa: F401
     contents,
     draw,
     embedded,
+    load_source,
     picture,
     problems,
     quiet_caches,
@@ -22,7 +23,6 @@ from sources_drawn import (  # noqa: F401
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.loading.decoding import decode
 from mtl_accel.data.sources import hub
-from mtl_accel.data.sources.load import load as load_source
 from mtl_accel.data.sources.table_cache import TableCache
 
 

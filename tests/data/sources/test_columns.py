@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datasets
-from sources_drawn import embedded, kaggle, picture, problems, quiet_caches  # noqa: F401
-
-from mtl_accel.data.sources.load import load as load_source
+from sources_drawn import embedded, kaggle, load_source, picture, problems, quiet_caches  # noqa: F401
 
 
 def test_an_ambiguous_name_without_suffix_is_an_error(tmp_path):

@@ -10,9 +10,7 @@ from pathlib import Path
 import datasets
 import pandas as pd
 import pytest
-from sources_drawn import draw, kaggle, problems, quiet_caches, write  # noqa: F401
-
-from mtl_accel.data.sources.load import load as load_source
+from sources_drawn import draw, kaggle, load_source, problems, quiet_caches, write  # noqa: F401
 
 
 def _outside(tmp_path: Path) -> tuple[Path, Path]:

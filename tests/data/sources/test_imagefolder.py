@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from sources_drawn import draw, problems, quiet_caches, write  # noqa: F401
-
-from mtl_accel.data.sources.load import load as load_source
+from sources_drawn import draw, load_source, problems, quiet_caches, write  # noqa: F401
 
 
 def test_one_level_of_class_folders_is_train_and_classes_take_turns(tmp_path):

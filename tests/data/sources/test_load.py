@@ -6,9 +6,7 @@ import os
 
 import datasets
 import pytest
-from sources_drawn import EXPECTED, LAYOUTS, SPLITS, contents, draw, kaggle, problems, quiet_caches, write  # noqa: F401
-
-from mtl_accel.data.sources.load import load as load_source
+from sources_drawn import EXPECTED, LAYOUTS, SPLITS, contents, draw, kaggle, load_source, problems, quiet_caches, write  # noqa: F401
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

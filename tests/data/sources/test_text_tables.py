@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sources_drawn import draw, kaggle, problems, quiet_caches, write  # noqa: F401
-
-from mtl_accel.data.sources.load import load as load_source
+from sources_drawn import draw, kaggle, load_source, problems, quiet_caches, write  # noqa: F401
 
 
 def test_cells_stay_text_and_empty_ones_are_unlabelled(tmp_path):
@@ -35,6 +33,8 @@ BROKEN_TABLES = {
     "column without a name": (",filename\n0,a.png\n", "line 1: column 1 has no name"),
     "semicolons": ("filename;label\na.png;x\n", "no comma"),
     "open quote": ('filename,label\n\na.png,"x\n', "line 3"),
+    "quote that takes the rows that follow": ('filename,label\na.png,"x\na.png,y\na.png,z\n', "line 2"),
+    "text behind a quote": ('filename,label\na.png,"x"y\n', "line 2"),
     "no rows": ("filename,label\n", "no rows"),
     "no text": ("", "the file is empty"),
     "doubled id": (
