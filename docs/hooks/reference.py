@@ -1,4 +1,4 @@
-"""MkDocs hook: the reference of the knobs and of the commands, written from the code that reads them."""
+"""MkDocs hook: the reference of knobs, commands and metrics, written from the code that reads them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ sys.path.insert(0, str(ROOT))  # the tree of these pages, and not another one th
 
 from mtl_accel.config import Config  # noqa: E402
 from mtl_accel.config.knobs import Knob, walk  # noqa: E402
+from mtl_accel.metrics.registry import REGISTRY, primary_metric  # noqa: E402
 
 COMMANDS = ("train", "evaluate", "predict", "report", "export", "sweep", "bench")
 EVERY_KNOB = "every key of the config, by its dotted path:"
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    for path, text in (("reference/knobs.md", knobs_page()), ("reference/commands.md", commands_page())):
-        files.append(File.generated(config, path, content=text))
+    for name, page in (("knobs", knobs_page), ("commands", commands_page), ("metrics", metrics_page)):
+        files.append(File.generated(config, f"reference/{name}.md", content=page()))
     # README shows the same picture, from where GitHub looks for it.
     files.append(File.generated(config, "assets/curves.png", abs_src_path=str(ROOT / ".github" / "curves.png")))
     return files
@@ -93,6 +94,27 @@ def commands_page() -> str:
     for name in COMMANDS:
         text = help_of(name).split(EVERY_KNOB)[0].rstrip()
         lines += [f"## {name}.py {{ #{name} }}", "", "```text", text, "```", ""]
+    return "\n".join(lines)
+
+
+def metrics_page() -> str:
+    """Every metric of each kind of task."""
+    lines = [
+        "# Every metric",
+        "",
+        "A metric is named `task/metric`, such as `category/accuracy`, in `log.jsonl`, in evaluations and by",
+        "`select_by`. Each task also has a `loss`, and `loss` without a task is the weighted sum. Missing labels count",
+        "for nothing; a metric is NaN, or null in a file, where nothing is labelled.",
+        "",
+    ]
+    for kind, metrics in REGISTRY.items():
+        lines += [f"## {kind.capitalize()} {{ #{kind} }}", "", "| metric | better | meaning |", "|---|---|---|"]
+        for metric in metrics:
+            name = f"`{metric.name}`" + (" (primary)" if metric.name == primary_metric(kind) else "")
+            thresholds = " It depends on the thresholds." if metric.uses_decisions else ""
+            better = "lower" if metric.lower_is_better else "higher"
+            lines.append(f"| {name} | {better} | {metric.meaning}{thresholds} |")
+        lines.append("")
     return "\n".join(lines)
 
 

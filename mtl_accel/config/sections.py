@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ..core.tasks import METRIC_NAMES, PRIMARY_METRIC
+from ..metrics import registry
 from .base import PLACE, SPEED, Section
 from .losses import BCE, MSE, CrossEntropy, MulticlassLoss, MultilabelLoss, RegressionLoss
 from .sampling import RareLabels
@@ -174,7 +174,7 @@ def mixing_problems(mixing: tuple[Mixup | CutMix, ...]) -> list[str]:
 def task_problems(name: str, task: MulticlassConfig | MultilabelConfig | RegressionConfig) -> list[str]:
     """What the keys of one task get wrong together."""
     found: list[str] = []
-    known = METRIC_NAMES[task.kind]
+    known = registry.metric_names(task.kind)
     if task.primary_metric is not None and task.primary_metric not in known:
         found.append(f"tasks.{name}.primary_metric: {task.primary_metric!r} is none of {', '.join(known)}")
     if isinstance(task, MultilabelConfig):
@@ -201,9 +201,9 @@ def sampler_problems(
 
 def metric_names(tasks: dict[str, MulticlassConfig | MultilabelConfig | RegressionConfig]) -> list[str]:
     """Every metric that a run of these tasks reports, such as "category/accuracy"."""
-    names = [f"{name}/{metric}" for name, task in tasks.items() for metric in (*METRIC_NAMES[task.kind], "loss")]
-    return [*names, "loss"]
+    known = {name: (*registry.metric_names(task.kind), "loss") for name, task in tasks.items()}
+    return [*(f"{name}/{metric}" for name, metrics in known.items() for metric in metrics), "loss"]
 
 
 def primary_metric(task: MulticlassConfig | MultilabelConfig | RegressionConfig) -> str:
-    return task.primary_metric or PRIMARY_METRIC[task.kind]
+    return task.primary_metric or registry.primary_metric(task.kind)

@@ -2,38 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 Kind = Literal["multiclass", "multilabel", "regression"]
-
-METRIC_NAMES: dict[str, tuple[str, ...]] = {
-    "multiclass": ("accuracy", "balanced_accuracy"),
-    "multilabel": ("f1_macro", "f1_micro", "f1_samples", "map"),
-    "regression": ("mae", "rmse", "r2"),
-}
-PRIMARY_METRIC: dict[str, str] = {"multiclass": "accuracy", "multilabel": "f1_macro", "regression": "mae"}
-LOWER_IS_BETTER = frozenset({"loss", "mae", "rmse"})
-# How the log names a primary metric, and so the source's own words for accuracy and F1.
-SHORT_NAMES = {
-    "accuracy": "Acc",
-    "balanced_accuracy": "Balanced Acc",
-    "f1_macro": "F1",
-    "f1_micro": "Micro F1",
-    "f1_samples": "Sample F1",
-    "map": "mAP",
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "r2": "R2",
-}
-
-
-def lower_is_better(metric: str) -> bool:
-    """Whether a smaller value of a metric such as "category/loss" is the better one."""
-    return metric.rpartition("/")[2] in LOWER_IS_BETTER
 
 
 @dataclass(frozen=True)
@@ -76,15 +50,3 @@ class Task:
             small = np.exp(-np.abs(logits))
             return np.where(logits >= 0, 1 / (1 + small), small / (1 + small))
         return logits
-
-
-def composite(values: Mapping[str, float], tasks: Mapping[str, Task]) -> float:
-    """The mean of the tasks' primary metrics; those where lower is better enter with a minus sign."""
-    signed = [-values[t.metric] if lower_is_better(t.metric) else values[t.metric] for t in tasks.values()]
-    return float(np.mean(signed))
-
-
-def score_of(values: Mapping[str, float], tasks: Mapping[str, Task], select_by: str) -> float:
-    """What decides which epoch is the best, the higher the better: the composite, or one metric by its full name."""
-    chosen = composite(values, tasks) if select_by == "mean" else values[select_by]
-    return -chosen if lower_is_better(select_by) else chosen

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_curve
 
 from .. import metrics
-from ..core.tasks import METRIC_NAMES
+from ..metrics.registry import decision_metric_names
 from .decisions import HALF, suffix
 from .task_scores import TaskPredictions
 
@@ -35,7 +35,7 @@ def means(scored: TaskPredictions) -> dict[str, float]:
     found: dict[str, float] = {}
     for decision in set(scored.decisions) & set(scored.thresholds) - {HALF}:
         values = metrics.compute(kind, scored.scores, scored.target, scored.mask, scored.thresholds[decision])
-        found |= {f"{name}/{m}{suffix(decision)}": values[m] for m in METRIC_NAMES[kind] if m.startswith("f1_")}
+        found |= {f"{name}/{m}{suffix(decision)}": values[m] for m in decision_metric_names(kind)}
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..runs.curves import title
+from ..metrics.registry import find, title
 from .decisions import CROSS_FITTED, HALF, LARGEST, STORED, suffix
 
 _DECISIONS = {LARGEST: "", HALF: "at 0.5", CROSS_FITTED: "cross-fitted", STORED: "stored thresholds"}
@@ -71,7 +71,8 @@ def _metric_title(name: str) -> str:
     for decision in (CROSS_FITTED, STORED):
         if name.endswith(suffix(decision)):
             return f"{title(name.removesuffix(suffix(decision)))}, {_DECISIONS[decision]}"
-    return f"{title(name)}, {_DECISIONS[HALF]}" if "/f1_" in name else title(name)
+    metric = find(name)
+    return f"{title(name)}, {_DECISIONS[HALF]}" if metric is not None and metric.uses_decisions else title(name)
 
 
 def _cells(value: Mapping[str, Any], digits: int = 6, digits_of_ends: int = 3) -> tuple[str, str]:

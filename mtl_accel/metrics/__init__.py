@@ -1,6 +1,6 @@
-"""Metrics by kind of task: METRICS, compute and per_label, imported when they are first used.
+"""Metrics by kind of task, each a plain function and a record of it; the same as `evaluate` metrics: METRICS.
 
-`evaluate`, scikit-learn and SciPy take two seconds and 50 MB, and only the main process measures, after an epoch.
+`evaluate` takes seconds and 50 MB to import, so its metrics are imported when they are first used.
 """
 
 from __future__ import annotations
@@ -8,19 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..core.lazy import attributes, names
+from .measuring import LabelRow, compute, per_label
 
 if TYPE_CHECKING:
-    from .measuring import METRICS, LabelRow, compute, per_label
-    from .multiclass import MulticlassMetric
-    from .multilabel import MultilabelMetric
-    from .regression import RegressionMetric
+    from .evaluate_metrics import METRICS, MulticlassMetric, MultilabelMetric, RegressionMetric
 
-_HOMES = {
-    **dict.fromkeys(("METRICS", "LabelRow", "compute", "per_label"), "measuring"),
-    "MulticlassMetric": "multiclass",
-    "MultilabelMetric": "multilabel",
-    "RegressionMetric": "regression",
-}
+_HOMES = dict.fromkeys(("METRICS", "MulticlassMetric", "MultilabelMetric", "RegressionMetric"), "evaluate_metrics")
 __all__ = [
     "METRICS",
     "LabelRow",

@@ -1,23 +1,15 @@
-"""The metrics of a kind of task, shipped with the package: nothing is fetched or run from a working folder."""
+"""The metrics of a task over a whole split, and its table per label."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import TypedDict
 
-import evaluate
 import numpy as np
 
-from .multiclass import MulticlassMetric
-from .multilabel import MultilabelMetric
-from .regression import RegressionMetric
-
-METRICS: dict[str, type[evaluate.Metric]] = {
-    "multiclass": MulticlassMetric,
-    "multilabel": MultilabelMetric,
-    "regression": RegressionMetric,
-}
+from . import multiclass, multilabel
+from .registry import REGISTRY, metric_names
+from .thresholds import DEFAULT
 
 
 class LabelRow(TypedDict):
@@ -31,19 +23,30 @@ class LabelRow(TypedDict):
 
 
 def compute(
-    kind: str, scores: np.ndarray, targets: np.ndarray, mask: np.ndarray, threshold: float | np.ndarray = 0.5
+    kind: str, scores: np.ndarray, targets: np.ndarray, mask: np.ndarray, threshold: float | np.ndarray = DEFAULT
 ) -> dict[str, float]:
     """Every metric of one kind of task over a whole split, on the process that holds the gathered arrays.
 
     - multiclass: scores float [N, K], logits or probabilities; targets int [N]; mask bool [N].
     - multilabel: scores float [N, C], probabilities; targets 0 or 1 [N, C]; mask bool [N, C]; a label is predicted
-      where its probability is at or above `threshold`, one number or an array [C].
+      where its probability is at or above `threshold`, one number or an array [C] or [N, C].
     - regression: scores float [N, C]; targets float [N, C]; mask bool [N, C].
 
-    Elements with mask False count for nothing, whatever they hold. With nothing labelled every value is NaN.
+    Elements with mask False count for nothing, whatever they hold. With nothing labelled, or a score that is not a
+    finite number, every value is NaN.
+
+    Raises:
+        ValueError: the arrays do not have the same number of rows.
     """
-    values = _measure(kind, scores, targets, mask, threshold)
-    return {name: float(value) for name, value in values.items() if name != "per_label"}
+    require_same_rows(scores, targets, mask)
+    scores = np.asarray(scores, np.float64)
+    if not _is_measurable(scores, mask):
+        return dict.fromkeys(metric_names(kind), np.nan)
+    decisions = scores >= threshold if kind == "multilabel" else scores
+    return {
+        metric.name: float(metric.function(decisions if metric.uses_decisions else scores, targets, mask, None))
+        for metric in REGISTRY[kind]
+    }
 
 
 def per_label(
@@ -52,13 +55,13 @@ def per_label(
     targets: np.ndarray,
     mask: np.ndarray,
     names: Sequence[str],
-    threshold: float | np.ndarray = 0.5,
+    threshold: float | np.ndarray = DEFAULT,
 ) -> list[LabelRow]:
     """Precision, recall, F1 and support of each label or class in index order; a regression has none.
 
     Arrays as in `compute`; `names` holds the C labels or K classes. A label that is labelled in no row has NaN.
     """
-    table = _measure(kind, scores, targets, mask, threshold).get("per_label")
+    table = label_table(kind, scores, targets, mask, threshold)
     if table is None:
         return []
     columns = zip(names, table["precision"], table["recall"], table["f1"], table["support"], strict=True)
@@ -68,11 +71,37 @@ def per_label(
     ]
 
 
-def _measure(
-    kind: str, scores: np.ndarray, targets: np.ndarray, mask: np.ndarray, threshold: float | np.ndarray
-) -> dict[str, Any]:
-    options = {"threshold": threshold} if kind == "multilabel" else {}
-    # evaluate always writes to disk, by default under HF_HOME, which may be read-only or shared by many jobs.
-    with tempfile.TemporaryDirectory(prefix="mtl_accel_metric_") as folder:
-        metric = METRICS[kind](cache_dir=folder)
-        return metric.compute(predictions=scores, references=targets, mask=mask, **options)
+def label_table(
+    kind: str, scores: np.ndarray, targets: np.ndarray, mask: np.ndarray, threshold: float | np.ndarray = DEFAULT
+) -> dict[str, np.ndarray] | None:
+    """Columns "precision", "recall", "f1" and "support" of every label or class, or None of a regression.
+
+    Arrays as in `compute`.
+    """
+    if kind == "regression":
+        return None
+    require_same_rows(scores, targets, mask)
+    scores = np.asarray(scores, np.float64)
+    if kind == "multiclass":
+        counts = multiclass.class_counts(scores, targets, mask)
+    else:
+        counts = multilabel.label_counts(scores >= threshold, targets, mask)
+    table = counts.table()
+    if not _is_measurable(scores, mask):
+        table = {name: np.full_like(column, np.nan) for name, column in table.items()}
+    return table | {"support": counts.positives.astype(int)}
+
+
+def require_same_rows(scores: np.ndarray, targets: np.ndarray, mask: np.ndarray) -> None:
+    """Check the lengths of a metric's arrays.
+
+    Raises:
+        ValueError: they differ.
+    """
+    if not len(scores) == len(targets) == len(mask):
+        rows = f"{len(scores)} predictions, {len(targets)} references, {len(mask)} rows of mask"
+        raise ValueError(f"A metric needs as many rows in each array, but there are {rows}.")
+
+
+def _is_measurable(scores: np.ndarray, mask: np.ndarray) -> bool:
+    return bool(mask.any() and np.isfinite(scores[mask]).all())

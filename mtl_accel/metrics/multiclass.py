@@ -1,44 +1,54 @@
-"""Accuracy and balanced accuracy of a multiclass task."""
+"""Metrics of a multiclass task: what the class of the largest score is worth.
+
+scores: larger is likelier, float64 [N, K]; target: class indices, int [N]; mask: bool [N]; sample_weight: how often
+each row counts, float64 [R, N] or [N], None for once.
+"""
 
 from __future__ import annotations
 
-import warnings
-from typing import Any
-
 import numpy as np
-from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
-from .array_metric import ArrayMetric
+from .label_counts import LabelCounts, count
+from .record import Metric
+from .weighting import Weights, mean, mean_over_columns, select
 
 
-class MulticlassMetric(ArrayMetric):
-    """What the class of the largest score is worth.
+def accuracy(scores: np.ndarray, target: np.ndarray, mask: np.ndarray, sample_weight: Weights = None) -> np.ndarray:
+    """Share of the labelled rows whose class has the largest score: [] or [R]."""
+    right = scores.argmax(axis=1) == target
+    return mean(right[mask], select(sample_weight, mask))
 
-    Accuracy is the share of labelled rows that are right; balanced accuracy is the mean recall over the classes
-    that have a labelled row. Nothing labelled, or a score that is not a finite number, gives NaN.
-    """
 
-    DESCRIPTION = (
-        "accuracy, balanced_accuracy and a per-class table for a multiclass task. predictions: scores, larger is "
-        "likelier, float [N, K]; references: class indices, int [N]; mask: bool [N]."
+def balanced_accuracy(
+    scores: np.ndarray, target: np.ndarray, mask: np.ndarray, sample_weight: Weights = None
+) -> np.ndarray:
+    """Mean recall over the classes that have a labelled row: [] or [R]."""
+    counts = class_counts(scores, target, mask, sample_weight)
+    return mean_over_columns(np.where(counts.positives > 0, counts.recall, np.nan))
+
+
+def class_counts(
+    scores: np.ndarray, target: np.ndarray, mask: np.ndarray, sample_weight: Weights = None
+) -> LabelCounts:
+    """Counts of each class against all others, [K] or [R, K]."""
+    labelled = np.broadcast_to(mask[:, None], scores.shape)
+    return count(
+        one_hot(scores.argmax(axis=1), scores.shape[1]), one_hot(target, scores.shape[1]), labelled, sample_weight
     )
 
-    def measure(self, scores: np.ndarray, targets: np.ndarray, mask: np.ndarray) -> dict[str, Any]:
-        """scores float64 [N, K], targets int [N], mask bool [N]; per_label holds arrays [K]."""
-        num_classes = scores.shape[1]
-        scores, targets = scores[mask], targets[mask].astype(int)
-        if not targets.size or not np.isfinite(scores).all():
-            unknown = np.full(num_classes, np.nan)
-            support = np.bincount(targets, minlength=num_classes)
-            table = {"precision": unknown, "recall": unknown, "f1": unknown, "support": support}
-            return {"accuracy": np.nan, "balanced_accuracy": np.nan, "per_label": table}
-        predicted = scores.argmax(axis=1)
-        with warnings.catch_warnings():
-            # scikit-learn suspects a regression where few rows have many classes.
-            warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
-            accuracy = accuracy_score(targets, predicted)
-            precision, recall, f1, support = precision_recall_fscore_support(
-                targets, predicted, labels=np.arange(num_classes), zero_division=0
-            )
-        table = {"precision": precision, "recall": recall, "f1": f1, "support": support}
-        return {"accuracy": accuracy, "balanced_accuracy": recall[support > 0].mean(), "per_label": table}
+
+def one_hot(classes: np.ndarray, num_classes: int) -> np.ndarray:
+    """Class indices [N] as bool [N, K]; nothing is true of an index that is no class, such as -100."""
+    return classes[:, None] == np.arange(num_classes)
+
+
+METRICS = (
+    Metric("accuracy", "accuracy", "Acc", "Share of the images whose class is right.", accuracy),
+    Metric(
+        "balanced_accuracy",
+        "balanced accuracy",
+        "Balanced Acc",
+        "Mean over the classes of the share of their images that are right; a class without an image is left out.",
+        balanced_accuracy,
+    ),
+)

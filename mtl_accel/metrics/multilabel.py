@@ -1,80 +1,84 @@
-"""F1 and mean average precision of a multilabel task."""
+"""Metrics of a multilabel task: F1 of the labels at or above their threshold, and the ranking of the rows by label.
+
+decisions: bool [N, C], or scores: probabilities, float64 [N, C]; target: 0 or 1, [N, C]; mask: bool [N, C];
+sample_weight: how often each row counts, float64 [R, N] or [N], None for once.
+"""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from sklearn.metrics import average_precision_score, f1_score, precision_recall_fscore_support
 
-from .array_metric import ArrayMetric
+from .label_counts import LabelCounts, average_precision, count
+from .record import Metric
+from .weighting import Weights, mean, mean_over_columns, ratio, select
 
 
-class MultilabelMetric(ArrayMetric):
-    """What the labels at or above their threshold are worth, and the ranking of all rows within each label.
+def f1_macro(decisions: np.ndarray, target: np.ndarray, mask: np.ndarray, sample_weight: Weights = None) -> np.ndarray:
+    """Mean F1 over the labels that are labelled in at least one row: [] or [R].
 
-    - f1_macro: the mean of the F1 of every label that is labelled in at least one row; a label without a true or
-      predicted positive has F1 0.
-    - f1_micro: the F1 of all labelled elements together.
-    - f1_samples: the mean of the F1 of every row that is labelled in at least one label; a row without a true or
-      predicted positive has F1 0.
-    - map: the mean average precision over the labels that have a labelled positive, each over its labelled rows.
-
-    Nothing labelled (for map: no labelled positive), or a probability that is not a finite number, gives NaN.
+    A label without a true or predicted positive has F1 0.
     """
-
-    DESCRIPTION = (
-        "f1_macro, f1_micro, f1_samples, map and a per-label table for a multilabel task. predictions: "
-        "probabilities, float [N, C]; references: 0 or 1, [N, C]; mask: bool [N, C]; threshold (to compute): from "
-        "where on a label is predicted, one number or one for each label."
-    )
-
-    def measure(
-        self, scores: np.ndarray, targets: np.ndarray, mask: np.ndarray, threshold: float | np.ndarray = 0.5
-    ) -> dict[str, Any]:
-        """scores float64 [N, C], targets 0 or 1 [N, C], mask bool [N, C]; per_label holds arrays [C]."""
-        positive = ((targets == 1) & mask).astype(np.int8)
-        if not mask.any() or not np.isfinite(scores[mask]).all():
-            unknown = np.full(mask.shape[1], np.nan)
-            table = {"precision": unknown, "recall": unknown, "f1": unknown, "support": positive.sum(axis=0)}
-            return dict.fromkeys(("f1_macro", "f1_micro", "f1_samples", "map"), np.nan) | {"per_label": table}
-        # Precision, recall and F1 never look at true negatives, so a masked element that is made one is left out
-        # exactly. That keeps a rectangle, which a different selection for each label would not be.
-        predicted = ((scores >= threshold) & mask).astype(np.int8)
-        truth, guess = _indicator(positive), _indicator(predicted)
-        labelled_rows = mask.any(axis=1)
-        table = _per_label(truth, guess, mask)
-        return {
-            "f1_macro": np.nanmean(table["f1"]),
-            "f1_micro": f1_score(truth, guess, average="micro", zero_division=0),
-            "f1_samples": f1_score(truth[labelled_rows], guess[labelled_rows], average="samples", zero_division=0),
-            "map": _mean_average_precision(scores, positive, mask),
-            "per_label": table,
-        }
+    f1 = label_counts(decisions, target, mask, sample_weight).f1
+    # numpy.nanmean, without its warning where nothing is labelled.
+    return ratio(np.nansum(f1, axis=-1), (~np.isnan(f1)).sum(axis=-1))
 
 
-def _indicator(labels: np.ndarray) -> np.ndarray:
-    """0 or 1, [N, C], as scikit-learn knows a multilabel problem: by its two columns or more.
+def f1_micro(decisions: np.ndarray, target: np.ndarray, mask: np.ndarray, sample_weight: Weights = None) -> np.ndarray:
+    """F1 of all labelled elements together: [] or [R]."""
+    return label_counts(decisions, target, mask, sample_weight).micro_f1
 
-    A single label gets a neighbour of true negatives, which changes no F1; alone, it would be read as a binary
-    problem, whose two classes both enter a micro average.
+
+def f1_samples(
+    decisions: np.ndarray, target: np.ndarray, mask: np.ndarray, sample_weight: Weights = None
+) -> np.ndarray:
+    """Mean F1 over the rows that are labelled in at least one label: [] or [R].
+
+    A row without a true or predicted positive has F1 0.
     """
-    return np.pad(labels, ((0, 0), (0, 1))) if labels.shape[1] == 1 else labels
+    rows = np.flatnonzero(mask.any(axis=1))
+    of_rows = label_counts(decisions[rows].T, target[rows].T, mask[rows].T).f1
+    return mean(of_rows, select(sample_weight, rows))
 
 
-def _per_label(truth: np.ndarray, guess: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
-    """Precision, recall, F1 and support, each [C]; NaN for a label that is labelled in no row."""
-    num_labels = mask.shape[1]
-    values = precision_recall_fscore_support(truth, guess, average=None, zero_division=0)
-    precision, recall, f1, support = (column[:num_labels] for column in values)
-    table = {"precision": precision, "recall": recall, "f1": f1}
-    return {name: np.where(mask.any(axis=0), column, np.nan) for name, column in table.items()} | {"support": support}
+def mean_average_precision(
+    scores: np.ndarray, target: np.ndarray, mask: np.ndarray, sample_weight: Weights = None
+) -> np.ndarray:
+    """Mean average precision over the labels that have a labelled positive: [] or [R]."""
+    return mean_over_columns(average_precision(scores, target == 1, mask, sample_weight))
 
 
-def _mean_average_precision(scores: np.ndarray, positive: np.ndarray, mask: np.ndarray) -> float:
-    values = [
-        average_precision_score(positive[labelled, label], scores[labelled, label])
-        for label, labelled in enumerate(mask.T)
-        if positive[labelled, label].any()
-    ]
-    return float(np.mean(values)) if values else np.nan
+def label_counts(
+    decisions: np.ndarray, target: np.ndarray, mask: np.ndarray, sample_weight: Weights = None
+) -> LabelCounts:
+    """Counts of each label, [C] or [R, C]."""
+    return count(decisions, target == 1, mask, sample_weight)
+
+
+METRICS = (
+    Metric(
+        "f1_macro",
+        "F1 (macro)",
+        "F1",
+        "Mean over the labels of their F1; a label without a true or predicted positive has 0.",
+        f1_macro,
+        uses_decisions=True,
+    ),
+    Metric(
+        "f1_micro", "F1 (micro)", "Micro F1", "F1 of all labels of all images together.", f1_micro, uses_decisions=True
+    ),
+    Metric(
+        "f1_samples",
+        "F1 (per sample)",
+        "Sample F1",
+        "Mean over the images of the F1 of their labels; an image without a true or predicted label has 0.",
+        f1_samples,
+        uses_decisions=True,
+    ),
+    Metric(
+        "map",
+        "mAP",
+        "mAP",
+        "Mean over the labels of their average precision; a label without a true positive is left out.",
+        mean_average_precision,
+    ),
+)

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from ..core import tasks
+from ..metrics.registry import lower_is_better, title
 from .log import RunLog
 
 # Blue and vermilion of Okabe and Ito, told apart with every kind of colour vision.
@@ -28,18 +28,6 @@ PANEL_INCHES = (4.4, 3.1)
 MAX_COLUMNS = 3
 LINE_WIDTH = 1.6  # points
 _PAUSE = 20  # times as long as the last drawing took, before the next one
-METRIC_TITLES = {
-    "loss": "loss",
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "f1_macro": "F1 (macro)",
-    "f1_micro": "F1 (micro)",
-    "f1_samples": "F1 (per sample)",
-    "map": "mAP",
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "r2": "R\N{SUPERSCRIPT TWO}",
-}
 
 
 class CurvesFile:
@@ -96,13 +84,6 @@ def plot(rows: Sequence[Mapping[str, Any]], metric_names: Sequence[str]) -> Figu
     return figure
 
 
-def title(metric_name: str) -> str:
-    """ "attribute/f1_macro" as a person would write it: "Attribute F1 (macro)"."""
-    task, _, metric = metric_name.rpartition("/")
-    words = f"{task.replace('_', ' ')} {METRIC_TITLES.get(metric, metric.replace('_', ' '))}".strip()
-    return words[:1].upper() + words[1:]
-
-
 def _series(rows: Sequence[Mapping[str, Any]], split: str, name: str) -> np.ndarray:
     """Float [E]; NaN where there is no finite value."""
     values = [(row.get(split) or {}).get(name) for row in rows]
@@ -146,7 +127,7 @@ def _mark_best(axes: Axes, name: str, epochs: np.ndarray, validation: np.ndarray
     """Ring the best validation value, the first of equals, and say it under the title."""
     if np.isnan(validation).all():
         return
-    best = np.nanargmin(validation) if tasks.lower_is_better(name) else np.nanargmax(validation)
+    best = np.nanargmin(validation) if lower_is_better(name) else np.nanargmax(validation)
     epoch, value = int(epochs[best]), float(validation[best])
     axes.axvline(epoch, color=COLOURS["validation"], linewidth=0.8, linestyle=":", zorder=1)
     axes.plot([epoch], [value], **_ring())

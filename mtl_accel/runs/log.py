@@ -25,7 +25,8 @@ from tqdm import tqdm
 from ..config import Config, differences
 from ..core import atomic_io
 from ..core.errors import EXIT_CODE, UserError
-from ..core.tasks import SHORT_NAMES, Task
+from ..core.tasks import Task
+from ..metrics import registry
 
 _PACKAGES = ("mtl_accel", "torch", "torchvision", "accelerate", "datasets", "evaluate", "numpy", "pillow")
 
@@ -64,10 +65,10 @@ def log_block(epoch: int, tasks: Mapping[str, Task], train: Mapping[str, float],
     """One epoch in the source's format, six decimals: the tasks' primary metrics and the loss."""
     lines = [f"===== Epoch {epoch} ====="]
     for split, values in (("Train", train), ("Val", val)):
-        parts = [
-            f"{split} {SHORT_NAMES[task.primary_metric]} ({task.title}): {values[task.metric]:.6f}"
-            for task in tasks.values()
-        ]
+        parts = []
+        for task in tasks.values():
+            metric = registry.get(task.kind, task.primary_metric)
+            parts.append(f"{split} {metric.short_name} ({task.title}): {values[task.metric]:.6f}")
         lines.append(" ".join([*parts, f"{split} Loss: {values['loss']:.6f}"]))
     return "\n".join(lines)
 

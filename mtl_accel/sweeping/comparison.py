@@ -7,7 +7,7 @@ import json
 import pandas as pd
 
 from ..core import atomic_io
-from ..core.tasks import lower_is_better
+from ..metrics.registry import lower_is_better
 from ..report import summary
 from ..report.elements.tables import Cell, Row, Table, figure, markdown
 from ..report.records.frames import frame_of

@@ -13,7 +13,7 @@ from ..config import Config, read_config
 from ..config.differences import differences
 from ..core import rng
 from ..core.errors import UserError, require
-from ..core.tasks import lower_is_better
+from ..metrics.registry import lower_is_better
 from ..report.records.runs import read
 from .plan import Member, one_per_seed, option_problems
 from .runner import Runner

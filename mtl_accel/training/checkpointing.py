@@ -17,9 +17,9 @@ from torch import Tensor
 from ..config import Config
 from ..config.differences import differences as changed_knobs
 from ..core.errors import UserError
-from ..core.tasks import score_of
 from ..data.labels.reader import Targets
 from ..inference.logits import Predictions
+from ..metrics.selection import score_of
 from ..runs import checkpoint
 from ..runs.checkpoint import Checkpoint
 from .optim import parameter_groups

@@ -12,7 +12,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..core import rng
-from ..core.tasks import score_of
 from ..data.loading.loader import Batch, EvaluationLoader
 from ..data.transforms.mixing import mixed
 from ..inference.logits import Predictions
@@ -20,6 +19,7 @@ from ..inference.logits import predict as predict_logits
 from ..inference.scoring import score
 from ..launching.collectives import DelayedRead, any_process
 from ..launching.interrupts import Interrupts
+from ..metrics.selection import score_of
 from ..objective.objective import Output
 from ..runs.log import log_block
 from . import early_stopping, freezing

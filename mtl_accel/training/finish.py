@@ -10,16 +10,14 @@ from torch import Tensor
 
 from .. import metrics
 from ..core.errors import UserError
-from ..core.tasks import METRIC_NAMES, Task
+from ..core.tasks import Task
 from ..data.labels.reader import Targets
 from ..inference.logits import split_logits
-from ..metrics import thresholds
+from ..metrics import registry, thresholds
 from ..objective.losses import resolve_balanced
 from ..runs import checkpoint, model_folder
 from . import checkpointing
 from .run import Run
-
-_F1 = [name for name in METRIC_NAMES["multilabel"] if name.startswith("f1_")]  # the others have no threshold
 
 
 def write_model(run: Run) -> dict[str, float]:
@@ -74,5 +72,6 @@ def fit_thresholds(
             table = tasks[name].probabilities(part.numpy()), *targets[name]
             fitted[name] = thresholds.fit(*table)
             values = metrics.compute("multilabel", *table, thresholds.cross_fitted(*table, seed))
-            figures |= {f"{name}/{metric}_cross_fitted": values[metric] for metric in _F1}
+            depending = registry.decision_metric_names("multilabel")
+            figures |= {f"{name}/{metric}_cross_fitted": values[metric] for metric in depending}
     return fitted, figures

@@ -6,7 +6,8 @@ import torch
 from loss_cases import DEFAULTS, KINDS, OUTPUTS, target_of
 from torch import nn
 
-from mtl_accel.core.tasks import PRIMARY_METRIC, Task
+from mtl_accel.core.tasks import Task
+from mtl_accel.metrics.registry import primary_metric
 from mtl_accel.objective.losses import build_losses
 
 NUM, WIDTH = 12, 4
@@ -38,7 +39,7 @@ def tasks_of(weights: dict[str, float] | None = None) -> dict[str, Task]:
         classes = tuple(f"{loss} {index}" for index in range(OUTPUTS[loss]))
         columns = (loss,) if KINDS[loss] == "multiclass" else classes
         found[loss] = Task(
-            loss, KINDS[loss], columns, classes, PRIMARY_METRIC[KINDS[loss]], (weights or {}).get(loss, 1.0)
+            loss, KINDS[loss], columns, classes, primary_metric(KINDS[loss]), (weights or {}).get(loss, 1.0)
         )
     return found
 

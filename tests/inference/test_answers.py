@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from mtl_accel.core.errors import UserError
-from mtl_accel.core.tasks import PRIMARY_METRIC, Kind, Task
+from mtl_accel.core.tasks import Kind, Task
 from mtl_accel.inference.answers import column_names, table
+from mtl_accel.metrics.registry import primary_metric
 
 
 def task(name: str, kind: Kind, *classes: str) -> Task:
-    return Task(name, kind, (name,) if kind == "multiclass" else classes, classes, PRIMARY_METRIC[kind])
+    return Task(name, kind, (name,) if kind == "multiclass" else classes, classes, primary_metric(kind))
 
 
 TASKS = {

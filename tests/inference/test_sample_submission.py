@@ -12,15 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mtl_accel.core.errors import UserError
-from mtl_accel.core.tasks import PRIMARY_METRIC, Kind, Task
+from mtl_accel.core.tasks import Kind, Task
 from mtl_accel.data.sources.table_cache import TableCache
 from mtl_accel.inference.sample_submission import Expected, plan
 from mtl_accel.inference.submission import text
+from mtl_accel.metrics.registry import primary_metric
 
 
 def task(name: str, kind: Kind, *classes: str, column: str | None = None) -> Task:
     columns = (column or name,) if kind == "multiclass" or column else classes
-    return Task(name, kind, columns, classes, PRIMARY_METRIC[kind])
+    return Task(name, kind, columns, classes, primary_metric(kind))
 
 
 KIND = task("kind", "multiclass", "coat", "=dress", column="category")

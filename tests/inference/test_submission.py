@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from mtl_accel.core.csv_cells import csv_line, harmless
 from mtl_accel.core.errors import UserError
-from mtl_accel.core.tasks import PRIMARY_METRIC, Kind, Task
+from mtl_accel.core.tasks import Kind, Task
 from mtl_accel.inference import submission
 from mtl_accel.inference.submission import Submission, text, usual
+from mtl_accel.metrics.registry import primary_metric
 
 HOSTILE = ["=1+1", "+x", "-x", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\uff1d1", '=HYPERLINK("u";"x")', "-1.jpg"]
 NUMBERS = ["-1", "+1", "-1.5", "-.5", "+1e5", "-1E-05", "0", "1."]
@@ -28,7 +29,7 @@ TEXTS = TEXTS if sys.version_info >= (3, 11) else TEXTS.filter(lambda text: "\0"
 
 def task(name: str, kind: Kind, *classes: str, delimiter: str = " ") -> Task:
     columns = (name,) if kind == "multiclass" else classes
-    return Task(name, kind, columns, classes, PRIMARY_METRIC[kind], delimiter=delimiter)
+    return Task(name, kind, columns, classes, primary_metric(kind), delimiter=delimiter)
 
 
 def restored(cell: str) -> str:

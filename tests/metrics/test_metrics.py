@@ -15,49 +15,28 @@ import pytest
 import sklearn.metrics as sk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from metric_cases import Arrays, example, examples, mean
 
 from mtl_accel import metrics
-from mtl_accel.core import tasks
+from mtl_accel.core.tasks import Task
+from mtl_accel.metrics.registry import REGISTRY, metric_names, primary_metric
+from mtl_accel.metrics.selection import composite
 
-Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 PROBE = """
 import json
 import numpy as np
 from mtl_accel import metrics
 scores = np.array([[2.0, 1.0], [0.0, 1.0], [3.0, 0.0]])
-print(json.dumps(metrics.compute("multiclass", scores, np.array([0, 1, 1]), np.array([True, True, True]))))
+arrays = {"predictions": scores, "references": np.array([0, 1, 1]), "mask": np.array([True, True, True])}
+values = metrics.METRICS["multiclass"](cache_dir="cache").compute(**arrays)
+del values["per_label"]
+assert values == metrics.compute("multiclass", *arrays.values())
+print(json.dumps(values))
 """
-
-
-def example(kind: str, seed: int, num_rows: int, num_columns: int, labelled: float) -> Arrays:
-    """Scores, targets and a mask, with a value that no label may have wherever the mask is False."""
-    rng = np.random.default_rng(seed)
-    scores = rng.random((num_rows, num_columns)).astype(np.float32)
-    if kind == "multiclass":
-        mask = rng.random(num_rows) < labelled
-        return scores, np.where(mask, rng.integers(0, num_columns, num_rows), -100), mask
-    mask = rng.random(scores.shape) < labelled
-    targets = rng.normal(size=scores.shape) if kind == "regression" else rng.random(scores.shape) < 0.3
-    return scores, np.where(mask, targets, np.nan), mask
-
-
-def examples(kind: str) -> st.SearchStrategy[Arrays]:
-    return st.builds(
-        example,
-        kind=st.just(kind),
-        seed=st.integers(0, 2**32 - 1),
-        num_rows=st.integers(0, 40),
-        num_columns=st.integers(1, 30) if kind == "multiclass" else st.integers(1, 5),
-        labelled=st.sampled_from([0.0, 0.1, 0.7, 1.0]),
-    )
 
 
 def check(got: dict[str, float], expected: dict[str, float]) -> None:
     assert got == pytest.approx(expected, rel=1e-12, abs=1e-12, nan_ok=True)
-
-
-def mean(values: list[float]) -> float:
-    return float(np.mean(values)) if values else np.nan
 
 
 def binary_f1(true: np.ndarray, predicted: np.ndarray) -> float:
@@ -116,22 +95,22 @@ def test_without_a_mask_the_multilabel_values_are_scikit_learns_own_averages() -
 
 
 @pytest.mark.parametrize("kind", metrics.METRICS)
-def test_each_kind_returns_exactly_the_names_that_tasks_lists(kind: str) -> None:
+def test_each_kind_returns_exactly_the_names_of_its_records(kind: str) -> None:
     values = metrics.compute(kind, *example(kind, 0, 10, 3, 0.8))
-    assert tuple(values) == tasks.METRIC_NAMES[kind]
+    assert tuple(values) == metric_names(kind)
     assert all(type(value) is float for value in values.values())
-    assert tasks.PRIMARY_METRIC[kind] in values
+    assert primary_metric(kind) in values
 
 
 def test_there_is_a_metric_for_every_kind_of_task() -> None:
-    assert set(metrics.METRICS) == set(tasks.METRIC_NAMES)
+    assert set(metrics.METRICS) == set(REGISTRY)
 
 
 @pytest.mark.parametrize("kind", metrics.METRICS)
 def test_each_metric_is_an_evaluate_metric_that_describes_itself(kind: str, tmp_path: Path) -> None:
     metric = metrics.METRICS[kind](cache_dir=str(tmp_path))
     assert isinstance(metric, evaluate.Metric)
-    assert all(name in metric.description for name in tasks.METRIC_NAMES[kind])
+    assert all(name in metric.description for name in metric_names(kind))
     assert metric.citation and set(metric.features) == {"predictions", "references", "mask"}
 
 
@@ -142,7 +121,7 @@ def test_batches_added_one_by_one_give_the_value_of_the_whole(kind: str, tmp_pat
     for part in np.array_split(np.arange(len(scores)), 4):
         metric.add_batch(predictions=scores[part], references=targets[part], mask=mask[part])
     values = metric.compute()
-    check({n: values[n] for n in tasks.METRIC_NAMES[kind]}, metrics.compute(kind, scores, targets, mask))
+    check({n: values[n] for n in metric_names(kind)}, metrics.compute(kind, scores, targets, mask))
 
 
 @pytest.mark.parametrize("kind", metrics.METRICS)
@@ -197,9 +176,9 @@ def test_per_label_rows_of_a_multiclass_task_are_its_classes() -> None:
 @pytest.mark.parametrize(("metric", "is_alike"), [("r2", True), ("mae", False), ("rmse", False)])
 def test_a_mean_over_tasks_knows_no_unit_of_a_regression_by_r2_alone(metric: str, is_alike: bool) -> None:
     scores, targets, mask = example("regression", 0, 20, 1, labelled=1.0)
-    task = tasks.Task("price", "regression", ("price",), ("price",), metric)
+    task = Task("price", "regression", ("price",), ("price",), metric)
     means = [
-        tasks.composite(
+        composite(
             {task.metric: metrics.compute("regression", scores * cents, targets * cents, mask)[metric]}, {"price": task}
         )
         for cents in (1.0, 100.0)

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from mtl_accel.core import tasks
+from mtl_accel.metrics.registry import title
 from mtl_accel.runs import curves
 
 METRICS = ["loss", "category/accuracy", "attribute/f1_macro"]
@@ -38,22 +38,11 @@ def words(axes: Axes) -> list[str]:
     return [text.get_text() for text in axes.texts]
 
 
-def test_titles_read_as_a_person_would_write_them() -> None:
-    titles = [curves.title(name) for name in [*METRICS, "sleeve_length/mae", "ID/map", "category/loss"]]
-    assert titles[:3] == ["Loss", "Category accuracy", "Attribute F1 (macro)"]
-    assert titles[3:] == ["Sleeve length MAE", "ID mAP", "Category loss"]
-
-
-@pytest.mark.parametrize("name", sorted({name for names in tasks.METRIC_NAMES.values() for name in names} | {"loss"}))
-def test_every_metric_has_a_title(name: str) -> None:
-    assert name in curves.METRIC_TITLES
-
-
 @pytest.mark.parametrize(("num_panels", "lines"), [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2), (6, 2), (7, 3)])
 def test_up_to_three_panels_stand_in_one_line(num_panels: int, lines: int) -> None:
     names = [f"task_{number}/accuracy" for number in range(num_panels)]
     figure = curves.plot(epoch_rows([0.5], [0.4], names), names)
-    assert [axes.get_title(loc="left") for axes in figure.axes] == [curves.title(name) for name in names]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [title(name) for name in names]
     assert len({round(axes.get_position().y0, 3) for axes in figure.axes}) == lines
 
 

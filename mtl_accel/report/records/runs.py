@@ -14,7 +14,9 @@ from ...config import Config, validate
 from ...config.sections import primary_metric
 from ...core import atomic_io
 from ...core.errors import UserError
-from ...core.tasks import Task, composite, lower_is_better
+from ...core.tasks import Task
+from ...metrics.registry import lower_is_better
+from ...metrics.selection import composite
 from . import rows
 from .rows import Conflict, End, Environment, Epoch, Status
 

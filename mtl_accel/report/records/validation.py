@@ -22,6 +22,7 @@ from ...core.tasks import Task
 from ...data.labels.one_split import read_labeled_split
 from ...data.labels.reader import Targets
 from ...inference import predictor
+from ...metrics.registry import decision_metric_names
 from ...metrics.thresholds import DEFAULT
 from ...runs.log import without_nan
 from ...runs.model_folder import FILES
@@ -125,7 +126,7 @@ def task_figures(
         mistakes=mistakes.shown(wrong, table),
         num_mistakes=len(wrong),
         metrics=_named(task, metrics.compute(task.kind, *arrays)),
-        fitted=_named(task, {name: value for name, value in fitted.items() if name.startswith("f1_")}),
+        fitted=_named(task, {name: fitted[name] for name in decision_metric_names(task.kind) if name in fitted}),
     )
 
 

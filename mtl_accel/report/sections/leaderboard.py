@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ...core.tasks import lower_is_better
+from ...metrics.registry import lower_is_better
 from ..elements.tables import ABSENT, Cell, Row, Table, figure
 from ..records import reference
 from ..records.frames import summary

@@ -1,0 +1,54 @@
+"""Every metric by kind of task, and what follows from their records: names, titles and directions."""
+
+from __future__ import annotations
+
+from . import multiclass, multilabel, regression
+from .record import Metric
+
+# A new metric is one more record in the file of its kind. The first one of a kind is its primary metric. Two kinds may
+# share a name, which then has one title and one direction.
+REGISTRY: dict[str, tuple[Metric, ...]] = {
+    "multiclass": multiclass.METRICS,
+    "multilabel": multilabel.METRICS,
+    "regression": regression.METRICS,
+}
+
+
+def get(kind: str, name: str) -> Metric:
+    """Record of a metric of a kind of task."""
+    return next(metric for metric in REGISTRY[kind] if metric.name == name)
+
+
+def metric_names(kind: str) -> tuple[str, ...]:
+    """Names of the metrics of a kind of task, in the order in which they are logged."""
+    return tuple(metric.name for metric in REGISTRY[kind])
+
+
+def decision_metric_names(kind: str) -> tuple[str, ...]:
+    """Names of those that depend on the thresholds."""
+    return tuple(metric.name for metric in REGISTRY[kind] if metric.uses_decisions)
+
+
+def primary_metric(kind: str) -> str:
+    """Name of the metric that stands for a kind of task where its config chooses no other one."""
+    return REGISTRY[kind][0].name
+
+
+def find(full_name: str) -> Metric | None:
+    """Record of a metric such as "category/accuracy"; None of a loss."""
+    name = full_name.rpartition("/")[2]
+    return next((metric for metrics in REGISTRY.values() for metric in metrics if metric.name == name), None)
+
+
+def lower_is_better(full_name: str) -> bool:
+    """Whether a smaller value of a metric such as "category/accuracy", or of a loss, is the better one."""
+    metric = find(full_name)
+    return full_name.rpartition("/")[2] == "loss" if metric is None else metric.lower_is_better
+
+
+def title(full_name: str) -> str:
+    """ "attribute/f1_macro" as a person would write it: "Attribute F1 (macro)"."""
+    metric = find(full_name)
+    task, _, name = full_name.replace("_", " ").rpartition("/")
+    words = f"{task} {name if metric is None else metric.title}".strip()
+    return words[:1].upper() + words[1:]
