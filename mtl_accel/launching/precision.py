@@ -57,9 +57,9 @@ def _is_bfloat16_faster(model: ModelConfig, num_samples: int, size: tuple[int, i
     layer = nn.Conv2d(64, 64, 3, padding=1)
     if speedup(layer, torch.ones(2, 64, 56, 56)) < _MIN_SPEEDUP:
         return False
-    if models.problems(model.name, model.backbone, {"transforms.eval": size}):
+    if models.pair_problems(model.name, model.backbone, {"transforms.eval": size}):
         return False  # the run reports them
-    pair = models.build(model.name, {"probe": 1}, None, model.backbone)
+    pair = models.build_pair(model.name, {"probe": 1}, None, model.backbone)
     return speedup(pair, torch.ones(num_samples, 3, *size)) >= _MIN_SPEEDUP
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ..config.knobs import did_you_mean
 from ..core.errors import UserError
-from .base import SMALLEST, Pair
+from .base import MIN_SIZE, Pair
 from .convnext_tiny_linear import ConvNeXtTinyLinear
 from .efficientnet_v2_s_linear import EfficientNetV2SLinear
 from .mobilenet_v2_linear import MobileNetV2Linear
@@ -44,24 +44,30 @@ MODELS: dict[str, type[Pair]] = {
 }
 
 
-def build(name: str, num_outputs: dict[str, int], weights: str | None, backbone: str | None = None) -> Pair:
-    """The pair `name` with one head for each task of `num_outputs`; seed torch before for its random weights.
+def build_pair(name: str, num_outputs: dict[str, int], weights: str | None, backbone: str | None = None) -> Pair:
+    """Build the pair `name` with one head for each task. Its random weights come from torch's generator.
 
     Args:
-        backbone: its name, for a pair that leaves the choice: `timm_linear`.
+        num_outputs: by task.
+        weights: of the backbone: a published name or a local file; None: random.
+        backbone: name of the backbone, for a pair that leaves the choice: `timm_linear`.
 
     Raises:
-        UserError: no such pair or backbone, or weights that cannot be had or do not fit.
+        UserError: there is no such pair or backbone, or its weights cannot be fetched, cannot be read or do not fit.
     """
-    found = problems(name, backbone, {})
-    if found:
-        raise UserError(found)
+    problems = pair_problems(name, backbone, {})
+    if problems:
+        raise UserError(problems)
     chosen = {"backbone": backbone} if MODELS[name].takes_backbone else {}
     return MODELS[name](num_outputs, weights, **chosen)
 
 
-def problems(name: str, backbone: str | None, sizes: Mapping[str, tuple[int, int]]) -> list[str]:
-    """What is wrong with a pair by its name, its backbone's, and [height, width] of the pictures at places."""
+def pair_problems(name: str, backbone: str | None, sizes: Mapping[str, tuple[int, int]]) -> list[str]:
+    """List what is wrong with the choice of a pair.
+
+    Args:
+        sizes: [height, width] of its input, by the place in the config that decides it.
+    """
     if name not in MODELS:
         return [f"model.name: {name!r} is none of {', '.join(MODELS)}{did_you_mean(name, MODELS)}"]
     pair = MODELS[name]
@@ -71,11 +77,11 @@ def problems(name: str, backbone: str | None, sizes: Mapping[str, tuple[int, int
         only = pair.only_size(backbone)
     except UserError as error:
         return list(error.problems)
-    rule = f"takes only {list(only)}" if only else f"needs at least {[SMALLEST, SMALLEST]}"
+    rule = f"takes only {list(only)}" if only else f"needs at least {[MIN_SIZE, MIN_SIZE]}"
     fix = f"end with a Resize or a crop of {list(only)}" if only else "make the Resize or the crop larger"
     return [
         f"{place}: leaves pictures of {list(size)}, and {backbone or name} {rule} (height, width); {fix}, or choose "
         "another model.name"
         for place, size in sizes.items()
-        if (size != only if only else min(size) < SMALLEST)
+        if (size != only if only else min(size) < MIN_SIZE)
     ]

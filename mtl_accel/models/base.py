@@ -1,4 +1,4 @@
-"""What every pair has and keeps; each pair's file is otherwise whole."""
+"""The base class of all pairs of a backbone and heads."""
 
 from __future__ import annotations
 
@@ -10,30 +10,31 @@ from torchvision.models import WeightsEnum
 
 from .heads import Heads
 
-SMALLEST = 32  # pixels: the backbones make 1 of them
+MIN_SIZE = 32  # pixels; the backbones reduce them to 1
 _CONTAINERS = (nn.Sequential, nn.ModuleList)
 
 
 class Pair(nn.Module):
-    """A backbone and one head a task.
+    """A backbone, and one head for each task.
 
-    Made from ({task: number of outputs}, weights of the backbone), and where `takes_backbone` the backbone's name;
-    forward takes normalised float images [B, 3, H, W] and gives {task: logits [B, number of outputs]}.
+    The arguments of a pair are {task: number of outputs}, the weights of the backbone and, where `takes_backbone`, the
+    name of the backbone. `forward` takes normalized float images [B, 3, H, W] and returns
+    {task: logits [B, number of outputs]}.
 
-    What gradient balancing, freezing and learning rates by layer rely on:
+    Gradient balancing, freezing and learning rates by layer rely on this:
         `forward(images)` is `heads(backbone(images))`, and `backbone(images)` is one tensor: pooled features [B, F], or
-        a feature map [B, F, h, w]. Backbone and heads together hold all parameters, and none twice. `heads` has one
-        module a task, which no other task uses.
+        a feature map [B, F, h, w]. Backbone and heads together hold all parameters, and none is in both. `heads` has
+        one module for each task, which no other task uses.
     """
 
-    pretrained: ClassVar[type[WeightsEnum]]  # whose names `weights` may be
+    pretrained: ClassVar[type[WeightsEnum]]  # its names are those that `weights` may have
     takes_backbone: ClassVar[bool] = False
     backbone: nn.Module
     heads: Heads
 
     @classmethod
     def only_size(cls, backbone: str | None) -> tuple[int, int] | None:
-        """[height, width] of the only pictures that it takes; None: any of at least SMALLEST.
+        """[height, width] of the only images that it takes; None: any of at least MIN_SIZE.
 
         Raises:
             UserError: there is no such backbone.
@@ -41,10 +42,10 @@ class Pair(nn.Module):
         return None
 
     def layers(self) -> list[nn.Module]:
-        """The backbone's blocks from input to output: each of its parameters is in exactly one of them.
+        """The blocks of the backbone from input to output; each parameter is in exactly one of them.
 
-        A block is a residual block, an encoder layer, or a convolution or Linear that stands alone. A normalisation
-        belongs to the block before it; parameters that stand in no block, such as position embeddings, to the first.
+        A block is a residual block, an encoder layer, or a convolution or Linear outside of these. A normalization
+        belongs to the block before it; parameters outside of all blocks, such as position embeddings, to the first.
         """
         groups: list[list[nn.Module]] = []
         for module in _blocks(self.backbone):
@@ -53,14 +54,14 @@ class Pair(nn.Module):
                 groups[-1].append(module)
             elif sizes:
                 groups.append([module])
-        bare = list(self.backbone.parameters(recurse=False))
-        if bare:
-            groups[0].append(nn.ParameterList(bare))
+        own = list(self.backbone.parameters(recurse=False))
+        if own:
+            groups[0].append(nn.ParameterList(own))
         return [group[0] if len(group) == 1 else nn.ModuleList(group) for group in groups]
 
 
 def _blocks(module: nn.Module) -> Iterator[nn.Module]:
-    """The children, in the order of forward; plain containers and stages are opened, what else there is are blocks."""
+    """The blocks of a module, in the order of its children. Containers and stages are opened; all else is a block."""
     for child in module.children():
         if type(child) in _CONTAINERS or _is_stage(child):
             yield from _blocks(child)
@@ -69,5 +70,5 @@ def _blocks(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def _is_stage(module: nn.Module) -> bool:
-    """Whether it is one of timm's stages, modules of their own around a container that they all call `blocks`."""
+    """Whether it is a stage of timm: a module around a container, which all of timm's stages call `blocks`."""
     return isinstance(getattr(module, "blocks", None), _CONTAINERS) and not list(module.parameters(recurse=False))

@@ -11,7 +11,7 @@ from .weights import load_backbone_weights
 
 
 class ConvNeXtTinyLinear(Pair):
-    """The heads read the 768 pooled features behind their LayerNorm."""
+    """The heads read the 768 pooled features after their LayerNorm."""
 
     pretrained = ConvNeXt_Tiny_Weights
 

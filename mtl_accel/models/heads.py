@@ -1,4 +1,4 @@
-"""What stands between the backbone's features and a task's logits."""
+"""Heads: from the features of the backbone to the logits of a task."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def relu_linear(in_features: int, out_features: int) -> nn.Module:
 
 
 def mlp(in_features: int, out_features: int, hidden: int = 512, dropout: float = 0.2) -> nn.Module:
-    """Features [B, in_features] -> logits [B, out_features], by one hidden layer of the task's own."""
+    """Features [B, in_features] -> logits [B, out_features], with one hidden layer."""
     return nn.Sequential(
         nn.Linear(in_features, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, out_features)
     )
 
 
-class OwnWeights(nn.Module):
-    """As many linear functions as there are rows, each of its own row: [B, N, width] -> [B, N]."""
+class RowwiseLinear(nn.Module):
+    """One linear function for each of N rows: [B, N, width] -> [B, N]. The grouped layer of ML-Decoder."""
 
     def __init__(self, num_rows: int, width: int) -> None:
         super().__init__()
@@ -38,11 +38,11 @@ class OwnWeights(nn.Module):
         return (rows * self.weight).sum(dim=2) + self.bias
 
 
-class Query(nn.Module):
-    """One learned query for each output looks for its place in the feature map: ML-Decoder (Ridnik et al., 2021).
+class QueryHead(nn.Module):
+    """One learned query for each output attends to the feature map: ML-Decoder (Ridnik et al., 2021).
 
-    Multi-head attention from the queries to the h * w places, a feed-forward layer, and of each query its own weights
-    to its logit. As there, queries do not attend to one another, so the cost is linear in the number of outputs.
+    Multi-head attention from the queries to the h * w places, a feed-forward layer, and a linear function of each query
+    to its logit. As in the paper, queries do not attend to one another, so the cost is linear in the number of outputs.
     """
 
     def __init__(
@@ -55,22 +55,22 @@ class Query(nn.Module):
         self.attention_norm = nn.LayerNorm(width)
         self.feedforward = mlp(width, width, 2 * width, dropout)
         self.feedforward_norm = nn.LayerNorm(width)
-        self.logits = OwnWeights(out_features, width)
+        self.logits = RowwiseLinear(out_features, width)
 
     def forward(self, feature_map: Tensor) -> Tensor:
         """Feature map [B, in_features, h, w] -> logits [B, out_features]."""
         places = self.places(feature_map.flatten(2).transpose(1, 2))
-        queries = self.queries.expand(feature_map.shape[0], -1, -1)  # an export takes len() for a constant
-        found, _ = self.attention(queries, places, places, need_weights=False)
-        found = self.attention_norm(queries + found)
-        return self.logits(self.feedforward_norm(found + self.feedforward(found)))
+        queries = self.queries.expand(feature_map.shape[0], -1, -1)  # len() would be a constant in an export
+        attended, _ = self.attention(queries, places, places, need_weights=False)
+        attended = self.attention_norm(queries + attended)
+        return self.logits(self.feedforward_norm(attended + self.feedforward(attended)))
 
 
 class Heads(nn.ModuleDict):
-    """One head a task, by the task's name; forward gives the logits of each.
+    """One head for each task, by the name of the task.
 
-    A ModuleDict refuses keys that are also attributes of a module ("type", "keys", "forward"), so the head of
-    "type" is registered, and saved, as "task_type". From outside the keys are the tasks' own names.
+    A ModuleDict refuses keys that are also attributes of a module ("type", "keys", "forward"), so the head of "type" is
+    registered and saved as "task_type". To callers the keys are the names of the tasks.
     """
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:

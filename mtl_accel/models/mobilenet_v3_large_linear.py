@@ -11,7 +11,7 @@ from .weights import load_backbone_weights
 
 
 class MobileNetV3LargeLinear(Pair):
-    """The heads read the 1280 features of the last hidden layer, behind its Dropout."""
+    """The heads read the 1280 features of the last hidden layer, after its Dropout."""
 
     pretrained = MobileNet_V3_Large_Weights
 

@@ -8,15 +8,15 @@ from torch import Tensor, nn
 from torchvision.models import ResNet18_Weights, resnet18
 
 from .base import Pair
-from .heads import Heads, Query
+from .heads import Heads, QueryHead
 from .weights import load_backbone_weights
 
 
 class ResNet18Query(Pair):
     """The heads read the feature map [B, 512, H / 32, W / 32], rounded up; no pooling mixes its places before them.
 
-    Every task has queries, of a multiclass task one for each class: a pair does not know the kinds of its tasks, and
-    in the paper such a head serves single-label classification too.
+    A multiclass task has one query for each class too: a pair does not know the kinds of its tasks, and in the paper
+    such a head serves single-label classification as well.
     """
 
     pretrained = ResNet18_Weights
@@ -28,7 +28,7 @@ class ResNet18Query(Pair):
         load_backbone_weights(network, weights, self.pretrained)
         # Without the last two, pooling and classifier, under torchvision's names.
         self.backbone = nn.Sequential(OrderedDict(list(network.named_children())[:-2]))
-        self.heads = Heads({task: Query(512, n) for task, n in num_outputs.items()})
+        self.heads = Heads({task: QueryHead(512, n) for task, n in num_outputs.items()})
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """[B, 3, H, W] -> {task: [B, num_outputs[task]]}."""

@@ -13,29 +13,29 @@ from ..config.knobs import did_you_mean
 from ..core.errors import UserError, require
 from .base import Pair
 from .heads import Heads, linear
-from .weights import load_backbone_file, local_file
+from .weights import find_local_file, load_backbone_file
 
 PRETRAINED, WEIGHTS = "pretrained", "model.safetensors"
 
 
 class TimmLinear(Pair):
-    """The heads read what timm's network gives with num_classes=0: pooled features, or those of its last hidden layer.
+    """The heads read the output of timm's network with num_classes=0: pooled features, or the last hidden layer.
 
-    Weights are a local file, or with "pretrained" the model.safetensors that the backbone's name stands for in timm's
-    own list of the Hugging Face Hub. Of the Hub only this file is fetched: no pickle, and no code.
+    Weights are a local file, or with "pretrained" the model.safetensors of the backbone's repository on the Hugging
+    Face Hub, which timm knows. Only this file is fetched from there: no pickle, and no code.
     """
 
     takes_backbone = True
 
     def __init__(self, num_outputs: dict[str, int], weights: str | None = None, backbone: str | None = None) -> None:
         super().__init__()
-        published = _published(backbone)
+        config = _pretrained_config(backbone)
         (timm,) = require("timm", "timm")
         network = timm.create_model(backbone, pretrained=False, num_classes=0)
         if weights == PRETRAINED:
-            load_backbone_file(network, _fetch(published.hf_hub_id, backbone))
+            load_backbone_file(network, _fetch(config.hf_hub_id, backbone))
         elif weights is not None:
-            load_backbone_file(network, local_file(weights, [PRETRAINED], "timm"))
+            load_backbone_file(network, find_local_file(weights, [PRETRAINED], "timm"))
         self.backbone = network
         self.heads = Heads({task: linear(network.head_hidden_size, n) for task, n in num_outputs.items()})
 
@@ -45,12 +45,12 @@ class TimmLinear(Pair):
 
     @classmethod
     def only_size(cls, backbone: str | None) -> tuple[int, int] | None:
-        published = _published(backbone)
-        return published.input_size[1:] if published.fixed_input_size else None
+        config = _pretrained_config(backbone)
+        return config.input_size[1:] if config.fixed_input_size else None
 
 
-def _published(backbone: str | None) -> Any:
-    """What timm says of a backbone: the size of its pictures, and where its weights are.
+def _pretrained_config(backbone: str | None) -> Any:
+    """timm's configuration of a backbone: the size of its input, and where its weights are.
 
     Raises:
         UserError: timm is not installed, or has no such backbone.
@@ -71,7 +71,7 @@ def _published(backbone: str | None) -> Any:
 
 
 def _fetch(repository: str | None, backbone: str | None) -> Path:
-    """The weights of a repository of timm's on the Hub, in the Hub's cache."""
+    """Return the path of the weights of a repository of timm on the Hub, after a download if needed."""
     if not repository:
         raise UserError(
             f"model.weights: timm publishes no {WEIGHTS} of {backbone!r}; set model.weights to a local file, or to null"

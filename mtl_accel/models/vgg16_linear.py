@@ -11,7 +11,7 @@ from .weights import load_backbone_weights
 
 
 class VGG16Linear(Pair):
-    """The heads read the 4096 features of the last hidden layer, behind its ReLU and Dropout."""
+    """The heads read the 4096 features of the last hidden layer, after its ReLU and Dropout."""
 
     pretrained = VGG16_Weights
 

@@ -1,6 +1,8 @@
-"""Weights of a backbone: a file that torchvision publishes, or a local one. No pickle is ever run.
+"""Loads the weights of a backbone from a file that torchvision publishes or from a local one. No pickle is ever run.
 
-Torchvision's own loader runs any pickle that lies in the cache and never checks its hash; hence this one.
+`torch.hub` downloads a file and checks the hash of the download. Its `load_state_dict_from_url`, which torchvision's
+`get_state_dict` calls, does not check a file that is in the cache already, has no timeout, and downloads once for each
+process of a machine.
 """
 
 from __future__ import annotations
@@ -30,9 +32,9 @@ from ..core.errors import UserError
 logger = logging.getLogger(__name__)
 
 SUFFIXES = (".pth", ".pt", ".safetensors")
-TIMEOUT_SECONDS = 20.0  # for each wait on the network; a slow download that still moves goes on
+TIMEOUT_SECONDS = 20.0  # for each wait on the network, not for the whole download
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.")
-# A damaged file meets torch's reader at any point, and it lets Python's own errors through.
+# A damaged file can fail anywhere in torch's reader, with any of these.
 _UNREADABLE = (
     pickle.UnpicklingError,
     SafetensorError,
@@ -50,35 +52,36 @@ _UNREADABLE = (
 
 
 def load_backbone_weights(backbone: nn.Module, weights: str | None, available: type[WeightsEnum]) -> None:
-    """Fill `backbone` from a name of `available` or a local file; with None it stays as it is.
+    """Load weights into `backbone`: a name of `available` or a local file; None leaves it as it is.
 
-    A local file holds the state dict of the backbone or of one of our whole models, whose heads are left out. So
-    are the keys of a layer that the pair replaced by Identity: they belong to the ImageNet classifier.
+    A local file holds the state dict of the backbone, or of a whole model of ours, whose heads are left out. Keys of a
+    layer that the pair replaced by Identity are left out too: they belong to the ImageNet classifier.
 
     Raises:
-        UserError: no such name or file, not to be fetched, not readable, or not of this backbone.
+        UserError: there is no such name or file, or it cannot be fetched, cannot be read or does not fit.
     """
     if weights is not None:
         names = list(available.__members__)
-        path = fetch(available[weights].url) if weights in names else local_file(weights, names, available.__name__)
+        is_name = weights in names
+        path = fetch(available[weights].url) if is_name else find_local_file(weights, names, available.__name__)
         load_backbone_file(backbone, path)
 
 
 def load_backbone_file(backbone: nn.Module, path: Path) -> None:
-    """Fill `backbone` from a file, as `load_backbone_weights` does."""
-    state = _backbone_part(_read(path))
+    """Load a file into `backbone`, as `load_backbone_weights` does."""
+    state = _backbone_part(_read_state_dict(path))
     replaced = tuple(f"{name}." for name, layer in backbone.named_modules() if isinstance(layer, nn.Identity))
     dropped = [key for key in state if key.startswith(replaced)]
     if dropped:
         logger.info("%s: left out the classifier, which this pair does not use: %s", path, ", ".join(dropped))
-    _copy({key: tensor for key, tensor in state.items() if key not in dropped}, backbone, path)
+    _load({key: tensor for key, tensor in state.items() if key not in dropped}, backbone, path)
 
 
 def fetch(url: str) -> Path:
-    """The file of `url` in torch.hub's cache, downloaded by one process when it is not there, its hash checked.
+    """Return the path of the file of `url` in torch.hub's cache, after a download if needed and a check of its hash.
 
     Raises:
-        UserError: it cannot be fetched, or another file lies in its place.
+        UserError: it cannot be fetched, or the file in the cache has another hash.
     """
     path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
     match = _HASH_IN_NAME.search(path.name)
@@ -89,22 +92,22 @@ def fetch(url: str) -> Path:
         digest = _sha256(path)
     except (OSError, HTTPException, RuntimeError) as error:
         if isinstance(error, HTTPError):
-            error.close()  # it is the server's answer, with the connection still open
+            error.close()  # it is the response of the server, with an open connection
         raise UserError(
-            f"model.weights: cannot fetch {url} ({_reason(error)}); lay the file at {path} by hand, or set "
+            f"model.weights: cannot fetch {url} ({_reason(error)}); put the file at {path} by hand, or set "
             f"model.weights to a local {', '.join(SUFFIXES)} file, or to null for random weights"
         ) from error
     if not digest.startswith(match[1]):
         raise UserError(
             f"model.weights: {path} is damaged or another file: its SHA-256 starts with {digest[: len(match[1])]} "
-            f"instead of {match[1]}; delete {path} and start again, or lay the right file there from {url}"
+            f"instead of {match[1]}; delete {path} and start again, or put the right file there from {url}"
         )
     return path
 
 
 def _download(url: str, path: Path, hash_prefix: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The processes of one machine share the cache: the first downloads, the others wait and find the file.
+    # The processes of a machine share the cache: the first one downloads, the others wait and find the file.
     with FileLock(f"{path}.lock"), _socket_timeout(TIMEOUT_SECONDS):
         if not path.exists():
             torch.hub.download_url_to_file(url, str(path), hash_prefix)
@@ -112,7 +115,7 @@ def _download(url: str, path: Path, hash_prefix: str) -> None:
 
 @contextmanager
 def _socket_timeout(seconds: float) -> Iterator[None]:
-    """Torch opens its URL without a timeout; behind a firewall that drops packets it would wait for ever."""
+    """Set a timeout: torch opens the URL without one, and would wait for ever for a firewall that drops packets."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
@@ -129,8 +132,8 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def local_file(weights: str, names: Sequence[str], owner: str) -> Path:
-    """The file at the path `weights`; `names` of `owner` are what it could have been instead.
+def find_local_file(weights: str, names: Sequence[str], owner: str) -> Path:
+    """Return `weights` as a path; `names` of `owner` are what it could be instead.
 
     Raises:
         UserError: there is none, or it has another suffix.
@@ -148,7 +151,8 @@ def local_file(weights: str, names: Sequence[str], owner: str) -> Path:
     )
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def _read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Read a file of tensors by name. Raises UserError for anything else."""
     try:
         if path.suffix == ".safetensors":
             state = safetensors.torch.load_file(path)
@@ -160,53 +164,54 @@ def _read(path: Path) -> dict[str, Tensor]:
             "nothing else, as written by torch.save(model.state_dict(), path) or safetensors"
         ) from error
     if isinstance(state, dict):
-        strangers = [
+        unexpected = [
             str(key) for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))
         ]
     else:
-        strangers = [type(state).__name__]
-    if strangers:
+        unexpected = [type(state).__name__]
+    if unexpected:
         raise UserError(
-            f"model.weights: {path} must hold a state dict, names to tensors, but holds {', '.join(strangers)}; "
+            f"model.weights: {path} must hold a state dict, names to tensors, but holds {', '.join(unexpected)}; "
             "write it by torch.save(model.state_dict(), path)"
         )
     return state
 
 
 def _backbone_part(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The backbone's own keys, when the state dict is that of a whole model."""
+    """The keys of the backbone, if the state dict is that of a whole model."""
     if not any(key.startswith("backbone.") for key in state):
         return state
     return {key.removeprefix("backbone."): state[key] for key in state if not key.startswith("heads.")}
 
 
-def _copy(state: dict[str, Tensor], backbone: nn.Module, path: Path) -> None:
+def _load(state: dict[str, Tensor], backbone: nn.Module, path: Path) -> None:
+    """Load a state dict. Raises UserError for everything that does not fit at once, and for values not finite."""
     own = backbone.state_dict()
     misshapen = {
         key: f"{key} is {list(tensor.shape)} and must be {list(own[key].shape)}"
         for key, tensor in state.items()
         if key in own and tensor.shape != own[key].shape
     }
-    # Torch itself forgives a missing num_batches_tracked, which old files lack.
+    # Torch does not report a missing num_batches_tracked, which old files lack.
     result = backbone.load_state_dict({key: state[key] for key in state if key not in misshapen}, strict=False)
     problems = {
         "missing": [key for key in result.missing_keys if key not in misshapen],
         "unexpected": result.unexpected_keys,
         "wrongly shaped": list(misshapen.values()),
-        # Torchvision publishes such a file: VGG16_Weights.IMAGENET1K_FEATURES has no values in its classifier.
+        # Torchvision publishes such a file: the classifier of VGG16_Weights.IMAGENET1K_FEATURES is NaN.
         "not finite": [key for key, tensor in state.items() if not torch.isfinite(tensor).all()],
     }
-    found = "; ".join(f"{what}: {', '.join(keys)}" for what, keys in problems.items() if keys)
-    if found:
+    problem = "; ".join(f"{what}: {', '.join(keys)}" for what, keys in problems.items() if keys)
+    if problem:
         raise UserError(
-            f"model.weights: {path} does not fit the backbone {type(backbone).__name__}. {found}. Take a file of the "
+            f"model.weights: {path} does not fit the backbone {type(backbone).__name__}. {problem}. Take a file of the "
             "same network, or set model.weights to null for random weights"
         )
 
 
 def _reason(error: BaseException) -> str:
     """The kind of an error and its first sentence, on one line."""
-    # Torch wraps the unpickler's own words in advice to switch its safety off.
+    # Torch wraps the message of the unpickler in the advice to switch its safety off.
     inner = error.__context__ if isinstance(error, pickle.UnpicklingError) and error.__context__ else error
     sentence = " ".join(str(inner).split()).partition(". ")[0]
     return f"{type(error).__name__}: {sentence}" if sentence else type(error).__name__

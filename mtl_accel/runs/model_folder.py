@@ -148,7 +148,7 @@ def load_weights(folder: Path, finished: ModelDescription) -> Pair:
         UserError: the weights are damaged, or are not those of the pair.
     """
     num_outputs = {name: task.num_outputs for name, task in finished.tasks.items()}
-    model = models.build(finished.pair, num_outputs, None, finished.backbone)
+    model = models.build_pair(finished.pair, num_outputs, None, finished.backbone)
     path = folder / WEIGHTS
     try:
         model.load_state_dict(load_file(path))

@@ -45,7 +45,7 @@ def build_pipelines(config: Config) -> Pipelines:
         "transforms.train": pipelines.train.model_input_size,
         "transforms.eval": pipelines.eval.model_input_size,
     }
-    problems = models.problems(config.model.name, config.model.backbone, sizes)
+    problems = models.pair_problems(config.model.name, config.model.backbone, sizes)
     if problems:
         raise UserError(problems)
     return pipelines

@@ -45,7 +45,7 @@ def finished_model(pair: str) -> tuple[Pair, ModelDescription]:
     thresholds = {"attribute": np.array([0.25, 0.75])}
     description = ModelDescription(pair, tasks, thresholds, (*cached, Normalize(name="Normalize")), "bf16", 8)
     torch.manual_seed(0)
-    model = models.build(pair, {name: task.num_outputs for name, task in tasks.items()}, None).eval()
+    model = models.build_pair(pair, {name: task.num_outputs for name, task in tasks.items()}, None).eval()
     images = description.pipeline.batched(IMAGES)
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from mtl_accel.models.heads import Heads, Query, linear
+from mtl_accel.models.heads import Heads, QueryHead, linear
 
 
 def assert_heads_work(tasks: list[str]) -> None:
@@ -49,7 +49,7 @@ def test_heads_leave_as_a_dicts_entries_do() -> None:
 
 def test_queries_ask_where_and_not_in_which_order() -> None:
     torch.manual_seed(0)
-    head, feature_map = Query(4, 3, width=16, num_heads=2).eval(), torch.randn(2, 4, 3, 5)
+    head, feature_map = QueryHead(4, 3, width=16, num_heads=2).eval(), torch.randn(2, 4, 3, 5)
     logits = head(feature_map)
     shuffled = feature_map.flatten(2)[:, :, torch.randperm(15)].reshape(2, 4, 3, 5)
     assert logits.shape == (2, 3)
@@ -59,7 +59,7 @@ def test_queries_ask_where_and_not_in_which_order() -> None:
 
 def test_one_query_asks_for_one_output_alone() -> None:
     torch.manual_seed(0)
-    head, feature_map = Query(4, 3, width=16, num_heads=2).eval(), torch.randn(2, 4, 3, 5)
+    head, feature_map = QueryHead(4, 3, width=16, num_heads=2).eval(), torch.randn(2, 4, 3, 5)
     logits = head(feature_map)
     with torch.no_grad():
         head.queries[1] += 1

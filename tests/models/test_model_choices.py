@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from mtl_accel import UserError, train
 from mtl_accel.config import read_config
 from mtl_accel.core.tasks import Task
-from mtl_accel.models import build, problems
+from mtl_accel.models import build_pair, pair_problems
 from mtl_accel.models.base import Pair
 from mtl_accel.runs import model_folder
 from mtl_accel.runs.model_folder import ModelDescription
@@ -26,7 +26,7 @@ TIMM = pytest.importorskip("timm")
 
 
 def timm_linear(weights: str | None = None) -> Pair:
-    return build("timm_linear", OUTPUTS, weights, NAME)
+    return build_pair("timm_linear", OUTPUTS, weights, NAME)
 
 
 def publish(path: Path) -> dict[str, torch.Tensor]:
@@ -55,7 +55,7 @@ def assert_holds(pair: Pair, state: dict[str, torch.Tensor]) -> None:
 )
 def test_a_wrong_backbone_is_told_with_the_fix(name: str, backbone: str | None, told: str) -> None:
     with pytest.raises(UserError, match=told):
-        build(name, OUTPUTS, None, backbone)
+        build_pair(name, OUTPUTS, None, backbone)
 
 
 def test_without_timm_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +115,7 @@ def test_a_finished_model_names_its_backbone(tmp_path: Path) -> None:
 def test_a_size_that_the_network_refuses_is_told(
     name: str, backbone: str | None, size: tuple[int, int], told: str | None
 ) -> None:
-    found = problems(name, backbone, {"transforms.eval": size})
+    found = pair_problems(name, backbone, {"transforms.eval": size})
     assert len(found) == (told is not None)
     if told:
         assert found[0].startswith(f"transforms.eval: leaves pictures of {list(size)}, {told} (height, width); ")
@@ -130,7 +130,7 @@ def test_a_run_tells_a_wrong_size_before_it_reads_the_data(tmp_path: Path) -> No
 
 
 def test_the_stages_of_timm_are_opened_into_their_blocks() -> None:
-    pair = build("timm_linear", OUTPUTS, None, "test_convnext")
+    pair = build_pair("timm_linear", OUTPUTS, None, "test_convnext")
     blocks = [block for stage in pair.backbone.stages for block in stage.blocks]
     owner = {p: number for number, layer in enumerate(pair.layers()) for p in layer.parameters()}
     owners = [{owner[parameter] for parameter in block.parameters()} for block in blocks]

@@ -15,7 +15,7 @@ from torch import nn
 from torchvision.ops import StochasticDepth
 
 from mtl_accel.core.errors import UserError
-from mtl_accel.models import MODELS, build
+from mtl_accel.models import MODELS, build_pair
 from mtl_accel.models.base import Pair
 
 pytestmark = pytest.mark.slow
@@ -34,8 +34,8 @@ def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-def build_pair(name: str, num_outputs: dict[str, int] = NUM_OUTPUTS) -> Pair:
-    return build(name, num_outputs, None, BACKBONES.get(name))
+def pair_of(name: str, num_outputs: dict[str, int] = NUM_OUTPUTS) -> Pair:
+    return build_pair(name, num_outputs, None, BACKBONES.get(name))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def model(name: str) -> Iterator[Pair]:
     if name == "timm_linear":
         pytest.importorskip("timm")
     torch.manual_seed(0)
-    yield build_pair(name).eval()
+    yield pair_of(name).eval()
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_forward_gives_logits_of_every_task_at_any_size(name: str, model: Pair, 
 @pytest.mark.parametrize("name", ["resnet18_relu_linear", "resnet18_linear", "resnet18_mlp", "resnet18_query"])
 def test_one_task_alone_has_a_pair_too(name: str) -> None:
     with torch.device("meta"):
-        logits = build(name, {"only": 5}, None)(torch.empty(2, 3, 64, 64))
+        logits = build_pair(name, {"only": 5}, None)(torch.empty(2, 3, 64, 64))
     assert {task: of_task.shape for task, of_task in logits.items()} == {"only": (2, 5)}
 
 
@@ -199,7 +199,7 @@ def test_the_callers_seed_decides_the_weights(name: str, model: Pair) -> None:
     if name == "vgg16_linear":
         pytest.skip("vgg16_relu_linear stands for it: the first weights of VGG-16 take seconds")
     torch.manual_seed(0)
-    again = build_pair(name).state_dict()
+    again = pair_of(name).state_dict()
     assert all(torch.equal(tensor, again[key]) for key, tensor in model.state_dict().items())
 
 
@@ -212,7 +212,7 @@ def test_published_weights_carry_their_hash(name: str) -> None:
 @pytest.mark.parametrize("name", ["resnet18_relu_linear", "vgg16_relu_linear"])
 def test_the_sources_pairs_keep_the_imagenet_layer_below_relu_and_linear(name: str) -> None:
     with torch.device("meta"):
-        model = build(name, {"category": 10, "attribute": 15}, None)
+        model = build_pair(name, {"category": 10, "attribute": 15}, None)
         assert model.backbone(torch.empty(2, 3, 224, 224)).shape == (2, 1000)
     for task, n in (("category", 10), ("attribute", 15)):
         assert repr(model.heads[task]) == repr(nn.Sequential(nn.ReLU(), nn.Linear(1000, n)))
@@ -220,4 +220,4 @@ def test_the_sources_pairs_keep_the_imagenet_layer_below_relu_and_linear(name: s
 
 def test_an_unknown_pair_is_named_with_its_neighbour() -> None:
     with pytest.raises(UserError, match=r"model.name: 'vgg_linear' is none of .*; did you mean 'vgg16_linear'"):
-        build("vgg_linear", NUM_OUTPUTS, None)
+        build_pair("vgg_linear", NUM_OUTPUTS, None)

@@ -62,7 +62,7 @@ def configs(tmp_path_factory) -> dict[tuple[str, int], Path]:
 
 def initial(name: str) -> torch.nn.Module:
     torch.manual_seed(rng.seed_of(0, rng.INITIAL))
-    return models.build(name, {"category": 3, "attribute": 3}, None)
+    return models.build_pair(name, {"category": 3, "attribute": 3}, None)
 
 
 @pytest.mark.parametrize("world", WORLDS)

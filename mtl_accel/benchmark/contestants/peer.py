@@ -39,7 +39,7 @@ class ModelWithLoss(nn.Module):
         super().__init__()
         torch.manual_seed(rng.seed_of(config.seed, rng.INITIAL))  # the weights that our run starts from
         outputs = {name: task.num_outputs for name, task in tasks.items()}
-        self.pair = models.build(config.model.name, outputs, config.model.weights, config.model.backbone)
+        self.pair = models.build_pair(config.model.name, outputs, config.model.weights, config.model.backbone)
         self.criteria = nn.ModuleDict({name: CRITERIA[task.kind]() for name, task in tasks.items()})
         self.weights = {name: task.weight for name, task in tasks.items()}
 
