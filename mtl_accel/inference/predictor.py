@@ -17,7 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..core.errors import UserError, shorten
-from ..data.loading.inputs import PictureBatches, Pictures, pictures_of, pictures_of_split, readable_batches
+from ..data.loading.inputs import ImageBatches, ImageCollection, collect_images, images_of_split, readable_batches
 from ..data.loading.loader import EvaluationLoader
 from ..launching.accelerator import configure_cuda
 from ..models.base import Pair
@@ -69,7 +69,7 @@ class Predictor:
         Raises:
             UserError: everything that is no picture, or cannot be decoded.
         """
-        given = pictures_of(images)
+        given = collect_images(images)
         # A few pictures are not filled up to a whole batch: that would take the time of one.
         scores = self._scores(given, flip, min(self.batch_size, max(len(given), 1)))
         return answers.table(given.ids, scores, self.tasks, self.thresholds, probabilities=probabilities)
@@ -84,7 +84,7 @@ class Predictor:
         Raises:
             UserError: pictures that cannot be decoded.
         """
-        return self._logits(pictures_of_split(split, name), (mirrored,), self.batch_size)
+        return self._logits(images_of_split(split, name), (mirrored,), self.batch_size)
 
     def probabilities(
         self, split: datasets.Dataset, *, flip: bool = False, name: str = "images"
@@ -94,9 +94,9 @@ class Predictor:
         Args:
             flip: the mean over each picture and its mirror image.
         """
-        return self._scores(pictures_of_split(split, name), flip, self.batch_size)
+        return self._scores(images_of_split(split, name), flip, self.batch_size)
 
-    def _scores(self, given: Pictures, flip: bool, batch_size: int) -> dict[str, np.ndarray]:
+    def _scores(self, given: ImageCollection, flip: bool, batch_size: int) -> dict[str, np.ndarray]:
         mirrored = (False, True) if flip else (False,)
         flat = self._logits(given, mirrored, batch_size).double()
         parts = [split_logits(part, self.tasks) for part in flat.chunk(len(mirrored), dim=1)]
@@ -105,13 +105,13 @@ class Predictor:
             for task in self.tasks
         }
 
-    def _logits(self, given: Pictures, mirrored: Sequence[bool], batch_size: int) -> Tensor:
+    def _logits(self, given: ImageCollection, mirrored: Sequence[bool], batch_size: int) -> Tensor:
         """float32 [N, passes x outputs], on every process."""
         if not len(given):
             return torch.empty(0, len(mirrored) * sum(task.num_outputs for task in self.tasks.values()))
         accelerator = self.accelerator
         rank, processes = (0, 1) if accelerator is None else (accelerator.process_index, accelerator.num_processes)
-        batches = PictureBatches(given, self.description.pipeline.cached)
+        batches = ImageBatches(given, self.description.pipeline.cached)
         loader = EvaluationLoader(batches, batch_size, rank, processes, self.num_workers, self.device)
         problems: list[str] = []
         hidden = None if rank == 0 else True  # None: hidden where there is no terminal

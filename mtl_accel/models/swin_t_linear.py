@@ -11,7 +11,7 @@ from .weights import load_backbone_weights
 
 
 class SwinTLinear(Pair):
-    """The heads read the 768 pooled features. Windows are padded, so that any size of picture will do."""
+    """The heads read the 768 pooled features. Windows are padded, so that any size of image will do."""
 
     pretrained = Swin_T_Weights
 

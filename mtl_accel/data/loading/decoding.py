@@ -1,6 +1,6 @@
 """Decodes one image file, of any mode, to RGB.
 
-`datasets` could do it, but its errors do not name the row, and it turns 16-bit pictures into solid white. Nothing
+`datasets` could do it, but its errors do not name the row, and it turns 16-bit images into solid white. Nothing
 global is changed, so this is safe in threads and in forked workers.
 """
 

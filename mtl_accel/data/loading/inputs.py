@@ -1,4 +1,4 @@
-"""Pictures to predict: those of a split, or what a caller gives. They are decoded when their batch is read."""
+"""Images to predict: those of a split, or what a caller gives. They are decoded when their batch is read."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _ACCEPTED = (
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Pictures and their ids. `items` is a table with the column `image`, or a list of paths and pictures."""
+class ImageCollection:
+    """Images and their ids. `items` is a table with the column `image`, or a list of paths and images."""
 
     ids: Sequence[str]
     items: datasets.Dataset | list[Any]
@@ -37,25 +37,25 @@ class Pictures:
         return len(self.ids)
 
     def encoded(self, rows: list[int]) -> list[Encoded | Image.Image]:
-        """The pictures of some rows, in a form that `decode` takes."""
+        """The images of some rows, in a form that `decode` takes."""
         if isinstance(self.items, datasets.Dataset):
             return list(self.items[rows]["image"])
         return [_decodable(self.items[row]) for row in rows]
 
 
-def pictures_of_split(split: datasets.Dataset, name: str) -> Pictures:
-    """The pictures of a table with the columns `id` and `image`; `name` is for messages."""
-    return Pictures(list(ids_of(split)), split.select_columns(["image"]), name)
+def images_of_split(split: datasets.Dataset, name: str) -> ImageCollection:
+    """The images of a table with the columns `id` and `image`; `name` is for messages."""
+    return ImageCollection(list(ids_of(split)), split.select_columns(["image"]), name)
 
 
-def pictures_of(images: Any) -> Pictures:
-    """The pictures that a caller gives. The id of a path is the path; that of another picture is its number, from 0.
+def collect_images(images: Any) -> ImageCollection:
+    """The images that a caller gives. The id of a path is the path; that of another image is its number, from 0.
 
     Raises:
-        UserError: everything that is no picture. Whether files can be decoded shows later.
+        UserError: everything that is no image. Whether files can be decoded shows later.
     """
     if isinstance(images, datasets.Dataset):
-        return _pictures_of_table(images)
+        return _images_of_table(images)
     if isinstance(images, datasets.DatasetDict | datasets.IterableDataset | datasets.IterableDatasetDict):
         raise UserError(f"images: {type(images).__name__} is not one table; give a datasets.Dataset, such as one split")
     is_one = isinstance(images, str | os.PathLike | Image.Image)
@@ -68,10 +68,10 @@ def pictures_of(images: Any) -> Pictures:
     problems = [f"images[{row}]: {problem}" for row, item in enumerate(items) if (problem := _problem(item))]
     if problems:
         raise UserError([*shorten(problems, "of these"), _ACCEPTED])
-    return Pictures([os.fspath(item) if _is_path(item) else str(row) for row, item in enumerate(items)], items)
+    return ImageCollection([os.fspath(item) if _is_path(item) else str(row) for row, item in enumerate(items)], items)
 
 
-def _pictures_of_table(table: datasets.Dataset) -> Pictures:
+def _images_of_table(table: datasets.Dataset) -> ImageCollection:
     table = table.with_format(None)
     if not table.column_names:
         raise UserError(f"images: the data set has no columns; {_ACCEPTED}")
@@ -83,7 +83,7 @@ def _pictures_of_table(table: datasets.Dataset) -> Pictures:
         f"has the columns {', '.join(table.column_names)}. Rename the one with the pictures to 'image'",
     )
     ids = range(len(table)) if columns.id is None else column_of(table, columns.id).to_pylist()
-    return Pictures([str(identifier) for identifier in ids], images)
+    return ImageCollection([str(identifier) for identifier in ids], images)
 
 
 def _is_path(item: Any) -> bool:
@@ -113,20 +113,20 @@ def _decodable(item: Any) -> Encoded | Image.Image:
     return decodable
 
 
-class _PicturePixels:
-    """Pixels of pictures that are decoded when they are read."""
+class _ImagePixels:
+    """Pixels of images that are decoded when they are read."""
 
     decodes = True
 
-    def __init__(self, pictures: Pictures, transforms: Transforms) -> None:
-        self.pictures, self.transforms = pictures, transforms
+    def __init__(self, images: ImageCollection, transforms: Transforms) -> None:
+        self.images, self.transforms = images, transforms
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
     def read(self, rows: np.ndarray) -> Tensor:
-        places = (f"{self.pictures.name}, id {self.pictures.ids[row]}" for row in rows)
-        return decode_batch(self.pictures.encoded(rows.tolist()), places, self.transforms)
+        places = (f"{self.images.name}, id {self.images.ids[row]}" for row in rows)
+        return decode_batch(self.images.encoded(rows.tolist()), places, self.transforms)
 
 
 @dataclass(frozen=True)
@@ -142,11 +142,11 @@ class _Unreadable:
         return []
 
 
-class PictureBatches(MicroBatches):
-    """Batches of pictures without targets."""
+class ImageBatches(MicroBatches):
+    """Batches of images without targets."""
 
-    def __init__(self, pictures: Pictures, transforms: Transforms) -> None:
-        super().__init__(_PicturePixels(pictures, transforms), {})
+    def __init__(self, images: ImageCollection, transforms: Transforms) -> None:
+        super().__init__(_ImagePixels(images, transforms), {})
 
     def __getitem__(self, key: Key) -> Any:
         try:
@@ -156,7 +156,7 @@ class PictureBatches(MicroBatches):
 
 
 def readable_batches(batches: Iterable[Batch | _Unreadable], problems: list[str]) -> Iterator[Batch]:
-    """The batches up to the first unreadable picture. All others are still decoded, to add their problems."""
+    """The batches up to the first unreadable image. All others are still decoded, to add their problems."""
     for batch in batches:
         if isinstance(batch, _Unreadable):
             problems += batch.problems

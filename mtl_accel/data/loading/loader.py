@@ -88,7 +88,7 @@ class _EvaluationKeys(Sampler[Key]):
 
 @dataclass(eq=False)
 class MicroBatches(Dataset[Batch]):
-    """Micro-batches by their key: pictures, with the per-sample transforms done, targets, and how to mix them."""
+    """Micro-batches by their key: images, with the per-sample transforms done, targets, and how to mix them."""
 
     pixels: Pixels
     targets: Mapping[str, Targets]
@@ -97,7 +97,7 @@ class MicroBatches(Dataset[Batch]):
 
     @property
     def needs_workers(self) -> bool:
-        """Whether reading is slow. Pictures in memory are read faster than they could be sent from a worker."""
+        """Whether reading is slow. Images in memory are read faster than they could be sent from a worker."""
         return self.pixels.decodes or self.per_sample is not None
 
     def __getitem__(self, key: Key) -> Batch:
@@ -211,7 +211,7 @@ def prefetch(batches: Iterator[MovableT], device: torch.device) -> Iterator[Mova
 
 
 def _start_copy(batch: MovableT, device: torch.device, stream: torch.cuda.Stream) -> tuple[MovableT, torch.cuda.Event]:
-    # The compute stream has gathered the pictures that are on the device already.
+    # The compute stream has gathered the images that are on the device already.
     stream.wait_stream(torch.cuda.current_stream(device))
     with torch.cuda.stream(stream):
         moved = batch.to(device)

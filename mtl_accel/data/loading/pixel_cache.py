@@ -1,4 +1,4 @@
-"""The pixel cache: the pictures of a split, decoded and resized once and kept in a memory-mapped file."""
+"""The pixel cache: the images of a split, decoded and resized once and kept in a memory-mapped file."""
 
 from __future__ import annotations
 
@@ -27,45 +27,45 @@ from .decoding import Encoded, decode
 
 Transforms = Sequence[CachedTransform]  # the cached part of an image pipeline
 _VERSION = 1  # of the file's content; a file of another version is not read
-_MAX_SHOWN = 20  # pictures named when some cannot be decoded
+_MAX_SHOWN = 20  # images named when some cannot be decoded
 _ROWS_PER_WRITE = 64
 
 logger = logging.getLogger(__name__)
 
 
 def decode_and_resize(value: Encoded | Image.Image, place: str, transforms: Transforms) -> np.ndarray:
-    """Decode one picture and apply the cached transforms to it: uint8 [3, H, W]. Raises UserError as `decode` does."""
-    picture = decode(value, place=place)
+    """Decode one image and apply the cached transforms to it: uint8 [3, H, W]. Raises UserError as `decode` does."""
+    image = decode(value, place=place)
     for transform in transforms:
         if isinstance(transform, Resize):
             mode = tvf.InterpolationMode(transform.interpolation)
-            picture = tvf.resize(picture, list(transform.size), interpolation=mode, antialias=True)
+            image = tvf.resize(image, list(transform.size), interpolation=mode, antialias=True)
         else:
-            picture = tvf.center_crop(picture, list(transform.size))
-    return tvf.pil_to_tensor(picture).numpy()
+            image = tvf.center_crop(image, list(transform.size))
+    return tvf.pil_to_tensor(image).numpy()
 
 
 def decode_batch(
     values: Iterable[Encoded | Image.Image], places: Iterable[str], transforms: Transforms
 ) -> torch.Tensor:
-    """Decode and resize pictures: uint8 [B, 3, H, W].
+    """Decode and resize images: uint8 [B, 3, H, W].
 
     Raises:
         UserError: everything that is wrong with any of them.
     """
-    pictures, problems = [], []
+    images, problems = [], []
     for value, place in zip(values, places, strict=True):
         try:
-            pictures.append(decode_and_resize(value, place, transforms))
-        except UserError as error:  # noqa: PERF203 - every picture that is wrong is named
+            images.append(decode_and_resize(value, place, transforms))
+        except UserError as error:  # noqa: PERF203 - every image that is wrong is named
             problems += error.problems
     if problems:
         raise UserError(problems)
-    return torch.from_numpy(np.stack(pictures))
+    return torch.from_numpy(np.stack(images))
 
 
 class Pixels(Protocol):
-    """Pictures by row, all of one size."""
+    """Images by row, all of one size."""
 
     @property
     def decodes(self) -> bool:
@@ -74,11 +74,11 @@ class Pixels(Protocol):
     def __len__(self) -> int: ...
 
     def read(self, rows: np.ndarray) -> torch.Tensor:
-        """Read the pictures of rows int64 [B]: uint8 [B, 3, H, W]."""
+        """Read the images of rows int64 [B]: uint8 [B, 3, H, W]."""
 
 
 class DecodedPixels:
-    """Pictures decoded anew each time they are read."""
+    """Images decoded anew each time they are read."""
 
     decodes = True
 
@@ -89,14 +89,14 @@ class DecodedPixels:
         return len(self.split)
 
     def read(self, rows: np.ndarray) -> torch.Tensor:
-        """Raises UserError where a picture cannot be decoded."""
+        """Raises UserError where an image cannot be decoded."""
         samples = self.split[rows.tolist()]
         places = (f"{self.name}, id {identifier}" for identifier in samples["id"])
         return decode_batch(samples["image"], places, self.transforms)
 
 
 class StoredPixels:
-    """Pictures in a memory-mapped file."""
+    """Images in a memory-mapped file."""
 
     decodes = False
 
@@ -112,7 +112,7 @@ class StoredPixels:
 
 
 class DevicePixels:
-    """Pictures in the accelerator's memory, or in RAM on a CPU."""
+    """Images in the accelerator's memory, or in RAM on a CPU."""
 
     decodes = False
 
@@ -138,7 +138,7 @@ def open_pixels(
     num_workers: int,
     device: torch.device,
 ) -> Pixels:
-    """Open the pictures of a split as `data.cache` says, and build the cache file if there is none yet.
+    """Open the images of a split as `data.cache` says, and build the cache file if there is none yet.
 
     Args:
         name: name of the split, for messages.
@@ -147,7 +147,7 @@ def open_pixels(
         folder: where the cache files are.
 
     Raises:
-        UserError: pictures cannot be decoded, or the disk is too small.
+        UserError: images cannot be decoded, or the disk is too small.
     """
     if cache == "none":
         return DecodedPixels(split, transforms, name)

@@ -64,7 +64,7 @@ class TrainingOrder:
     any others, but have no labels and are not counted.
 
     With `weights` as many rows are drawn with replacement instead. The id of a sample is its row, plus `num_samples`
-    each time that the row is drawn again. So the ids of an epoch are unique, and a picture that comes twice is
+    each time that the row is drawn again. So the ids of an epoch are unique, and an image that comes twice is
     augmented in two ways.
     """
 

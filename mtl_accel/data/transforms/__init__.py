@@ -1,1 +1,1 @@
-"""From decoded pictures to the input of the model."""
+"""From decoded images to the input of the model."""

@@ -29,17 +29,17 @@ AUGMENTATIONS: dict[str, type[Operation]] = {
     "RandomErasing": Erasing,
     "Normalize": Normalization,
 }
-# A flip commutes with these: they treat all pixels alike, or use a mean of the whole picture.
+# A flip commutes with these: they treat all pixels alike, or use a mean of the whole image.
 _POINTWISE = (ColorJitter, Grayscale, Normalization)
 # On the CPU a batch is processed in parts of about this many bytes of float32, which stay in the CPU's cache.
 _PART_BYTES = 2**21
 
 
 def operation_of(config: Transform, position: int, size: tuple[int, int]) -> Operation:
-    """Make the operation of a transform at a position of `transforms.train`, for pictures of size [height, width].
+    """Make the operation of a transform at a position of `transforms.train`, for images of size [height, width].
 
     Raises:
-        UserError: a crop is larger than the pictures, whose size after torchvision's own transforms no config tells.
+        UserError: a crop is larger than the images, whose size after torchvision's own transforms no config tells.
     """
     if isinstance(config, CenterCrop) and (config.size[0] > size[0] or config.size[1] > size[1]):
         raise UserError(
@@ -50,14 +50,14 @@ def operation_of(config: Transform, position: int, size: tuple[int, int]) -> Ope
 
 
 class Augmentation:
-    """Transforms batches of pictures, in as few passes as the transforms allow.
+    """Transforms batches of images, in as few passes as the transforms allow.
 
     Args:
         transforms: by position in the config's list, which is a part of the key of their random numbers.
-        size: [height, width] of the pictures that arrive.
+        size: [height, width] of the images that arrive.
 
     Raises:
-        UserError: a crop is larger than the pictures.
+        UserError: a crop is larger than the images.
     """
 
     def __init__(self, transforms: Mapping[int, Transform], size: tuple[int, int], seed: int) -> None:
@@ -91,7 +91,7 @@ class Augmentation:
         The result for a sample does not depend on the rest of the batch, to the last bit. Without random transforms no
         ids are needed. The given images are not changed: a step may read them twice.
         """
-        assert images.shape[1:] == (3, *self.input_size), f"{tuple(images.shape)} for pictures of {self.input_size}"
+        assert images.shape[1:] == (3, *self.input_size), f"{tuple(images.shape)} for images of {self.input_size}"
         assert ids is not None or not self.is_random, "random transforms need the samples' ids"
         drawn = {} if ids is None else self.draw(ids, epoch)
         if images.device.type != "cpu":

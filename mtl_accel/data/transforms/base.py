@@ -25,13 +25,13 @@ class Operation(ABC, Generic[ConfigT]):
     num_uniforms = 0  # random numbers for each sample; 0: not random
 
     def __init__(self, config: ConfigT, size: tuple[int, int]) -> None:
-        """`size` is [height, width] of the pictures that arrive."""
+        """`size` is [height, width] of the images that arrive."""
         self.config = config
         self.size = size
 
     @property
     def output_size(self) -> tuple[int, int]:
-        """[height, width] of the pictures that leave."""
+        """[height, width] of the images that leave."""
         return self.size
 
     def parameters(self, uniforms: np.ndarray) -> dict[str, np.ndarray]:

@@ -94,7 +94,7 @@ class ColorJitter(Operation[transforms.ColorJitter]):
 
     @staticmethod
     def _coefficients(parameters: Parameters, blends: list[int], rank: np.ndarray) -> np.ndarray:
-        """Coefficients of picture, mean gray and gray in the blend of each sample at each step: [steps, 3, B]."""
+        """Coefficients of image, mean gray and gray in the blend of each sample at each step: [steps, 3, B]."""
         which = np.asarray(blends, dtype=np.int64)[rank[:, blends].argsort(axis=1)].T  # [steps, B]
         factors = np.stack([parameters[name] for name in _BLENDS])  # [3, B]
         factor = np.take_along_axis(factors, which, axis=0)

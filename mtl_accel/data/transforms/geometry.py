@@ -97,7 +97,7 @@ class Rotation(Operation[transforms.RandomRotation]):
 def _sample_nearest(
     images: torch.Tensor, x: torch.Tensor, y: torch.Tensor, fill: float, mirrored: Parameters
 ) -> torch.Tensor:
-    """Sample mirrored pictures at the rounded columns x and rows y [B, H, W]; `fill` where these are outside."""
+    """Sample mirrored images at the rounded columns x and rows y [B, H, W]; `fill` where these are outside."""
     height, width = images.shape[2:]
     inner_x, inner_y = x.round_().clamp(0, width - 1), y.round_().clamp(0, height - 1)
     # 1 inside and 0 outside, in the dtype of the pixels: on a CPU products are much faster than masks.
@@ -105,7 +105,7 @@ def _sample_nearest(
     sign_x, sign_y, offset = to_device(_index_of_mirrored(mirrored, len(images), height, width), x.device)[
         ..., None, None
     ]
-    # In float32, which is exact for pictures of up to 4096 x 4096, and then in one step to the dtype of gather.
+    # In float32, which is exact for images of up to 4096 x 4096, and then in one step to the dtype of gather.
     index = inner_y.mul_(sign_y).add_(inner_x.mul_(sign_x)).add_(offset).to(torch.int64)
     sampled = images.flatten(2).gather(2, index.flatten(1)[:, None].expand(-1, 3, -1)).view_as(images)
     sampled.mul_(inside)
@@ -113,7 +113,7 @@ def _sample_nearest(
 
 
 def _index_of_mirrored(mirrored: Parameters, count: int, height: int, width: int) -> np.ndarray:
-    """Signs and offset, float32 [3, B]: pixel (x, y) of a mirrored picture is number sign_x x + sign_y y + offset."""
+    """Signs and offset, float32 [3, B]: pixel (x, y) of a mirrored image is number sign_x x + sign_y y + offset."""
     none = np.zeros(count, dtype=bool)
     columns, rows = (mirrored.get(axis, none) for axis in ("columns", "rows"))
     offset = columns * (width - 1) + rows * (height - 1) * width
@@ -121,7 +121,7 @@ def _index_of_mirrored(mirrored: Parameters, count: int, height: int, width: int
 
 
 def _sample_bilinear(images: torch.Tensor, x: torch.Tensor, y: torch.Tensor, fill: float) -> torch.Tensor:
-    """Sample pictures as torchvision does; a channel of ones shows how much of a pixel was inside."""
+    """Sample images as torchvision does; a channel of ones shows how much of a pixel was inside."""
     height, width = images.shape[2:]
     grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=3)
     inside = torch.ones_like(images[:, :1])

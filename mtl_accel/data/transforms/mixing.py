@@ -1,6 +1,6 @@
-"""Mixup and CutMix of the pictures of a micro-batch, in pairs, for all tasks at once.
+"""Mixup and CutMix of the images of a micro-batch, in pairs, for all tasks at once.
 
-A picture is mixed with that of its partner, and the loss is s * L(x, own labels) + (1 - s) * L(x, partner's labels),
+An image is mixed with that of its partner, and the loss is s * L(x, own labels) + (1 - s) * L(x, partner's labels),
 with the same share s for every task, and with the mask of missing labels of each of the two. What is drawn for sample i
 in epoch e is a pure function of (seed, e, i), and its partner is one of the ids of the micro-batch.
 """
@@ -65,7 +65,7 @@ class Mixing:
     def label_weights(self, epoch: int, ids: np.ndarray) -> np.ndarray:
         """The weight of each sample's labels in micro-batches ids [M, B]: float64 [M, B].
 
-        It is their share in the sample's own picture, plus that in the picture that has the sample for a partner.
+        It is their share in the sample's own image, plus that in the image that has the sample for a partner.
         """
         partners = np.stack([_partners(row) for row in ids])
         shares = self._draw(epoch, ids, partners).shares.astype(np.float64)
@@ -91,7 +91,7 @@ class Mixing:
                 inside[chosen] = outside[chosen] = np.maximum(drawn, 1 - drawn)
             else:
                 box = boxes[chosen] = _boxes(1 - drawn, row[chosen], column[chosen], self.size)
-                # The sample's own picture fills the box if that is the larger part, else the rest.
+                # The sample's own image fills the box if that is the larger part, else the rest.
                 own = 2 * _areas(box) > height * width
                 inside[chosen], outside[chosen] = own, ~own
         covered = _areas(boxes) / (height * width)
@@ -112,7 +112,7 @@ def _partners(ids: np.ndarray) -> np.ndarray:
 
 
 def _boxes(area: np.ndarray, row: np.ndarray, column: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Boxes int64 [N, 4] with shares [N] of the picture's area, around uniform centers, cut off at its edges."""
+    """Boxes int64 [N, 4] with shares [N] of the image's area, around uniform centers, cut off at its edges."""
     shape = np.array(size)
     half = (shape * np.sqrt(area)[:, None]).astype(np.int64) // 2
     center = (shape * np.stack([row, column], axis=1)).astype(np.int64)
@@ -124,7 +124,7 @@ def _areas(boxes: np.ndarray) -> np.ndarray:
 
 
 def mixed(images: Tensor, mix: Mix | None) -> Tensor:
-    """Mix pictures [B, 3, H, W] of any float dtype in float32, channels_last; without a mix they stay as they are.
+    """Mix images [B, 3, H, W] of any float dtype in float32, channels_last; without a mix they stay as they are.
 
     This is done after Normalize. That is affine, so mixing before it would give the same.
     """

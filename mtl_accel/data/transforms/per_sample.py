@@ -1,4 +1,4 @@
-"""Torchvision's own transforms, one picture at a time on the CPU, in the workers of the loader.
+"""Torchvision's own transforms, one image at a time on the CPU, in the workers of the loader.
 
 They draw from torch's global generator, which is seeded before each of them. So what happens to sample i in epoch e is
 a pure function of (seed, e, i, position), as it is in `Augmentation`.
@@ -27,7 +27,7 @@ from .augment import operation_of
 from .base import Operation
 
 Size = tuple[int, int]  # [height, width]
-# What torchvision raises for arguments and pictures that it does not accept.
+# What torchvision raises for arguments and images that it does not accept.
 _TORCHVISION_ERRORS = (
     TypeError,
     ValueError,
@@ -41,10 +41,10 @@ _ENUMS = {"interpolation": v2.InterpolationMode, "policy": v2.AutoAugmentPolicy}
 _NUM_DRY_RUNS = 8
 
 
-class SinglePictureTransform:
-    """One of torchvision's transforms, for one picture. It draws from torch's generator only."""
+class SingleImageTransform:
+    """One of torchvision's transforms, for one image. It draws from torch's generator only."""
 
-    output_size: Size | None = None  # set where all pictures must leave with the same one
+    output_size: Size | None = None  # set where all images must leave with the same one
 
     def __init__(self, config: TorchvisionTransform, position: int) -> None:
         """Raises UserError when torchvision refuses the arguments."""
@@ -52,7 +52,7 @@ class SinglePictureTransform:
         if not hasattr(v2, self.name):
             raise UserError(f"{self.place}: the torchvision that is installed has no {self.name}; install a newer one")
         self.transform = self._build(self.arguments)
-        # With p 1, for dry runs: they must meet what happens to a few pictures only.
+        # With p 1, for dry runs: they must meet what happens to a few images only.
         is_rare = self.arguments.get("p") != 0 and "p" in inspect.signature(getattr(v2, self.name)).parameters
         self.always = self._build(self.arguments | {"p": 1.0}) if is_rare else self.transform
 
@@ -64,17 +64,17 @@ class SinglePictureTransform:
             known = ", ".join(inspect.signature(kind).parameters) or "none"
             raise self._error(f"is refused by torchvision: {_first_line(error)} (its arguments: {known})") from error
 
-    def __call__(self, picture: Tensor, seed: int, always: bool = False) -> Tensor:
-        """Transform a picture [3, H, W] to [3, h, w], uint8 or float32 in [0, 1].
+    def __call__(self, image: Tensor, seed: int, always: bool = False) -> Tensor:
+        """Transform an image [3, H, W] to [3, h, w], uint8 or float32 in [0, 1].
 
         Raises:
             UserError: torchvision fails on it, or the result has another number of channels or another size.
         """
         torch.default_generator.manual_seed(seed)  # not torch.manual_seed, which seeds the GPUs too
         try:
-            changed = (self.always if always else self.transform)(picture)
+            changed = (self.always if always else self.transform)(image)
         except _TORCHVISION_ERRORS as error:
-            raise self._error(f"fails on {_describe(picture)}: {_first_line(error)}") from error
+            raise self._error(f"fails on {_describe(image)}: {_first_line(error)}") from error
         if changed.shape[0] != 3:
             made = json.dumps(changed.shape)
             raise self._error(f'makes pictures of {made}, and networks take 3 channels; set "num_output_channels": 3')
@@ -88,7 +88,7 @@ class SinglePictureTransform:
         return UserError(f"{self.place}: {self.name} with {shown(self.arguments)} {what}")
 
     def size_error(self, sizes: Sequence[Size | None]) -> UserError:
-        """The error of pictures that leave with several sizes, where a batch must have one."""
+        """The error of images that leave with several sizes, where a batch must have one."""
         return self._error(
             f"makes pictures of several sizes, such as {json.dumps(sizes[0])} and {json.dumps(sizes[1])}, and a batch "
             'has one; put a RandomCrop with "size" and "pad_if_needed": true behind it, or keep the size'
@@ -96,19 +96,19 @@ class SinglePictureTransform:
 
 
 class PerSample:
-    """Transforms single pictures: torchvision's own transforms, and those of ours between them.
+    """Transforms single images: torchvision's own transforms, and those of ours between them.
 
     Args:
         transforms: by position in the config's list, which is a part of the key of their random numbers.
-        size: [height, width] of the pictures that arrive.
+        size: [height, width] of the images that arrive.
 
     Raises:
-        UserError: torchvision refuses arguments, or the pictures of a batch would have several sizes.
+        UserError: torchvision refuses arguments, or the images of a batch would have several sizes.
     """
 
     def __init__(self, transforms: Mapping[int, Transform], size: Size, seed: int) -> None:
         self.seed = seed
-        self.stages: dict[int, SinglePictureTransform | Operation] = {}  # by position
+        self.stages: dict[int, SingleImageTransform | Operation] = {}  # by position
         singles = _build_singles(transforms)
         sizes, dtype, varied_by = [size], torch.uint8, None
         for position, config in transforms.items():
@@ -131,34 +131,34 @@ class PerSample:
     @property
     def names(self) -> list[str]:
         """The names of torchvision's transforms."""
-        return [stage.name for stage in self.stages.values() if isinstance(stage, SinglePictureTransform)]
+        return [stage.name for stage in self.stages.values() if isinstance(stage, SingleImageTransform)]
 
     def __call__(self, images: Tensor, ids: np.ndarray, epoch: int) -> Tensor:
         """Transform uint8 images [B, 3, H, W] of samples ids [B] (int64) to [B, 3, h, w], uint8 or float32 in [0, 1].
 
         The result for a sample depends on neither the rest of the batch nor the process, to the last bit.
         """
-        pictures: Sequence[Tensor] | Tensor = images
+        changed: Sequence[Tensor] | Tensor = images
         with _one_thread_and_same_generator():
             for position, stage in self.stages.items():
                 key = self.seed, rng.AUGMENT, epoch, ids, position
-                if isinstance(stage, SinglePictureTransform):
+                if isinstance(stage, SingleImageTransform):
                     seeds = (rng.random_bits(*key) >> np.uint64(1)).tolist()
-                    pictures = [stage(picture, seed) for picture, seed in zip(pictures, seeds, strict=True)]
+                    changed = [stage(image, seed) for image, seed in zip(changed, seeds, strict=True)]
                 else:
                     uniforms = rng.uniforms(stage.num_uniforms, *key)
-                    pictures = stage.apply(_stack(pictures), stage.parameters(uniforms))
-            return _stack(pictures)
+                    changed = stage.apply(_stack(changed), stage.parameters(uniforms))
+            return _stack(changed)
 
 
-def _build_singles(transforms: Mapping[int, Transform]) -> dict[int, SinglePictureTransform]:
+def _build_singles(transforms: Mapping[int, Transform]) -> dict[int, SingleImageTransform]:
     """Build torchvision's transforms, by position. Raises UserError for all wrong arguments at once."""
-    singles: dict[int, SinglePictureTransform] = {}
+    singles: dict[int, SingleImageTransform] = {}
     problems: list[str] = []
     for position, config in transforms.items():
         if isinstance(config, TorchvisionTransform):
             try:
-                singles[position] = SinglePictureTransform(config, position)
+                singles[position] = SingleImageTransform(config, position)
             except UserError as error:
                 problems += error.problems
     if problems:
@@ -166,20 +166,18 @@ def _build_singles(transforms: Mapping[int, Transform]) -> dict[int, SinglePictu
     return singles
 
 
-def _dry_run(
-    single: SinglePictureTransform, sizes: Sequence[Size], dtype: torch.dtype
-) -> tuple[list[Size], torch.dtype]:
-    """The sizes and the dtype that pictures of some sizes leave with."""
+def _dry_run(single: SingleImageTransform, sizes: Sequence[Size], dtype: torch.dtype) -> tuple[list[Size], torch.dtype]:
+    """The sizes and the dtype that images of some sizes leave with."""
     variants = (False,) if single.always is single.transform else (False, True)
     tries = itertools.product(itertools.islice(itertools.cycle(sizes), _NUM_DRY_RUNS), variants)
     with _one_thread_and_same_generator():
-        made = [single(_picture(size, dtype), seed, always) for seed, (size, always) in enumerate(tries)]
-    return list(dict.fromkeys((picture.shape[1], picture.shape[2]) for picture in made)), made[0].dtype
+        made = [single(_example_image(size, dtype), seed, always) for seed, (size, always) in enumerate(tries)]
+    return list(dict.fromkeys((image.shape[1], image.shape[2]) for image in made)), made[0].dtype
 
 
 def _dtype_after(operation: Operation, dtype: torch.dtype) -> torch.dtype:
     parameters = operation.parameters(np.zeros((1, operation.num_uniforms)))
-    return operation.apply(_picture(operation.size, dtype)[None], parameters).dtype
+    return operation.apply(_example_image(operation.size, dtype)[None], parameters).dtype
 
 
 def _first_line(error: Exception) -> str:
@@ -187,20 +185,20 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
-def _describe(picture: Tensor) -> str:
-    size = json.dumps(picture.shape[1:])
-    if picture.dtype == torch.uint8:
+def _describe(image: Tensor) -> str:
+    size = json.dumps(image.shape[1:])
+    if image.dtype == torch.uint8:
         return f"a picture of {size} in uint8"
     return f"a picture of {size} in float32, which a transform before it made; in front of that one it gets uint8"
 
 
-def _picture(size: Size, dtype: torch.dtype) -> Tensor:
+def _example_image(size: Size, dtype: torch.dtype) -> Tensor:
     values = torch.arange(3 * size[0] * size[1]).remainder_(256).view(3, *size)
     return values.to(torch.uint8) if dtype == torch.uint8 else values / 255
 
 
-def _stack(pictures: Sequence[Tensor] | Tensor) -> Tensor:
-    return pictures if isinstance(pictures, Tensor) else torch.stack(list(pictures))
+def _stack(images: Sequence[Tensor] | Tensor) -> Tensor:
+    return images if isinstance(images, Tensor) else torch.stack(list(images))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The image pipeline: from a decoded picture to the input of the model, cut into what runs where."""
+"""The image pipeline: from a decoded image to the input of the model, cut into what runs where."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class ImagePipeline:
     A transform keeps its position in the whole list as the key of its random numbers, so a cut changes none of them.
 
     Attributes:
-        cached: the leading transforms that are the same in every epoch. They are done once for each picture, and the
+        cached: the leading transforms that are the same in every epoch. They are done once for each image, and the
             pixel cache keeps the result.
-        per_sample: those up to the last of torchvision's own, which the loader does on the CPU, one picture at a time;
+        per_sample: those up to the last of torchvision's own, which the loader does on the CPU, one image at a time;
             None where the list has none of these.
-        batched: all others, which are done in batches on the device. The last ones normalise.
+        batched: all others, which are done in batches on the device. They normalize.
     """
 
     cached: tuple[CachedTransform, ...]
@@ -35,7 +35,7 @@ class ImagePipeline:
         """Cut the list of a config or a model folder; without random transforms any seed gives the same.
 
         Raises:
-            UserError: torchvision refuses arguments, a crop is larger than the pictures, or the pictures of a batch
+            UserError: torchvision refuses arguments, a crop is larger than the images, or the images of a batch
                 would have several sizes.
         """
         cached: list[CachedTransform] = []
@@ -53,12 +53,12 @@ class ImagePipeline:
 
     @property
     def cached_size(self) -> tuple[int, int]:
-        """[height, width] of the pictures in the pixel cache."""
+        """[height, width] of the images in the pixel cache."""
         return self.cached[-1].size
 
     @property
     def model_input_size(self) -> tuple[int, int]:
-        """[height, width] of the pictures that the model reads."""
+        """[height, width] of the images that the model reads."""
         return self.batched.output_size
 
     @property

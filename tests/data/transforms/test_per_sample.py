@@ -11,7 +11,7 @@ from augment_cases import pictures
 from torchvision.transforms import v2
 from torchvision_cases import FIXED, NAMES, ONLY_UINT8, case, per_sample_of, same, train
 
-from mtl_accel.data.transforms.per_sample import SinglePictureTransform
+from mtl_accel.data.transforms.per_sample import SingleImageTransform
 from mtl_accel.data.transforms.pipeline import ImagePipeline
 
 # torchvision says so of JPEG, which it still has.
@@ -111,7 +111,7 @@ def test_torchvision_gets_its_arguments() -> None:
     assert torch.equal(done(images, IDS, epoch=0), 255 - v2.functional.pad(images, [1, 2, 3, 4], fill=9))
     done = per_sample_of({"name": "AutoAugment", "policy": "svhn", "interpolation": "bilinear"})
     chosen = done.stages[1]
-    assert isinstance(chosen, SinglePictureTransform)
+    assert isinstance(chosen, SingleImageTransform)
     assert chosen.transform.policy is v2.AutoAugmentPolicy.SVHN
     assert chosen.transform.interpolation is v2.InterpolationMode.BILINEAR
 
