@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 
 import mtl_accel
-from mtl_accel.cli import console
-from mtl_accel.config import run_config
+from mtl_accel.cli.console import run_command
+from mtl_accel.config import read_run_config
 from mtl_accel.evaluation.table import table
 
 
 def main(options: argparse.Namespace, rest: list[str]) -> int:
-    config = run_config(options.run, rest)
+    config = read_run_config(options.run, rest)
     row = mtl_accel.evaluate(options.run, options.split, config=config, output=options.output)
     if row:  # on the main process
         print(table(row), flush=True)
@@ -32,5 +32,4 @@ if __name__ == "__main__":
         "--split", choices=("train", "validation", "test"), default="validation", help="a split with labels"
     )
     parser.add_argument("--output", type=Path, help="folder of evaluation-SPLIT.json; default: the run folder")
-    given = parser.parse_known_args()
-    sys.exit(console.run_and_report_errors(lambda: main(*given)))
+    sys.exit(run_command(parser, main))

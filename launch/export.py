@@ -8,16 +8,15 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 import mtl_accel
-from mtl_accel.cli import console
-from mtl_accel.config import run_config
+from mtl_accel.cli.console import run_command
+from mtl_accel.config import read_run_config
 from mtl_accel.exporting import FORMATS
 
 
-def main(options: dict[str, Any], rest: list[str]) -> int:
-    done = mtl_accel.export(**options, config=run_config(options["run"], rest))
+def main(options: argparse.Namespace, rest: list[str]) -> int:
+    done = mtl_accel.export(**vars(options), config=read_run_config(options.run, rest))
     print(f"{done.path}: differs by at most {done.difference:.2g} from the run's model, on {done.checked_on}")
     print(f"{done.card}: the model card")
     if done.url:
@@ -32,5 +31,4 @@ if __name__ == "__main__":
     parser.add_argument("--output", type=Path, help="the file, or the folder of safetensors; left out: in RUN/model")
     parser.add_argument("--push-to-hub", metavar="REPO", help="upload RUN/model, with the export in it, to owner/name")
     parser.add_argument("--private", action="store_true", help="if the repository is made, make it a private one")
-    options, rest = parser.parse_known_args()
-    sys.exit(console.run_and_report_errors(lambda: main(vars(options), rest)))
+    sys.exit(run_command(parser, main))

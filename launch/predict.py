@@ -9,15 +9,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 import mtl_accel
-from mtl_accel.cli import console
-from mtl_accel.config import run_config
+from mtl_accel.cli.console import run_command
+from mtl_accel.config import read_run_config
 
 
-def main(options: dict[str, Any], rest: list[str]) -> int:
-    files = mtl_accel.predict(**options, config=run_config(options["run"], rest, whole=True))
+def main(options: argparse.Namespace, rest: list[str]) -> int:
+    files = mtl_accel.predict(**vars(options), config=read_run_config(options.run, rest, whole=True))
     for path in files:
         print(path, flush=True)
     return 0
@@ -45,5 +44,4 @@ if __name__ == "__main__":
     )
     parser.add_argument("--raw", action="store_true", help="leave cells that a spreadsheet would run as they are")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
-    parsed, others = parser.parse_known_args()
-    sys.exit(console.run_and_report_errors(lambda: main(vars(parsed), others)))
+    sys.exit(run_command(parser, main))

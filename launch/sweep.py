@@ -1,6 +1,6 @@
 """Run many configs: python launch/sweep.py --config configs/v4.json --config configs/v5.json --seeds 0,1,2 --output DIR
 
-Every run has a process and a folder of its own. The same command goes on where a sweep stopped. Any other option is a
+Every run has a process and a folder of its own. The same command continues where a sweep stopped. Any other option is a
 knob of every run, such as --epochs 2.
 """
 
@@ -9,15 +9,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 import mtl_accel
-from mtl_accel.cli import console
+from mtl_accel.cli.console import run_command
 from mtl_accel.sweeping.arguments import sweep_arguments
 
 
-def main(options: dict[str, Any], rest: list[str]) -> int:
-    done = mtl_accel.sweep(**sweep_arguments(options, rest, Path(__file__).with_name("train.py")))
+def main(options: argparse.Namespace, rest: list[str]) -> int:
+    done = mtl_accel.sweep(**sweep_arguments(vars(options), rest, Path(__file__).with_name("train.py")))
     if done.members and not done.stopped:
         print(mtl_accel.write_comparison(done), flush=True)
     for name, message in done.failed.items():
@@ -35,5 +34,4 @@ if __name__ == "__main__":
     parser.add_argument("--launch", metavar="COMMAND", help='what starts a run, such as "accelerate launch --quiet"')
     parser.add_argument("--search", metavar="JSON", help='{"optimizer.lr": {"low": 1e-5, "high": 1e-2, "log": true}}')
     parser.add_argument("--trials", type=int, metavar="N", help="of --search, by Optuna")
-    options, rest = parser.parse_known_args()
-    sys.exit(console.run_and_report_errors(lambda: main(vars(options), rest)))
+    sys.exit(run_command(parser, main))

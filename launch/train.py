@@ -10,7 +10,7 @@ from mtl_accel.cli.console import run_script
 
 SWITCHES = {
     "config": "JSON file of the run.",
-    "resume": '"auto" (default): go on where an unfinished run stopped; "none"; or the folder of a run to go on from.',
+    "resume": '"auto" (default): continue where an unfinished run stopped; "none"; or the folder of a run to continue.',
     "resume.allow_changes": "Resume although config or data have changed.",
     "overwrite": "Empty the run folder first.",
     "debug": "Two batches of everything (of at most 8 samples on a CPU), in a run folder of its own; "

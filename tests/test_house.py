@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from mtl_accel.config import Config
-from mtl_accel.config.knobs import walk
+from mtl_accel.config.knobs import all_knobs
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = sorted([*ROOT.glob("mtl_accel/**/*.py"), *ROOT.glob("launch/*.py")])
@@ -203,7 +203,7 @@ except SystemExit as end:
     assert result.returncode == 0, result.stderr
     *text, loaded = result.stdout.splitlines()
     shown = {line.strip() for line in text}
-    assert [knob.path for knob in walk(Config) if f"--{knob.path}" not in shown] == []
+    assert [knob.path for knob in all_knobs(Config) if f"--{knob.path}" not in shown] == []
     assert json.loads(loaded) == []
 
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # the tree of these pages, and not another one that happens to be installed
 
 from mtl_accel.config import Config  # noqa: E402
-from mtl_accel.config.knobs import Knob, walk  # noqa: E402
+from mtl_accel.config.knobs import Knob, all_knobs  # noqa: E402
 from mtl_accel.metrics.registry import REGISTRY, primary_metric  # noqa: E402
 
 COMMANDS = ("train", "evaluate", "predict", "report", "export", "sweep", "bench")
@@ -57,7 +57,7 @@ def knobs_page() -> str:
         "a place in a list.",
         "",
     ]
-    knobs = list(walk(Config))
+    knobs = list(all_knobs(Config))
     tops = [knob.path.split(".")[0] for knob in knobs]
     sections = list(dict.fromkeys(top for top in tops if tops.count(top) > 1))
     lines += ["## The run { #run }", ""]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from ..config.base import Section
-from ..config.reading import shown
+from ..config.reading import format_value
 from ..core.errors import UserError
 
 Size = Annotated[int, Field(gt=0)]
@@ -63,4 +63,6 @@ def read_settings(options: Mapping[str, Any]) -> Settings:
         return Settings.model_validate_json(json.dumps(given), strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False)
-    raise UserError([f"--{detail['loc'][0]}: {detail['msg']} (got {shown(detail['input'])})" for detail in details])
+    raise UserError(
+        [f"--{detail['loc'][0]}: {detail['msg']} (got {format_value(detail['input'])})" for detail in details]
+    )

@@ -1,6 +1,6 @@
 """Typed, strict configs: JSON in, JSON out, every knob with its meaning."""
 
-from .command_line import help_text, overrides, parse, read_config, run_config
+from .command_line import help_text, parse_command_line, parse_overrides, read_config, read_run_config
 from .reading import json_schema, read_json, validate
 from .root import Config
 
@@ -8,10 +8,10 @@ __all__ = [
     "Config",
     "help_text",
     "json_schema",
-    "overrides",
-    "parse",
+    "parse_command_line",
+    "parse_overrides",
     "read_config",
     "read_json",
-    "run_config",
+    "read_run_config",
     "validate",
 ]

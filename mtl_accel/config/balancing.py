@@ -1,4 +1,4 @@
-"""How the tasks' losses are weighed against one another."""
+"""Ways to weight the tasks' losses against one another."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class RandomWeights(Section):
 
 
 class OnGradients(Section):
-    """What the methods that look at each task's gradient share."""
+    """Options of the methods that use each task's gradient."""
 
     name: str
     where: Literal["shared", "features"] = Field(
@@ -115,7 +115,7 @@ Balancing = Annotated[
 
 
 def problems(balancing: Balancing, compile: bool) -> list[str]:
-    """What balancing and torch.compile get wrong together."""
+    """Problems of balancing together with torch.compile."""
     if compile and isinstance(balancing, OnGradients):
         return [
             f"compile: true with balancing.name {balancing.name!r}, which runs several backward passes over one "

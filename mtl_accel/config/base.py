@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Affects(NamedTuple):
-    """What a knob has an effect on, where that is not the result of a run: a mark in the annotation of its field.
+    """Mark in the annotation of a field: the knob does not affect the result of a run, but one of these.
 
     "name": how the run is called. "place": where its files lie. "speed": how much of the machine it takes. "record":
-    what is written down of it.
+    what is logged and saved.
     """
 
     what: Literal["name", "place", "speed", "record"]

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import UserError
-from .knobs import Knob, did_you_mean, is_text, walk
-from .merging import merge, origins
-from .reading import parse_json, placed, read_json, shown, validate
+from .knobs import Knob, all_knobs, did_you_mean, is_text
+from .merging import apply_overrides, override_places
+from .reading import add_place, format_value, parse_json, read_json, validate
 from .root import Config
 from .sections import DataConfig
 
 
-def parse(arguments: Sequence[str], switches: Mapping[str, str]) -> tuple[Config, dict[str, Any]]:
+def parse_command_line(arguments: Sequence[str], switches: Mapping[str, str]) -> tuple[Config, dict[str, Any]]:
     """Read a command line into a Config and the values of the script's own switches.
 
     Args:
@@ -32,7 +32,9 @@ def parse(arguments: Sequence[str], switches: Mapping[str, str]) -> tuple[Config
     own = {name: given.pop(name) for name in switches if name in given}
     known = [*switches, *(key for key in Config.model_fields if key != "schema_"), "$schema"]
     unknown = [key for key in given if key.split(".")[0] not in known]
-    problems += [f"--{key}: no such option (got {shown(given.pop(key))}){did_you_mean(key, known)}" for key in unknown]
+    problems += [
+        f"--{key}: no such option (got {format_value(given.pop(key))}){did_you_mean(key, known)}" for key in unknown
+    ]
     if "config" not in own:
         problems.append("--config is missing; give the path of a JSON config, such as configs/quickstart.json")
         raise UserError(problems)
@@ -48,7 +50,7 @@ def parse(arguments: Sequence[str], switches: Mapping[str, str]) -> tuple[Config
 def read_config(
     path: str | Path, overrides: Mapping[str, Any] | None = None, places: Mapping[str, str] | None = None
 ) -> Config:
-    """The Config in a JSON file, with any knob changed by its dotted path, such as {"optimizer.lr": 3e-4}.
+    """Read the Config in a JSON file, with any knob changed by its dotted path, such as {"optimizer.lr": 3e-4}.
 
     Args:
         places: what messages call the place of an override, such as {"optimizer.lr": "--grid"}; left out: "--KEY".
@@ -57,8 +59,8 @@ def read_config(
         UserError: everything that is wrong with the file, the overrides or their values.
     """
     raw, changed = read_json(Path(path)), overrides or {}
-    given = origins(raw, {key: (places or {}).get(key, f"--{key}") for key in changed})
-    problems = [placed(problem, str(path), given) for problem in merge(raw, changed)]
+    given = override_places(raw, {key: (places or {}).get(key, f"--{key}") for key in changed})
+    problems = [add_place(problem, str(path), given) for problem in apply_overrides(raw, changed)]
     try:
         config = validate(raw, str(path), given)
     except UserError as error:
@@ -68,11 +70,11 @@ def read_config(
     return config
 
 
-def overrides(arguments: Sequence[str]) -> dict[str, Any]:
+def parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:
     """Knobs by their dotted paths, for `read_config`, from arguments such as ["--optimizer.lr", "3e-4"].
 
     Raises:
-        UserError: an argument is no option, stands twice or has a value that is not JSON; names are not looked at.
+        UserError: an argument is no option, stands twice or has a value that is not JSON; names are not checked.
     """
     problems: list[str] = []
     given = _options(arguments, problems)
@@ -81,11 +83,11 @@ def overrides(arguments: Sequence[str]) -> dict[str, Any]:
     return given
 
 
-def run_config(run: Path, arguments: Sequence[str], whole: bool = False) -> Config:
-    """The Config of a run folder, with other data: arguments such as ["--data.source", "my_photos"].
+def read_run_config(run: Path, arguments: Sequence[str], whole: bool = False) -> Config:
+    """Read the Config of a run folder, with other data: arguments such as ["--data.source", "my_photos"].
 
     Args:
-        whole: with all rows, unless an argument says otherwise, though the run may have read a part of them.
+        whole: with all rows, unless an argument says otherwise, even if the run has read only a part of them.
 
     Raises:
         UserError: no run lies there, or an argument is none of its `data` knobs.
@@ -109,7 +111,7 @@ def run_config(run: Path, arguments: Sequence[str], whole: bool = False) -> Conf
 
 
 def _options(arguments: Sequence[str], problems: list[str]) -> dict[str, Any]:
-    """Name and value of every option; what is none is added to the problems."""
+    """Name and value of every option; arguments that are none are added to the problems."""
     given: dict[str, Any] = {}
     rest = list(arguments)
     while rest:
@@ -126,7 +128,9 @@ def _options(arguments: Sequence[str], problems: list[str]) -> dict[str, Any]:
                 problems += error.problems
                 continue
         if key in given:
-            problems.append(f"--{key}: given twice ({shown(given[key])} and {shown(value)}); keep one of them")
+            problems.append(
+                f"--{key}: given twice ({format_value(given[key])} and {format_value(value)}); keep one of them"
+            )
         given[key] = value
     return given
 
@@ -143,12 +147,12 @@ def _value(text: str, key: str) -> Any:
 
 
 def help_text(command: str, summary: str, switches: Mapping[str, str]) -> str:
-    """What --help prints: the switches, then every knob with its type, default and meaning."""
+    """Text of --help: the switches, then every knob with its type, default and meaning."""
     lines = [f"usage: {command} --config FILE [--KEY VALUE ...]", "", summary, "", "options:"]
     for name, meaning in switches.items():
         lines += _entry(f"--{name}", meaning)
     lines += ["", "every key of the config, by its dotted path:"]
-    for knob in walk(Config):
+    for knob in all_knobs(Config):
         lines += _knob(knob)
     return "\n".join(lines)
 

@@ -27,8 +27,8 @@ def _marked(model: type[BaseModel], effects: frozenset[Affects], path: str = "")
             yield from _marked(field.annotation, effects, f"{here}.")
 
 
-def of_a_host() -> frozenset[str]:
-    """The knobs that may be others on each host of a run. The data are compared by what is in them."""
+def host_knobs() -> frozenset[str]:
+    """The knobs that may differ between the hosts of a run. The data are compared by their content."""
     return frozenset({*knobs_that_affect(NAME, PLACE, SPEED), "data.source"})
 
 
@@ -42,14 +42,16 @@ class Difference(NamedTuple):
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
     """The knobs that decide what a run computes and are not the same in two configs, each as a dictionary of JSON."""
-    old, new = flat(before), flat(now)
+    old, new = flatten(before), flatten(now)
     free = knobs_that_affect(NAME, PLACE, SPEED, RECORD)
     changed = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
     return [Difference(key, old.get(key), new.get(key)) for key in changed if key not in free]
 
 
-def flat(value: Any, path: str = "") -> dict[str, Any]:
+def flatten(value: Any, path: str = "") -> dict[str, Any]:
     """Values of JSON by their dotted paths; an empty object is a value."""
     if isinstance(value, Mapping) and value:
-        return {k: v for key, inner in value.items() for k, v in flat(inner, f"{path}.{key}" if path else key).items()}
+        return {
+            k: v for key, inner in value.items() for k, v in flatten(inner, f"{path}.{key}" if path else key).items()
+        }
     return {path: value}

@@ -1,4 +1,4 @@
-"""Every knob of the models: where it stands, its type, default and meaning. For --help and "did you mean"."""
+"""Every knob of the models: its path, type, default and meaning, for --help and for messages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def sections_in(annotation: Any) -> list[type[BaseModel]]:
 
 
 class Branch(NamedTuple):
-    """What makes a model one branch of a union: the key and its values, such as ("name", ("AdamW",))."""
+    """The key that makes a model one branch of a union, and its values, such as ("name", ("AdamW",))."""
 
     key: str
     tags: tuple[str, ...]
@@ -51,47 +51,55 @@ def branch_of(model: type[BaseModel]) -> Branch | None:
     return None
 
 
-def models_at(root: type[BaseModel], location: Sequence[str | int]) -> list[type[BaseModel]]:
-    """The models whose key stands last in a location such as ("optimizer", "AdamW", "lrr")."""
-    models = [root]
-    for part in location[:-1]:
-        field = next((m.model_fields[part] for m in models if part in m.model_fields), None)
-        if field is not None:
-            models = sections_in(field.annotation)
-        else:  # a branch's tag; or a task's name or a place in a list, which narrow nothing
-            models = [m for m in models if (branch := branch_of(m)) and part in branch.tags] or models
-    return models
+def sections_of(annotation: Any, value: Any) -> list[type[BaseModel]]:
+    """The models that an annotation may hold; only the branch that the value names, if it names one."""
+    sections, keys = sections_in(annotation), value if isinstance(value, dict) else {}
+    named = [s for s in sections if (branch := branch_of(s)) and keys.get(branch.key) in branch.tags]
+    return named or sections
 
 
-def held(annotation: Any, value: Any, part: str) -> tuple[Any, Any]:
-    """The type and the default of what `part` names in a value of a type; type None where no section knows it.
+def fields_at(annotation: Any, key: str, value: Any) -> list[FieldInfo]:
+    """The fields of a value of a type that a key may mean: none, or one for each branch that has it.
 
-    A union is narrowed to the branch that the value names.
+    An entry of a dict or a list is a field without a default.
     """
     if get_origin(annotation) in (dict, tuple):
-        return get_args(annotation)[get_origin(annotation) is dict], PydanticUndefined
-    sections = sections_in(annotation)
-    keys = value if isinstance(value, dict) else {}
-    named = [s for s in sections if (branch := branch_of(s)) and keys.get(branch.key) in branch.tags]
-    fields = [s.model_fields[part] for s in named or sections if part in s.model_fields]
-    return (fields[0].annotation, fields[0].default) if fields else (None, PydanticUndefined)
+        return [FieldInfo.from_annotation(get_args(annotation)[get_origin(annotation) is dict])]
+    return [section.model_fields[key] for section in sections_of(annotation, value) if key in section.model_fields]
+
+
+def sections_at(root: Any, path: Sequence[str], value: Any = None) -> list[type[BaseModel]]:
+    """The models that may stand at a path such as ["data", "sampler"] of a type and, if given, its value in JSON."""
+    annotations = [root]
+    for key in path:
+        annotations = [field.annotation for a in annotations for field in fields_at(a, key, value)]
+        value = entry(value, key)
+    return [section for annotation in annotations for section in sections_of(annotation, value)]
+
+
+def entry(value: Any, key: str) -> Any:
+    """An entry of an object or a list of JSON; None if it has no such entry."""
+    if isinstance(value, list):
+        return value[int(key)] if key.isdecimal() and int(key) < len(value) else None
+    return value.get(key) if isinstance(value, dict) else None
 
 
 def is_text(root: type[BaseModel], path: Sequence[str]) -> bool:
     """Whether the knob at a path such as ["data", "source"] is a text, in every branch that has it."""
-    fields = [m.model_fields[path[-1]] for m in models_at(root, path) if path[-1] in m.model_fields]
+    *parents, key = path
+    fields = [section.model_fields[key] for section in sections_at(root, parents) if key in section.model_fields]
     return bool(fields) and all(set(get_args(f.annotation) or [f.annotation]) <= {str, type(None)} for f in fields)
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """The words "; did you mean 'AdamW'?", or nothing when no choice is like the word."""
+    """End of a message, such as "; did you mean 'AdamW'?"; empty when no choice is like the word."""
     folded = {choice.casefold(): choice for choice in choices}
     close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.5)
     return f"; did you mean {folded[close[0]]!r}?" if close else ""
 
 
 def type_name(annotation: Any) -> str:
-    """An annotation as a person would say it: "float | null", "[int, int]", "Adam | AdamW | SGD"."""
+    """An annotation in the terms of JSON: "float | null", "[int, int]", "Adam | AdamW | SGD"."""
     if annotation is type(None):
         return "null"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -120,7 +128,7 @@ def default_of(field: FieldInfo) -> str:
     return json.dumps(field.default)
 
 
-def walk(model: type[BaseModel], path: str = "") -> Iterator[Knob]:
+def all_knobs(model: type[BaseModel], path: str = "") -> Iterator[Knob]:
     """Every knob of a model and of all that it may hold, in the order of the file."""
     for key, field in model.model_fields.items():
         own = branch_of(model)
@@ -137,4 +145,4 @@ def walk(model: type[BaseModel], path: str = "") -> Iterator[Knob]:
             if branch and len(inner) + len(many) > 1:
                 tags = " | ".join(f'"{tag}"' for tag in branch.tags)
                 yield Knob(f"{here}{many}", f'{{"{branch.key}": {tags}}}', "", section.__doc__ or "")
-            yield from walk(section, f"{here}{many}.")
+            yield from all_knobs(section, f"{here}{many}.")

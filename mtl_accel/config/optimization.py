@@ -87,14 +87,14 @@ Scheduler = Annotated[StepLR | MultiStepLR | CosineAnnealingLR | OneCycleLR, Fie
 
 
 class EarlyStopping(Section):
-    """End the run when the value of select_by has not improved for some epochs; the best epoch is kept as ever."""
+    """End the run when the value of select_by has not improved for some epochs; the best epoch is kept as always."""
 
     patience: int = Field(gt=0, description="Epochs without an improvement after which the run ends.")
     min_delta: NonNegative = Field(0.0, description="An improvement by no more than this counts as none.")
 
 
 def optimizer_problems(optimizer: Adam | AdamW | SGD) -> list[str]:
-    """What the knobs of an optimizer get wrong together."""
+    """Problems that the knobs of an optimizer have together."""
     if isinstance(optimizer, SGD) and optimizer.nesterov and (optimizer.momentum == 0 or optimizer.dampening):
         return [
             f"optimizer.nesterov: true needs momentum above 0 and dampening 0 "
@@ -106,7 +106,7 @@ def optimizer_problems(optimizer: Adam | AdamW | SGD) -> list[str]:
 def schedule_problems(
     scheduler: StepLR | MultiStepLR | CosineAnnealingLR | OneCycleLR | None, epochs: int, warmup_epochs: float
 ) -> list[str]:
-    """What schedule, warm-up and length of the run get wrong together."""
+    """Problems that schedule, warm-up and length of the run have together."""
     found: list[str] = []
     if isinstance(scheduler, MultiStepLR):
         late = [epoch for epoch in scheduler.milestones if epoch > epochs]

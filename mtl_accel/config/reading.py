@@ -1,4 +1,4 @@
-"""From JSON to a Config: one validation, every problem in one error, in the words of the file."""
+"""From JSON to a Config: one validation, and one error with every problem in terms of the file."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ..core.errors import UserError
-from .knobs import TAGS, branch_of, did_you_mean, models_at
+from .knobs import TAGS, branch_of, did_you_mean, entry, sections_at
 from .root import Config, Finding
 
 _SHOWN_CHARACTERS = 80  # of a wrong value
-# In the place of wrong sections, so that what the right ones get wrong together is found in the same pass.
+# They replace wrong sections, so that problems between the right ones are found in the same pass.
 _STAND_INS = {
     "tasks": {"task": {"kind": "multiclass", "column": "class"}},
     "transforms": {split: [{"name": "Resize", "size": [8, 8]}, {"name": "Normalize"}] for split in ("train", "eval")},
@@ -26,7 +26,7 @@ _STAND_INS = {
 
 
 def parse_json(text: str, place: str) -> Any:
-    """The value of a JSON text; `place` is what messages call it. Raises UserError for bad syntax or doubled keys."""
+    """The value of a JSON text; `place` is its name in messages. Raises UserError for bad syntax or doubled keys."""
     doubled: list[str] = []
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -59,7 +59,9 @@ def read_json(path: Path, option: str = "--config") -> dict[str, Any]:
         raise UserError(f"{path}: cannot be read ({error}); {option} takes a JSON file in UTF-8") from None
     value = parse_json(text, str(path))
     if not isinstance(value, dict):
-        raise UserError(f"{path}: holds {shown(value)}, not an object; {option} takes a file that starts with {{")
+        raise UserError(
+            f"{path}: holds {format_value(value)}, not an object; {option} takes a file that starts with {{"
+        )
     return value
 
 
@@ -70,11 +72,14 @@ def _near(path: Path) -> str:
 
 
 def validate(raw: dict[str, Any], origin: str, given: Mapping[str, str] | None = None) -> Config:
-    """A Config from parsed JSON. Raises UserError with one message a problem, each with its dotted path.
+    """Make a Config from parsed JSON.
 
     Args:
-        origin: what the messages name as the source of the values, such as the file's path.
-        given: dotted keys whose values are not from there, and the places that they are from, such as "--optimizer.lr".
+        origin: the source of the values in messages, such as the file's path.
+        given: dotted keys whose values have another source, and that source, such as "--optimizer.lr".
+
+    Raises:
+        UserError: one message for each problem, with its dotted path.
     """
     try:
         return _strict(raw)
@@ -84,37 +89,29 @@ def validate(raw: dict[str, Any], origin: str, given: Mapping[str, str] | None =
     wrong = {str(detail["loc"][0]) for detail in details if detail["loc"]}
     if wrong:
         found += _findings_of_the_rest(raw, wrong)
-    raise UserError([placed(problem, origin, given or {}, keys) for keys, problem in found])
+    raise UserError([add_place(problem, origin, given or {}, keys) for keys, problem in found])
 
 
-def placed(problem: str, origin: str, given: Mapping[str, str], keys: Collection[str] = ()) -> str:
-    """A problem, which begins with its dotted path, behind the place where its value was given.
+def add_place(problem: str, origin: str, given: Mapping[str, str], keys: Collection[str] = ()) -> str:
+    """Put the place where a value was given before a problem, which begins with the value's dotted path.
 
     Args:
-        keys: the top-level keys that have a part in it, where several do.
+        keys: the top-level keys that the problem is about, if it is about several.
     """
     path = problem.partition(": ")[0]
     above = [key for key in given if f"{path}.".startswith(f"{key}.")]
     if above:
         key = max(above, key=len)
         return f"--{problem}" if given[key] == f"--{path}" else f"{given[key]}: {problem}"
-    # What stands in the file may be right there, and wrong beside another branch or number.
-    beside = [
-        place
-        for key, place in given.items()
-        if key.partition(".")[0] in keys
-        or key.startswith(f"{path}.")
-        or (_is_tag(key) and path.startswith(_parent(key)))
-    ]
-    return f"{origin}{' with ' if beside else ''}{', '.join(dict.fromkeys(beside))}: {problem}"
 
+    def is_involved(key: str) -> bool:
+        """What the file has at the path may be right there, and wrong beside another branch or number."""
+        parent, _, last = key.rpartition(".")
+        is_branch_around = last in TAGS and (not parent or path.startswith(f"{parent}."))
+        return key.partition(".")[0] in keys or key.startswith(f"{path}.") or is_branch_around
 
-def _is_tag(key: str) -> bool:
-    return key.rpartition(".")[2] in TAGS
-
-
-def _parent(key: str) -> str:
-    return "".join(key.rpartition(".")[:2])
+    beside = dict.fromkeys(place for key, place in given.items() if is_involved(key))
+    return f"{origin}{' with ' if beside else ''}{', '.join(beside)}: {problem}"
 
 
 def _strict(raw: dict[str, Any]) -> Config:
@@ -123,7 +120,7 @@ def _strict(raw: dict[str, Any]) -> Config:
 
 
 def _findings_of_the_rest(raw: dict[str, Any], wrong: set[str]) -> list[Finding]:
-    """What the top-level keys that are right by themselves get wrong together."""
+    """Problems that several top-level keys have together, each of them being right by itself."""
     try:
         _strict(_STAND_INS | {key: value for key, value in raw.items() if key not in wrong})
     except ValidationError as error:
@@ -139,60 +136,59 @@ def _findings(detail: ErrorDetails, raw: dict[str, Any]) -> list[Finding]:
 
 
 def _message(detail: ErrorDetails, raw: dict[str, Any]) -> str:
-    context, path, value = detail.get("ctx", {}), dotted(detail["loc"], raw), shown(detail["input"])
+    """One problem of pydantic's: dotted path, rule, value, and what was meant."""
+    keys, context, value = path_in_file(detail["loc"], raw), detail.get("ctx", {}), format_value(detail["input"])
+    path, hint = ".".join(keys), ""
     if detail["type"] == "missing":
-        choices = _choices(detail["loc"])
+        choices = _choices(keys, raw)
         return f"{path}: is missing; it {f'must be {choices}' if choices else 'has no default'}"
     if detail["type"] == "extra_forbidden":
-        return f"{path}: no such key (got {value}){_known_keys(detail['loc'])}"
+        return f"{path}: no such key (got {value}){_known_keys(keys, raw)}"
     if detail["type"] == "union_tag_invalid":
-        key, wanted = context["discriminator"].strip("'"), context["expected_tags"].replace("'", "")
-        hint = did_you_mean(str(context["tag"]), wanted.split(", "))
-        return f"{path}.{key}: {context['tag']!r} is none of {wanted}{hint}"
+        tag, known = context["discriminator"].strip("'"), context["expected_tags"].replace("'", "")
+        hint = did_you_mean(str(context["tag"]), known.split(", "))
+        return f"{path}.{tag}: {context['tag']!r} is none of {known}{hint}"
     if detail["type"] == "union_tag_not_found":
-        key = context["discriminator"].strip("'")
-        return f'{path}: must be an object with a "{key}", {_choices((*detail["loc"], key))} (got {value})'
-    hint = ""
+        tag = context["discriminator"].strip("'")
+        return f'{path}: must be an object with a "{tag}", {_choices([*keys, tag], raw)} (got {value})'
     if detail["type"] == "literal_error" and isinstance(detail["input"], str):
         hint = did_you_mean(detail["input"], re.findall("'([^']*)'", context["expected"]))
     rule = re.sub(r"^(Value error, must|[A-Z][a-z]+ should)\b", "must", detail["msg"])
     return f"{path}: {rule} (got {value}){hint}"
 
 
-def shown(value: Any) -> str:
-    """A wrong value as it stands in the file, cut where it is long."""
+def format_value(value: Any) -> str:
+    """A value as it stands in the file, cut where it is long."""
     text = json.dumps(value, default=str)
     return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
 
 
-def dotted(location: Sequence[str | int], raw: Any) -> str:
-    """A pydantic location as the file's dotted path: without the tags of unions' branches."""
-    parts, value = [], raw
+def path_in_file(location: Sequence[str | int], raw: Any) -> list[str]:
+    """A location of pydantic as the file's path: without the tags of unions' branches."""
+    path, value = [], raw
     for part in location:
         is_tag = isinstance(value, dict) and part not in value and part in (value.get("name"), value.get("kind"))
         if is_tag or part == "[key]":  # pydantic's mark of an error in a key itself, which stands before it
             continue
-        parts.append(str(part))
-        try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError):
-            value = None
-    return ".".join(parts)
+        path.append(str(part))
+        value = entry(value, str(part))
+    return path
 
 
-def _choices(location: tuple[str | int, ...]) -> str:
-    """The values of a key that names a branch, in words; nothing of any other key."""
-    branches = [branch for model in models_at(Config, location) if (branch := branch_of(model))]
-    tags = [tag for branch in branches if branch.key == location[-1] for tag in branch.tags]
+def _choices(path: Sequence[str], raw: Any) -> str:
+    """The values of a key that names a branch, as a list in a sentence; empty for any other key."""
+    branches = [branch for model in sections_at(Config, path[:-1], raw) if (branch := branch_of(model))]
+    tags = [tag for branch in branches if branch.key == path[-1] for tag in branch.tags]
     return f"{'one of ' if len(tags) > 1 else ''}{', '.join(tags)}"
 
 
-def _known_keys(location: tuple[str | int, ...]) -> str:
-    models = models_at(Config, location)
+def _known_keys(path: Sequence[str], raw: Any) -> str:
+    """End of a message on an unknown key: the key that was meant, or all keys that are known there."""
+    models = sections_at(Config, path[:-1], raw)
     known = sorted({key for m in models for key in m.model_fields if key != "schema_"})
-    where = str(branch_of(models[0]) or "")
-    listed = f"; known here{f' ({where})' if where else ''}: {', '.join(known)}"
-    return did_you_mean(str(location[-1]), known) or listed
+    branch = str(branch_of(models[0]) or "")
+    listed = f"; known here{f' ({branch})' if branch else ''}: {', '.join(known)}"
+    return did_you_mean(path[-1], known) or listed
 
 
 def json_schema() -> str:

@@ -80,9 +80,9 @@ class Config(Section):
         "the new one, such as 0.999. After t steps it is at most (1 + t) / (10 + t); null: no average.",
     )
     early_stopping: EarlyStopping | None = Field(None, description="When to end before the last epoch; null: never.")
-    balancing: Balancing = Field(Fixed(name="fixed"), description="How the tasks' losses are weighed.")
+    balancing: Balancing = Field(Fixed(name="fixed"), description="How the tasks' losses are weighted.")
     conflict_every_steps: Annotated[int | None, RECORD] = Field(
-        None, gt=0, description="Measure how the tasks' gradients conflict, every so many steps; null: never."
+        None, gt=0, description="Steps between two measurements of how the tasks' gradients conflict; null: none."
     )
     sync_batchnorm: bool = Field(
         False, description="On GPUs: BatchNorm's statistics over the processes' micro-batches."
@@ -94,13 +94,13 @@ class Config(Section):
         'accuracy and F1: give such a task the primary_metric "r2".',
     )
     checkpoint_every_steps: Annotated[int | None, RECORD] = Field(
-        None, gt=0, description="Also save every so many steps; null: each epoch."
+        None, gt=0, description="Also save after each so many steps; null: after each epoch only."
     )
     checkpoint_every_minutes: Annotated[float | None, RECORD] = Field(
-        None, gt=0, description="Also save every so many minutes."
+        None, gt=0, description="Also save after so many minutes; null: never."
     )
     keep_last: Annotated[int, RECORD] = Field(2, gt=0, description="Checkpoints kept besides the best one.")
-    log_every_steps: Annotated[int, RECORD] = Field(10, gt=0, description="Steps between two looks at the loss.")
+    log_every_steps: Annotated[int, RECORD] = Field(10, gt=0, description="Steps between two readings of the loss.")
     trackers: Annotated[tuple[str, ...], RECORD] = Field(
         (), description="Accelerate's trackers by name: tensorboard, wandb, mlflow, ..."
     )
@@ -115,7 +115,7 @@ class Config(Section):
 
 
 class Finding(NamedTuple):
-    """What is wrong with several knobs together, and the top-level keys that have a part in it."""
+    """A problem that several knobs have together, and their top-level keys."""
 
     keys: frozenset[str]
     problem: str

@@ -1,4 +1,4 @@
-"""Which training samples an epoch has."""
+"""The choice of training samples for an epoch."""
 
 from __future__ import annotations
 

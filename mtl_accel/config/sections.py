@@ -42,7 +42,9 @@ class DataConfig(Section):
         lt=1,
         description="Share of the training rows held out when the source has no validation split.",
     )
-    max_images: int | None = Field(None, gt=0, description="Use only the first so many rows of each split.")
+    max_images: int | None = Field(
+        None, gt=0, description="Use only this many rows of each split, the first ones; null: all."
+    )
     cache: Annotated[Literal["disk", "device", "none"], SPEED] = Field(
         "disk",
         description="Decoded pictures: a memory-mapped file, the accelerator's memory (RAM on CPU), or decoded anew "
@@ -143,28 +145,28 @@ class TransformsConfig(Section):
 
 
 class _MixingKnobs(Section):
-    probability: float = Field(1.0, gt=0, le=1, description="Share of the samples that are mixed so.")
+    probability: float = Field(1.0, gt=0, le=1, description="Share of the samples that are mixed in this way.")
 
 
 class Mixup(_MixingKnobs):
     """Blends pictures and labels of two samples (Zhang et al., 2018)."""
 
     name: Literal["mixup"]
-    alpha: float = Field(0.2, gt=0, description="Of Beta(alpha, alpha), which draws the shares: 1 is uniform.")
+    alpha: float = Field(0.2, gt=0, description="Shares are drawn from Beta(alpha, alpha); 1 is uniform.")
 
 
 class CutMix(_MixingKnobs):
     """Pastes a box of another sample's picture, and its labels by the box's area (Yun et al., 2019)."""
 
     name: Literal["cutmix"]
-    alpha: float = Field(1.0, gt=0, description="Of Beta(alpha, alpha), which draws the areas: 1 is uniform.")
+    alpha: float = Field(1.0, gt=0, description="Areas are drawn from Beta(alpha, alpha); 1 is uniform.")
 
 
 Mixer = Annotated[Mixup | CutMix, Field(discriminator="name")]
 
 
 def mixing_problems(mixing: tuple[Mixup | CutMix, ...]) -> list[str]:
-    """Each sample is mixed in one way at most."""
+    """Problems of the probabilities: each sample is mixed in one way at most."""
     total = sum(method.probability for method in mixing)
     if total <= 1 + 1e-9:
         return []
@@ -172,7 +174,7 @@ def mixing_problems(mixing: tuple[Mixup | CutMix, ...]) -> list[str]:
 
 
 def task_problems(name: str, task: MulticlassConfig | MultilabelConfig | RegressionConfig) -> list[str]:
-    """What the keys of one task get wrong together."""
+    """Problems that the keys of one task have together."""
     found: list[str] = []
     known = registry.metric_names(task.kind)
     if task.primary_metric is not None and task.primary_metric not in known:
@@ -191,7 +193,7 @@ def task_problems(name: str, task: MulticlassConfig | MultilabelConfig | Regress
 def sampler_problems(
     sampler: RareLabels | None, tasks: dict[str, MulticlassConfig | MultilabelConfig | RegressionConfig]
 ) -> list[str]:
-    """A sampler needs classes or labels that can be rare."""
+    """Problems of a sampler, which needs classes or labels that can be rare."""
     fit = [name for name, task in tasks.items() if not isinstance(task, RegressionConfig)]
     if sampler is None or (sampler.task in fit if sampler.task else fit):
         return []

@@ -10,7 +10,7 @@ import datasets
 import numpy as np
 from accelerate import Accelerator
 
-from ..config import Config, run_config
+from ..config import Config, read_run_config
 from ..core import atomic_io
 from ..data.labels.one_split import read_labeled_split
 from ..data.labels.reader import Targets
@@ -46,7 +46,7 @@ def evaluate(
         UserError: the run has no finished model, or the split no labels, or others than the model knows.
     """
     run = Path(run)
-    config = run_config(run, ()) if config is None else config
+    config = read_run_config(run, ()) if config is None else config
     accelerator = start_inference_accelerator("launch/evaluate.py", config.cpu_threads)
     predictor, table, targets = agreement.on_every_process(lambda: _prepare(run, config, split, accelerator))
     agreement.require_same_inputs(split, table, targets, predictor.model.state_dict().values())

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from ..config import Config, run_config
+from ..config import Config, read_run_config
 from ..core import atomic_io
 from ..core.errors import UserError
 from ..report.records import runs
@@ -73,7 +73,7 @@ def export(
         onnx_file.packages()  # told before the work
     if push_to_hub:
         hub.check(push_to_hub, output)
-    config = config or run_config(Path(run), [])
+    config = config or read_run_config(Path(run), [])
     folder = Path(run) / "model"
     description = model_folder.read(folder)
     (record,) = runs.read([run])

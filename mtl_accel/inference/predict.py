@@ -10,7 +10,7 @@ import datasets
 import numpy as np
 import pandas as pd
 
-from ..config import Config, run_config
+from ..config import Config, read_run_config
 from ..core import atomic_io
 from ..core.errors import UserError
 from ..data.labels.one_split import read_images
@@ -51,7 +51,7 @@ def predict(
     Returns: the files, on the main process; nothing on the others.
     Raises: UserError, of everything that is wrong with the run, the split, its pictures, the samples or the folder.
     """
-    config = config or run_config(Path(run), (), whole=True)
+    config = config or read_run_config(Path(run), (), whole=True)
     accelerator = start_inference_accelerator("launch/predict.py", config.cpu_threads)
     predictor = agreement.on_every_process(
         lambda: load(run, num_workers=config.data.num_workers, accelerator=accelerator)

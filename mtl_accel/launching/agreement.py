@@ -17,7 +17,7 @@ from accelerate.utils import gather_object
 from torch import Tensor
 
 from ..config import Config
-from ..config.differences import flat, of_a_host
+from ..config.differences import flatten, host_knobs
 from ..core.errors import UserError
 from ..data.labels.dataset import LabeledDataset
 from ..data.labels.reader import Targets
@@ -122,8 +122,8 @@ def require_same_start(config: Config | None, ambient: Mapping[str, str]) -> Non
         return
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
     versions["mtl_accel"] = f"{importlib.metadata.version('mtl_accel')} with the code {_code_digest()}"
-    knobs = {} if config is None else flat(config.model_dump(mode="json", by_alias=True))
-    apart = of_a_host()
+    knobs = {} if config is None else flatten(config.model_dump(mode="json", by_alias=True))
+    apart = host_knobs()
     shared = {key: json.dumps(value) for key, value in knobs.items() if key not in apart}
     require_equal(
         Facts(versions, "install the same on all of them"),

@@ -182,7 +182,7 @@ def without_nan(value: Any) -> Any:
 
 def flat(values: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
     """A config as one level of dotted keys: several trackers take nothing else."""
-    knobs = differences.flat(values).items()
+    knobs = differences.flatten(values).items()
     return {key: value if isinstance(value, (str, int, float, bool)) else json.dumps(value) for key, value in knobs}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..config import overrides, read_json
+from ..config import parse_overrides, read_json
 from ..config.reading import parse_json
 from ..core.errors import UserError
 
@@ -38,7 +38,7 @@ def sweep_arguments(options: Mapping[str, Any], rest: Sequence[str], script: Pat
         "grid": lambda: _object("--grid", options["grid"]),
         "variants": lambda: options["variants"] and read_json(options["variants"], "--variants"),
         "seeds": lambda: _seeds(options["seeds"]),
-        "overrides": lambda: overrides(rest),
+        "overrides": lambda: parse_overrides(rest),
         "search": lambda: _object("--search", options["search"]),
     }
     found = {"configs": options["config"], "output": options["output"], "trials": options["trials"]}

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from mtl_accel.config import Config, help_text, parse, read_json, run_config
+from mtl_accel.config import Config, help_text, parse_command_line, read_json, read_run_config
 from mtl_accel.config.knobs import branch_of, sections_in
 from mtl_accel.config.optimization import SGD, StepLR
 from mtl_accel.core.errors import UserError
@@ -21,13 +21,13 @@ SWITCHES = {"config": "JSON file of the run.", "debug": "Two batches.", "resume"
 
 
 def v5(*arguments: str) -> Config:
-    config, _ = parse(["--config", V5, *arguments], SWITCHES)
+    config, _ = parse_command_line(["--config", V5, *arguments], SWITCHES)
     return config
 
 
 def problems(*arguments: str) -> list[str]:
     with pytest.raises(UserError) as caught:
-        parse(arguments, SWITCHES)
+        parse_command_line(arguments, SWITCHES)
     return caught.value.problems
 
 
@@ -100,7 +100,7 @@ def test_overrides_are_merged_before_one_validation() -> None:
 
 
 def test_switches_are_handed_back_and_are_no_knobs() -> None:
-    config, own = parse(["--debug", "--config", V5, "--resume", "runs/a"], SWITCHES)
+    config, own = parse_command_line(["--debug", "--config", V5, "--resume", "runs/a"], SWITCHES)
     assert own == {"debug": True, "resume": "runs/a"}
     assert config == v5()
 
@@ -154,7 +154,7 @@ def test_a_missing_file_is_told_with_the_nearest_name() -> None:
 @given(words=st.lists(st.one_of(st.text(max_size=8), st.sampled_from(["--optimizer", "--tasks.a", "--data.cache"]))))
 def test_no_command_line_ends_in_another_error(words: list[str]) -> None:
     try:
-        parse(["--config", V5, *words], SWITCHES)
+        parse_command_line(["--config", V5, *words], SWITCHES)
     except UserError as error:
         assert error.problems
 
@@ -185,7 +185,7 @@ def test_help_lists_every_knob_with_type_default_and_meaning() -> None:
 def test_every_config_of_ours_is_parsed_from_its_file() -> None:
     for path in Path("configs").glob("*.json"):
         if path.name != "schema.json":
-            config, _ = parse(["--config", str(path)], SWITCHES)
+            config, _ = parse_command_line(["--config", str(path)], SWITCHES)
             assert json.loads(config.model_dump_json())["run_dir"] == read_json(path)["run_dir"]
 
 
@@ -194,6 +194,6 @@ def test_the_model_in_a_run_folder_is_not_taken_for_the_run(tmp_path: Path) -> N
     for name in ("config.json", "model.safetensors"):
         (tmp_path / "model" / name).write_text("{}")
     with pytest.raises(UserError, match=r"is the finished model of a run; give the run's folder"):
-        run_config(tmp_path / "model", [])
+        read_run_config(tmp_path / "model", [])
     with pytest.raises(UserError, match=r"holds no config\.json"):
-        run_config(tmp_path, [])
+        read_run_config(tmp_path, [])

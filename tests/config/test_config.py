@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from mtl_accel.config import Config, validate
 from mtl_accel.config.base import Section
-from mtl_accel.config.knobs import sections_in, walk
+from mtl_accel.config.knobs import all_knobs, sections_in
 from mtl_accel.config.optimization import Optimizer, Scheduler
 from mtl_accel.config.torchvision_names import TorchvisionTransform
 from mtl_accel.config.transforms import Transform
@@ -61,7 +61,7 @@ def test_a_config_cannot_be_changed() -> None:
 
 
 def test_every_knob_says_what_it_means() -> None:
-    assert [knob.path for knob in walk(Config) if not knob.meaning] == []
+    assert [knob.path for knob in all_knobs(Config) if not knob.meaning] == []
 
 
 @pytest.mark.parametrize("config", get_args(get_args(Optimizer)[0]) + get_args(get_args(Scheduler)[0]))

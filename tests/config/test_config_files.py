@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mtl_accel.config import Config, json_schema, read_json, validate
-from mtl_accel.config.knobs import walk
+from mtl_accel.config.knobs import all_knobs
 from mtl_accel.core.errors import UserError
 
 CONFIGS = sorted(path for path in Path("configs").glob("*.json") if path.name != "schema.json")
@@ -31,7 +31,7 @@ def test_the_schema_in_the_folder_is_current() -> None:
 def test_the_schema_knows_every_knob() -> None:
     schema = json.loads(json_schema())
     known = {key for part in (schema, *schema["$defs"].values()) for key in part["properties"]}
-    assert {knob.path.rpartition(".")[2] for knob in walk(Config)} - {"NAME", "N"} <= known
+    assert {knob.path.rpartition(".")[2] for knob in all_knobs(Config)} - {"NAME", "N"} <= known
     assert "$schema" in schema["properties"]
 
 

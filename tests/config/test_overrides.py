@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mtl_accel.config import Config, parse, read_config, read_json
+from mtl_accel.config import Config, parse_command_line, read_config, read_json
 from mtl_accel.config.optimization import SGD, StepLR
 from mtl_accel.core.errors import UserError
 
@@ -17,12 +17,12 @@ NAME_LAST = ["--scheduler.step_size=7", "--scheduler.name=StepLR"]
 
 
 def parsed(*arguments: str) -> Config:
-    return parse(["--config", QUICK, *arguments], {"config": "JSON file of the run."})[0]
+    return parse_command_line(["--config", QUICK, *arguments], {"config": "JSON file of the run."})[0]
 
 
 def problems(path: str, *arguments: str) -> list[str]:
     with pytest.raises(UserError) as caught:
-        parse(["--config", path, *arguments], {"config": "JSON file of the run."})
+        parse_command_line(["--config", path, *arguments], {"config": "JSON file of the run."})
     return caught.value.problems
 
 

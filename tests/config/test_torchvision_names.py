@@ -11,7 +11,7 @@ import pytest
 from torchvision.transforms import v2
 from torchvision_cases import NAMES
 
-from mtl_accel.config import Config, help_text, json_schema, parse, validate
+from mtl_accel.config import Config, help_text, json_schema, parse_command_line, validate
 from mtl_accel.config.torchvision_names import TorchvisionTransform
 from mtl_accel.config.transforms import Transform
 from mtl_accel.core.errors import UserError
@@ -127,6 +127,6 @@ def test_evaluation_takes_fixed_transforms_only() -> None:
 def test_an_argument_can_be_set_on_the_command_line() -> None:
     given = json.dumps([RESIZE, PERSPECTIVE, NORMALIZE])
     arguments = ["--config", "configs/v5.json", "--transforms.train", given, "--transforms.train.1.p", "0.25"]
-    config, _ = parse(arguments, {"config": ""})
+    config, _ = parse_command_line(arguments, {"config": ""})
     assert isinstance(config, Config)
     assert config.transforms.train[1].model_extra == {"distortion_scale": 0.3, "p": 0.25}

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 import mtl_accel
-from mtl_accel.config import overrides, parse, read_config
+from mtl_accel.config import parse_command_line, parse_overrides, read_config
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
@@ -83,7 +83,7 @@ def test_a_command_is_one_that_the_script_takes(command: Command, helps: dict[st
         switches = runpy.run_path(f"launch/{command.script}.py")["SWITCHES"]
         # A config of a finished run is as good as the one that it came from.
         given = [re.sub(r"^runs/(v\d)/config\.json$", r"configs/\1.json", word) for word in command.options]
-        parse(given, {"config": "", **switches})
+        parse_command_line(given, {"config": "", **switches})
         return
     own = options_of(helps[command.script])
     words, knobs = list(command.options), []
@@ -96,7 +96,7 @@ def test_a_command_is_one_that_the_script_takes(command: Command, helps: dict[st
             knobs += [word, *value]
         elif word == "--config":
             assert Path(value[0]).is_file()
-    read_config("configs/quickstart.json", overrides(knobs))
+    read_config("configs/quickstart.json", parse_overrides(knobs))
     assert command.script == "sweep" or all(knob.startswith("--data.") for knob in knobs if knob.startswith("--"))
 
 

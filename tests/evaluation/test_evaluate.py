@@ -17,7 +17,7 @@ import small_run
 
 import mtl_accel
 from mtl_accel import models
-from mtl_accel.config import run_config
+from mtl_accel.config import read_run_config
 from mtl_accel.core.errors import UserError
 from mtl_accel.evaluation.evaluate import path_of
 from mtl_accel.evaluation.table import table
@@ -136,7 +136,7 @@ def test_validation_held_out_of_training_is_the_one_that_the_run_had(tmp_path):
 def evaluate_other(run: Path, source: Path, split: str = "test") -> list[str]:
     """What is wrong with evaluating a run on another source."""
     with pytest.raises(UserError) as caught:
-        mtl_accel.evaluate(run, split, config=run_config(run, ["--data.source", str(source)]))
+        mtl_accel.evaluate(run, split, config=read_run_config(run, ["--data.source", str(source)]))
     return caught.value.problems
 
 
@@ -157,14 +157,14 @@ def test_a_source_of_a_test_split_alone_is_enough(run, tmp_path):
         shutil.rmtree(source / name)
         (source / f"{name}.csv").unlink()
     change(source, lambda row: row | {"category": "circle"})  # fewer classes than the model knows
-    row = mtl_accel.evaluate(run, "test", config=run_config(run, ["--data.source", str(source)]), output=tmp_path)
+    row = mtl_accel.evaluate(run, "test", config=read_run_config(run, ["--data.source", str(source)]), output=tmp_path)
     assert [label["support"] for label in row["tasks"]["category"]["per_label"]] == [13, 0, 0]
 
 
 def test_a_task_without_labels_has_no_figures_and_the_others_have(run, tmp_path):
     source = with_test(tmp_path / "other")
     change(source, lambda row: {"filename": row["filename"], "category": row["category"]})
-    row = mtl_accel.evaluate(run, "test", config=run_config(run, ["--data.source", str(source)]), output=tmp_path)
+    row = mtl_accel.evaluate(run, "test", config=read_run_config(run, ["--data.source", str(source)]), output=tmp_path)
     assert row["tasks"]["attribute"]["labelled_images"] == 0
     assert row["metrics"]["attribute/f1_macro"] == {"value": None, "interval": [None, None]}
     assert row["metrics"]["category/accuracy"]["value"] is not None

@@ -19,7 +19,7 @@ import small_run
 import torch
 
 from mtl_accel import models
-from mtl_accel.config import run_config
+from mtl_accel.config import read_run_config
 from mtl_accel.config.transforms import Normalize, Resize
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import Task
@@ -61,9 +61,11 @@ def onnx_path(run) -> Path:
 
 def validation(run: Path) -> tuple[torch.Tensor, dict[str, np.ndarray]]:
     """The pictures as a file takes them, and what the predictor says of them."""
-    split = read_dataset(run_config(run, [])).splits["validation"]
+    split = read_dataset(read_run_config(run, [])).splits["validation"]
     at_work = predictor.load(run, "cpu")
-    return check.sample(run_config(run, []), at_work.description).images[: len(split)], at_work.probabilities(split)
+    return check.sample(read_run_config(run, []), at_work.description).images[: len(split)], at_work.probabilities(
+        split
+    )
 
 
 def test_onnx_runtime_gives_the_predictor_s_probabilities_from_uint8_pictures(run, onnx_path):
@@ -147,7 +149,7 @@ def test_what_fails_for_single_pictures_only_is_found(run):
 
 
 def test_noise_takes_the_place_of_pictures_that_are_gone_and_the_result_says_so(run, tmp_path):
-    gone = run_config(run, ["--data.source", str(tmp_path / "gone")])
+    gone = read_run_config(run, ["--data.source", str(tmp_path / "gone")])
     done = export.export(run, "torch", tmp_path / "model.pt2", config=gone)
     assert done.difference < check.TOLERANCE
     assert done.checked_on.startswith("64 pictures of noise, since the validation pictures cannot be read")
@@ -173,7 +175,7 @@ def test_the_copy_in_safetensors_is_a_model_folder_and_replaces_nothing_else(run
     done = export.export(run, "safetensors", tmp_path / "copy")
     assert sorted(path.name for path in done.path.iterdir()) == ["README.md", "config.json", "model.safetensors"]
     _images, expected = validation(run)
-    split = read_dataset(run_config(run, [])).splits["validation"]
+    split = read_dataset(read_run_config(run, [])).splits["validation"]
     found = predictor.load(done.path, "cpu").probabilities(split)
     np.testing.assert_array_equal(found["attribute"], expected["attribute"])
     export.export(run, "safetensors", tmp_path / "copy")

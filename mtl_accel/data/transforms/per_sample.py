@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
-from ...config.reading import shown
+from ...config.reading import format_value
 from ...config.torchvision_names import TorchvisionTransform
 from ...config.transforms import Transform
 from ...core import rng
@@ -85,7 +85,7 @@ class SingleImageTransform:
         return changed.clamp(0, 1) if changed.is_floating_point() else changed
 
     def _error(self, what: str) -> UserError:
-        return UserError(f"{self.place}: {self.name} with {shown(self.arguments)} {what}")
+        return UserError(f"{self.place}: {self.name} with {format_value(self.arguments)} {what}")
 
     def size_error(self, sizes: Sequence[Size | None]) -> UserError:
         """The error of images that leave with several sizes, where a batch must have one."""
