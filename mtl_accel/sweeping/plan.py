@@ -58,11 +58,10 @@ def plan_runs(
         overrides: knobs of every run, by dotted paths.
 
     Raises:
-        UserError: everything that is wrong with configs, grid, seeds and values, and folders that hold other runs.
+        UserError: everything that is wrong with the arguments, and folders that hold other runs.
     """
-    options = option_problems(configs, list(grid), seeds, overrides)
-    problems = [*options, *_grid_problems(grid), *_variant_problems(variants or {}, grid)]
-    if problems:
+    problems = option_problems(configs, list(grid), seeds, overrides)
+    if problems := [*problems, *_grid_problems(grid), *_variant_problems(variants or {}, grid)]:
         raise UserError(problems)
     planned: list[Member] = []
     names = [AS_IT_IS, *variants] if variants else [None]
@@ -75,16 +74,18 @@ def plan_runs(
             runs = one_per_seed(path, settings_label(shown), output, settings, seeds, {**overrides, **knobs}, places)
             planned += [replace(member, settings=shown) for member in runs]
         except UserError as error:
-            problems += [
-                problem if len(configs) == 1 or str(path) in problem else f"{problem} (with {path})"
-                for problem in error.problems
-            ]
-    doubled = _duplicates([member.name for member in planned])
-    problems += [f"--grid: two runs would be named {name}; write one of the values in another way" for name in doubled]
-    problems += [problem for member in planned for problem in _folder_problems(member)]
-    if problems:
+            suffix = f" (with {path})" if len(configs) > 1 else ""
+            problems += [problem if str(path) in problem else problem + suffix for problem in error.problems]
+    if problems := [*problems, *_member_problems(planned)]:
         raise UserError(list(dict.fromkeys(problems)))
     return planned
+
+
+def _member_problems(planned: Sequence[Member]) -> list[str]:
+    """Two runs of one name, and folders that hold runs of another config."""
+    doubled = _duplicates([member.name for member in planned])
+    problems = [f"--grid: two runs would be named {name}; write one of the values in another way" for name in doubled]
+    return [*problems, *(problem for member in planned for problem in _folder_problems(member))]
 
 
 def one_per_seed(

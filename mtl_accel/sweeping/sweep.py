@@ -60,11 +60,10 @@ def sweep(
         seeds: each combination runs with each; empty: with the config's own.
         overrides: knobs of every run by dotted paths.
         variants: {name: knobs by dotted paths}: each config runs as it is, and with the knobs of each of them.
-        search: instead of a grid: ranges and choices by dotted paths, from which Optuna draws.
-        trials: number of trials of a search.
+        search: instead of a grid: ranges and choices by dotted paths, from which Optuna draws `trials` times.
 
     Raises:
-        UserError: everything that is wrong with configs, grid, search, seeds and knobs, before the first run starts.
+        UserError: everything that is wrong with the arguments, before the first run starts.
     """
     paths, folder = [Path(path) for path in configs], Path(output)
     if problems := _problems(paths, folder, variants if grid is None else grid, search, trials):
@@ -76,8 +75,7 @@ def sweep(
         optuna_search = Search(paths[0], folder, parse_space(search), seeds, overrides or {})
         run_all = functools.partial(optuna_search.run, trials=trials or 0)
     with own(folder, "--output"), Interrupts() as interrupts:
-        runner = Runner(command, folder / "configs", interrupts)
-        run_all(runner)
+        run_all(runner := Runner(command, folder / "configs", interrupts))
     finished = [member for member, outcome in runner.ended if outcome.status == "finished"]
     failed = {member.name: outcome.message for member, outcome in runner.ended if outcome.status == "failed"}
     return Sweep(folder, finished, failed, runner.stopped)
