@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from mtl_accel.data.wardrobe import wardrobe
+from mtl_accel.config.sections import WardrobeConfig
+from mtl_accel.data.wardrobe.wardrobe import write_wardrobe
 
 ATTRIBUTES = ["long_sleeves", "collar", "hood", "buttons", "zip", "pockets"]
 UNLABELLED_EVERY = 20  # one category in so many is left empty, as in data of real life
@@ -22,8 +23,9 @@ UNLABELLED_EVERY = 20  # one category in so many is left empty, as in data of re
 def main(folder: Path, num_train: int, num_test: int, image_size: int) -> None:
     if folder.exists():
         raise SystemExit(f"error: {folder} is there already; name another folder, or delete it first")
+    sizes = WardrobeConfig(num_train=num_train, num_validation=1, num_test=num_test, image_size=image_size)
     with tempfile.TemporaryDirectory() as temporary:
-        drawn = wardrobe.write(num_train, 1, num_test, image_size, cache_dir=Path(temporary))
+        drawn = write_wardrobe(sizes, Path(temporary))
         folder.mkdir(parents=True)
         for split in ("train", "test"):
             shutil.move(drawn / split, folder / split)

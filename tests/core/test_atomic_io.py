@@ -49,3 +49,14 @@ def test_replaced_folder_is_the_old_or_the_new_one(tmp_path: Path) -> None:
         raise RuntimeError
     assert (final / "config.json").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_the_cache_is_the_configured_folder_else_that_of_xdg_cache_home_else_that_of_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert atomic_io.cache_dir(str(tmp_path / "mine")) == tmp_path / "mine"
+    assert atomic_io.cache_dir(None) == tmp_path / "mtl_accel"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert atomic_io.cache_dir(None) == tmp_path / ".cache" / "mtl_accel"

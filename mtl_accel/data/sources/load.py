@@ -20,7 +20,7 @@ from datasets import Dataset, DatasetDict
 from ...config.sections import DataConfig
 from ...core.atomic_io import cache_dir
 from ...core.errors import MAX_LISTED, UserError
-from ..wardrobe import wardrobe
+from ..wardrobe.wardrobe import write_wardrobe
 from . import arrow, hub, imagefolder, kaggle
 from .image_paths import ImageFinder
 from .normalize import Normalized, normalize
@@ -90,7 +90,8 @@ def _find_folder(data: DataConfig) -> Path | None:
         UserError: the source is neither.
     """
     if data.source == "wardrobe":
-        return _draw_wardrobe(data).resolve()
+        cache = cache_dir(data.cache_dir) / "wardrobe"
+        return write_wardrobe(data.wardrobe, cache, num_workers=max(data.num_workers, 1)).resolve()
     path = Path(data.source).expanduser()
     if path.exists():
         return path.resolve()
@@ -99,19 +100,6 @@ def _find_folder(data: DataConfig) -> Path | None:
     raise UserError(
         f"data.source: {data.source!r} is neither a folder that exists (looked at {path.absolute()}) nor the id of a "
         "Hub data set, which reads owner/name. Correct the path"
-    )
-
-
-def _draw_wardrobe(data: DataConfig) -> Path:
-    sizes = data.wardrobe
-    return wardrobe.write(
-        sizes.num_train,
-        sizes.num_validation,
-        sizes.num_test,
-        sizes.image_size,
-        seed=sizes.seed,
-        cache_dir=cache_dir(data.cache_dir) / "wardrobe",
-        num_workers=max(data.num_workers, 1),
     )
 
 

@@ -1,18 +1,18 @@
-"""What is sewn on: each attribute that is a thing of its own, drawn on the finished cloth."""
+"""Details of a garment: each attribute that is a thing of its own, drawn on the finished cloth."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from .figure import NECK, WAIST, Figure, mirrored
-from .pen import Colour, Pen, any_colour, contrasting, faded, hsv, shaded
+from .pen import Colour, Pen, Point, any_colour, box, contrasting, faded, hsv, shaded
 
 
 @dataclass(frozen=True)
 class Sewing:
-    """What every detail is drawn with. `inside` is what shows through the neck: skin, or the cloth's back."""
+    """The garment that details are drawn on. `inside` is the colour in the neck: skin, or the back of the cloth."""
 
     pen: Pen
     figure: Figure
@@ -22,7 +22,7 @@ class Sewing:
 
     @property
     def trim(self) -> Colour:
-        """Of the cloth's colour, or of another that is seen on it."""
+        """Sample a shade of the cloth that contrasts with it, or any colour."""
         own = contrasting(self.base, self.rng.uniform(0.5, 0.9))
         return any_colour(self.rng) if self.rng.random() < 0.25 else own
 
@@ -30,25 +30,33 @@ class Sewing:
     def seam(self) -> Colour:
         return faded(shaded(self.base, -0.8) if sum(self.base) > 150 else shaded(self.base, 0.5), 0.75)
 
+    def stitch(self, points: Sequence[Point], width: float = 0.016) -> None:
+        self.pen.line(points, width, self.seam)
+
+    def sew_on(self, outline: Sequence[Point], colour: Colour) -> None:
+        """Draw a piece of cloth with a seam around it."""
+        self.pen.polygon(outline, colour)
+        self.stitch([*outline, outline[0]])
+
 
 def neckline(sewing: Sewing, attributes: frozenset[str]) -> None:
     neck, low = sewing.figure.neck, sewing.figure.neckline
     sharp = [(neck, NECK - 0.01), (0.0, low)]
     opening = sharp if "v_neck" in attributes else [(neck, NECK - 0.01), (neck * 0.65, low - 0.015), (0.0, low)]
-    sewing.pen.polygon(mirrored(opening), sewing.inside)
     edge = mirrored(opening)
-    sewing.pen.line(edge[: len(edge) // 2], 0.016, sewing.seam)
-    sewing.pen.line(edge[len(edge) // 2 :], 0.016, sewing.seam)
+    sewing.pen.polygon(edge, sewing.inside)
+    sewing.stitch(edge[: len(edge) // 2])
+    sewing.stitch(edge[len(edge) // 2 :])
 
 
 def front(sewing: Sewing) -> None:
-    """Jackets and coats open in front, over something else that is worn below; buttons or a zip close them."""
+    """Draw the open front of a jacket or coat without buttons and zip, and the garment below it."""
     figure = sewing.figure
     low, gap = figure.hem, sewing.rng.uniform(0.02, 0.16)
     wedge = [(-0.02, figure.neckline - 0.02), (0.02, figure.neckline - 0.02), (gap, low), (-gap, low)]
     sewing.pen.polygon(wedge, any_colour(sewing.rng))
     for side in (-1, 1):
-        sewing.pen.line([(side * 0.02, figure.neckline), (side * gap, low)], 0.02, sewing.seam)
+        sewing.stitch([(side * 0.02, figure.neckline), (side * gap, low)], 0.02)
 
 
 def hood(sewing: Sewing) -> None:
@@ -75,12 +83,11 @@ def collar(sewing: Sewing) -> None:
     for side in (-1, 1):
         wing = [(side * 0.05, NECK - 0.06), (side * (figure.neck + 0.02), NECK - 0.04), (side * broad, tip)]
         wing.append((0.0, figure.neckline + 0.02))
-        sewing.pen.polygon(wing, colour)
-        sewing.pen.line([*wing, wing[0]], 0.016, sewing.seam)
+        sewing.sew_on(wing, colour)
 
 
 def _opening(figure: Figure) -> tuple[float, float]:
-    """Top and bottom of the row of buttons or of the zip."""
+    """Top and bottom of the zip, or of the row of buttons."""
     if figure.is_top:
         return figure.neckline + 0.03, figure.hem - 0.02
     return WAIST + 0.04, figure.hem - 0.03 if figure.category == "skirt" else WAIST + 0.22
@@ -91,7 +98,7 @@ def buttons(sewing: Sewing) -> None:
     top, bottom = _opening(sewing.figure)
     count, radius, colour = rng.randint(4, 8), rng.uniform(0.022, 0.036), sewing.trim
     if sewing.figure.category not in ("dress", "skirt") and bottom > top:
-        pen.line([(-0.035, top), (-0.035, bottom)], 0.01, sewing.seam)
+        sewing.stitch([(-0.035, top), (-0.035, bottom)], 0.01)
     columns = (-0.08, 0.08) if sewing.figure.category in ("coat", "jacket") and rng.random() < 0.35 else (0.0,)
     for column in columns:
         for number in range(count):
@@ -110,13 +117,11 @@ def zip_(sewing: Sewing) -> None:
 
 
 def pockets(sewing: Sewing) -> None:
-    pen, figure, rng = sewing.pen, sewing.figure, sewing.rng
+    figure, rng = sewing.figure, sewing.rng
     fill = shaded(sewing.base, rng.choice((-0.25, -0.12, 0.15)))
     if figure.category == "hoodie":
         low = figure.hem - 0.05
-        pouch = mirrored([(0.12, low - 0.2), (0.24, low - 0.06), (0.24, low)])
-        pen.polygon(pouch, fill)
-        pen.line([*pouch, pouch[0]], 0.016, sewing.seam)
+        sewing.sew_on(mirrored([(0.12, low - 0.2), (0.24, low - 0.06), (0.24, low)]), fill)
         return
     chest = figure.is_top and rng.random() < 0.35
     y = NECK + 0.26 if chest else (figure.hem * 0.45 if figure.category in ("coat", "dress") else figure.hem - 0.24)
@@ -125,11 +130,9 @@ def pockets(sewing: Sewing) -> None:
         x, y = 0.16, 0.1
     for side in (-1, 1) if rng.random() < 0.8 else (1,):
         left, right = side * x - width / 2, side * x + width / 2
-        patch = [(left, y), (right, y), (right, y + height), (left, y + height)]
-        pen.polygon(patch, fill)
-        pen.line([*patch, patch[0]], 0.016, sewing.seam)
+        sewing.sew_on(box(left, y, right, y + height), fill)
         if rng.random() < 0.5:
-            pen.line([(left, y + 0.03), (right, y + 0.03)], 0.03, sewing.seam)
+            sewing.stitch([(left, y + 0.03), (right, y + 0.03)], 0.03)
 
 
 def belt(sewing: Sewing) -> None:
@@ -138,10 +141,9 @@ def belt(sewing: Sewing) -> None:
     wide = figure.waist * 1.04
     leather = hsv(rng.uniform(0.03, 0.1), rng.uniform(0.3, 0.8), rng.uniform(0.1, 0.6))
     colour = leather if rng.random() < 0.5 else sewing.trim
-    sewing.pen.polygon([(-wide, y - half), (wide, y - half), (wide, y + half), (-wide, y + half)], colour)
-    if rng.random() < 0.75:
-        buckle = [(-0.045, y - half), (0.045, y - half), (0.045, y + half), (-0.045, y + half)]
-        sewing.pen.polygon(buckle, hsv(0.13, 0.45, 0.9))
+    sewing.pen.polygon(box(-wide, y - half, wide, y + half), colour)
+    if rng.random() < 0.75:  # a buckle
+        sewing.pen.polygon(box(-0.045, y - half, 0.045, y + half), hsv(0.13, 0.45, 0.9))
     else:  # tied
         sewing.pen.line([(0.0, y), (rng.uniform(-0.1, 0.1), y + 0.22)], 0.035, colour)
 
@@ -157,15 +159,12 @@ def print_(sewing: Sewing) -> None:
     elif shape == 1:
         pen.polygon([(x, y - size), (x + size, y + 0.7 * size), (x - size, y + 0.7 * size)], colour)
     elif shape == 2:
-        pen.polygon(
-            [(x - size, y - size * 0.7), (x + size, y - size * 0.7), (x + size, y + size), (x - size, y + size)], colour
-        )
+        pen.polygon(box(x - size, y - size * 0.7, x + size, y + size), colour)
     else:  # a line of writing
         for letter in range(5):
             left = x + size * (0.6 * letter - 1.4)
-            pen.line(
-                [(left, y + rng.uniform(0.0, 0.06)), (left + 0.2 * size, y - rng.uniform(0.02, 0.08))], 0.03, colour
-            )
+            stroke = [(left, y + rng.uniform(0.0, 0.06)), (left + 0.2 * size, y - rng.uniform(0.02, 0.08))]
+            pen.line(stroke, 0.03, colour)
 
 
 def pleats(sewing: Sewing) -> None:
@@ -173,22 +172,20 @@ def pleats(sewing: Sewing) -> None:
     count, alpha = rng.randint(5, 9), rng.uniform(0.4, 0.75)
     for number in range(-count, count + 1):
         x = number / (count + 0.5)
-        start, end = (x * figure.waist * 0.95, WAIST + 0.03), (x * figure.hem_width * 0.97, figure.hem)
-        sewing.pen.line([start, end], 0.016, faded((0, 0, 0), alpha))
-        sewing.pen.line(
-            [(start[0] + 0.015, start[1]), (end[0] + 0.02, end[1])], 0.012, faded((255, 255, 255), alpha / 2)
-        )
+        high, low = x * figure.waist * 0.95, x * figure.hem_width * 0.97
+        top, bottom = WAIST + 0.03, figure.hem
+        sewing.pen.line([(high, top), (low, bottom)], 0.016, faded((0, 0, 0), alpha))
+        sewing.pen.line([(high + 0.015, top), (low + 0.02, bottom)], 0.012, faded((255, 255, 255), alpha / 2))
 
 
 def ruffles(sewing: Sewing) -> None:
     figure, rng = sewing.figure, sewing.rng
     light, edge = shaded(sewing.base, 0.3), shaded(sewing.base, -0.4)
-    rows = [(figure.hem, figure.hem_width)]
     if figure.category == "blouse":
-        rows.append((NECK + 0.2, figure.chest * 0.7))
+        second = (NECK + 0.2, figure.chest * 0.7)
     else:
-        rows.append((figure.hem - rng.uniform(0.12, 0.2), figure.hem_width * 0.9))
-    for y, wide in rows:
+        second = (figure.hem - rng.uniform(0.12, 0.2), figure.hem_width * 0.9)
+    for y, wide in ((figure.hem, figure.hem_width), second):
         count = rng.randint(5, 8)
         for number in range(-count, count + 1):
             centre, radius = (wide * number / count, y), 0.62 * wide / count
@@ -196,7 +193,7 @@ def ruffles(sewing: Sewing) -> None:
             sewing.pen.dot((centre[0], y - 0.008), radius, light)
 
 
-# In the order of drawing: a belt lies over pockets, a collar over buttons.
+# In the order of drawing: a belt is over pockets, a collar over buttons.
 DETAILS: dict[str, Callable[[Sewing], None]] = {
     "pleats": pleats,
     "ruffles": ruffles,

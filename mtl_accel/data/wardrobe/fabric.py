@@ -1,4 +1,4 @@
-"""Cloth: colours, patterns and folds, drawn over the whole picture and then cut out by the garment's mask."""
+"""Cloth: colours, patterns and folds, drawn over the whole picture and then cut to the outline of the garment."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from random import Random
 
 from PIL import Image
 
-from .pen import Colour, Pen, Point, Pose, any_colour, contrasting, faded, hsv, shaded
+from .pen import Colour, Pen, Point, Pose, any_colour, box, contrasting, faded, hsv, shaded
 
 _REACH = 1.3  # patterns cover garment coordinates from -_REACH to _REACH
 
 
 def cloth_colour(category: str, rng: Random) -> Colour:
-    """Any colour, with a weak habit of some categories: denim trousers, dark coats, light shirts."""
+    """Sample any colour, with a weak preference in some categories: denim trousers, dark coats, light shirts."""
     habit = rng.random()
     if category in ("trousers", "shorts", "jacket") and habit < 0.35:
         return hsv(rng.uniform(0.56, 0.64), rng.uniform(0.3, 0.7), rng.uniform(0.2, 0.75))
@@ -31,21 +31,25 @@ def _turned(points: list[Point], angle: float) -> list[Point]:
 
 
 def _bands(pen: Pen, colour: Colour, step: float, share: float, angle: float) -> None:
-    """Parallel bands, `step` apart, each `share` of a step wide; an angle of 0 lays them flat."""
+    """Draw parallel bands, one in each `step`, of the width `share` * `step`; at an angle of 0 they are horizontal."""
     for number in range(round(-_REACH / step), round(_REACH / step) + 1):
         low, high = number * step, (number + share) * step
-        corners = [(-_REACH, low), (_REACH, low), (_REACH, high), (-_REACH, high)]
-        pen.polygon(_turned(corners, angle), colour)
+        pen.polygon(_turned(box(-_REACH, low, _REACH, high), angle), colour)
+
+
+def _ink(base: Colour, rng: Random, any_share: float, min_contrast: float) -> Colour:
+    """Sample the colour of a pattern: any colour in `any_share` of the cases, else a contrast to the cloth."""
+    return any_colour(rng) if rng.random() < any_share else contrasting(base, rng.uniform(min_contrast, 0.95))
 
 
 def stripes(pen: Pen, base: Colour, rng: Random) -> None:
-    ink = any_colour(rng) if rng.random() < 0.2 else contrasting(base, rng.uniform(0.55, 0.95))
+    ink = _ink(base, rng, 0.2, 0.55)
     angle = rng.choice((0.0, 0.0, 0.5 * math.pi, 0.5 * math.pi, 0.25 * math.pi)) + rng.gauss(0, 0.03)
     _bands(pen, ink, rng.uniform(0.12, 0.26), rng.uniform(0.35, 0.55), angle)
 
 
 def checks(pen: Pen, base: Colour, rng: Random) -> None:
-    ink = any_colour(rng) if rng.random() < 0.2 else contrasting(base, rng.uniform(0.55, 0.95))
+    ink = _ink(base, rng, 0.2, 0.55)
     step, angle = rng.uniform(0.15, 0.30), rng.choice((0.0, 0.0, 0.25 * math.pi)) + rng.gauss(0, 0.03)
     for turn in (0.0, 0.5 * math.pi):
         _bands(pen, faded(ink, 0.65), step, rng.uniform(0.3, 0.5), angle + turn)
@@ -54,7 +58,7 @@ def checks(pen: Pen, base: Colour, rng: Random) -> None:
 
 
 def dots(pen: Pen, base: Colour, rng: Random) -> None:
-    ink = any_colour(rng) if rng.random() < 0.3 else contrasting(base, rng.uniform(0.5, 0.95))
+    ink = _ink(base, rng, 0.3, 0.5)
     step = rng.uniform(0.14, 0.25)
     radius, count = step * rng.uniform(0.26, 0.36), round(_REACH / step)
     for row in range(-count, count + 1):
@@ -63,7 +67,7 @@ def dots(pen: Pen, base: Colour, rng: Random) -> None:
 
 
 def flowers(pen: Pen, base: Colour, rng: Random) -> None:
-    """Scattered blossoms: no attribute, but easily taken for dots."""
+    """Draw scattered flowers: no attribute, but easily mistaken for dots."""
     inks = [any_colour(rng) for _ in range(3)]
     for _ in range(rng.randint(25, 60)):
         centre = (rng.uniform(-0.7, 0.7), rng.uniform(-0.7, 1.0))
@@ -71,10 +75,10 @@ def flowers(pen: Pen, base: Colour, rng: Random) -> None:
 
 
 def blocks(pen: Pen, base: Colour, rng: Random) -> None:
-    """One broad band: no attribute, but easily taken for stripes."""
+    """Draw one broad band: no attribute, but easily mistaken for stripes."""
     low = rng.uniform(-0.4, 0.4)
     high = low + rng.uniform(0.1, 0.5)
-    pen.polygon([(-_REACH, low), (_REACH, low), (_REACH, high), (-_REACH, high)], any_colour(rng))
+    pen.polygon(box(-_REACH, low, _REACH, high), any_colour(rng))
 
 
 def _folds(pen: Pen, rng: Random) -> None:
@@ -89,7 +93,7 @@ _PATTERNS: dict[str, Callable[[Pen, Colour, Random], None]] = {"stripes": stripe
 
 
 def weave(base: Colour, attributes: frozenset[str], side: int, pose: Pose, rng: Random) -> Image.Image:
-    """A picture of side x side pixels, all cloth: base colour, pattern and folds."""
+    """Draw a picture of side x side pixels that is all cloth: base colour, pattern and folds."""
     cloth = Image.new("RGB", (side, side), base)
     pen = Pen(cloth, pose)
     present = [name for name in _PATTERNS if name in attributes]
@@ -104,7 +108,7 @@ def weave(base: Colour, attributes: frozenset[str], side: int, pose: Pose, rng: 
 def cut(
     picture: Image.Image, cloth: Image.Image, base: Colour, layers: list[list[list[Point]]], pose: Pose, rng: Random
 ) -> None:
-    """Cuts the layers out of the cloth and lays them on the picture; those below the last one lie in its shadow."""
+    """Cut the layers out of the cloth and paste them on the picture; those below the last one are in its shadow."""
     seam = faded(shaded(base, -0.75), rng.uniform(0.25, 0.8))
     dim = faded((0, 0, 0), rng.uniform(0.0, 0.2))
     for layer in layers:

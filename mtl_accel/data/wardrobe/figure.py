@@ -1,4 +1,4 @@
-"""The cut of a garment: its measures, the posture of its wearer, and the outlines that follow from both."""
+"""The measures of a garment, the posture of its wearer, and the outlines that follow from both."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NECK, ARMPIT, WAIST = -0.55, -0.22, 0.0  # heights in garment coordinates
 
 Range = tuple[float, float]
 
-# Half-widths at shoulder, waist and hem, and the height of the hem. The ranges of neighbours overlap on purpose.
+# Half-widths at shoulder, waist and hem, and the height of the hem. Ranges of similar garments overlap on purpose.
 _TOPS: dict[str, tuple[Range, Range, Range, Range]] = {
     "t-shirt": ((0.34, 0.44), (0.28, 0.40), (0.29, 0.42), (0.08, 0.30)),
     "blouse": ((0.30, 0.38), (0.21, 0.30), (0.34, 0.50), (0.08, 0.30)),
@@ -59,7 +59,7 @@ class Figure:
 
 
 def _sleeve(category: str, attributes: frozenset[str], rng: Random) -> tuple[float, float]:
-    """Length and half-width of the cuff."""
+    """Sample the length, and the half-width of the cuff."""
     if category in _BOTTOMS or "sleeveless" in attributes:
         return 0.0, 0.0
     if "long_sleeves" in attributes:
@@ -100,12 +100,12 @@ def sample_figure(category: str, attributes: frozenset[str], rng: Random) -> Fig
 
 
 def mirrored(right: list[Point]) -> list[Point]:
-    """A closed outline from its right half, listed from top to bottom."""
+    """Complete a closed outline from its right half, whose points run from top to bottom."""
     return right + [(-x, y) for x, y in reversed(right)]
 
 
-def limb(figure: Figure, side: int, length: float, widths: tuple[float, float, float]) -> list[Point]:
-    """An arm or sleeve (side -1: left, 1: right), with its half-widths at shoulder, elbow and end."""
+def arm(figure: Figure, side: int, length: float, widths: tuple[float, float, float]) -> list[Point]:
+    """Outline of an arm or sleeve (side -1: left, 1: right), from its half-widths at shoulder, elbow and end."""
     upper, fore = figure.arms[(side + 1) // 2]
     x, y = side * (figure.shoulder - 0.07), NECK + 0.16
     joints = [(x, y)]
@@ -121,7 +121,7 @@ def limb(figure: Figure, side: int, length: float, widths: tuple[float, float, f
 
 
 def leg(figure: Figure, side: int, half_width: float, hem: float) -> list[Point]:
-    """One leg, from the waist to the height `hem`; the two meet in the middle above the crotch."""
+    """Outline of one leg, from the waist down to `hem`; the two legs meet in the middle above the crotch."""
     foot = 0.15 + figure.spread * hem
     return [
         (0.0, WAIST),
@@ -134,7 +134,7 @@ def leg(figure: Figure, side: int, half_width: float, hem: float) -> list[Point]
 
 
 def layers(figure: Figure) -> list[list[list[Point]]]:
-    """Layers of outlines of pieces of cloth: the last layer is the body, and lies on top of the sleeves."""
+    """Outlines of the pieces of cloth, in layers: the last layer is the body, on top of the sleeves."""
     if figure.category == "skirt":
         half = [(figure.waist, WAIST), (figure.hip, 0.16), (figure.hem_width, figure.hem)]
         return [[mirrored(half)]]
@@ -149,5 +149,5 @@ def layers(figure: Figure) -> list[list[list[Point]]]:
         (figure.hem_width, figure.hem),
     ]
     widths = (0.13, 0.105 if figure.sleeve > 0.45 else 0.12, figure.cuff)
-    sleeves = [smoothed(limb(figure, side, figure.sleeve, widths)) for side in (-1, 1)]
+    sleeves = [smoothed(arm(figure, side, figure.sleeve, widths)) for side in (-1, 1)]
     return [sleeves, [mirrored(half)]] if figure.sleeve else [[mirrored(half)]]

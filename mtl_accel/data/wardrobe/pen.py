@@ -20,22 +20,22 @@ def hsv(hue: float, saturation: float, value: float) -> Colour:
 
 
 def any_colour(rng: Random) -> Colour:
-    """Every hue; greys, blacks and whites are as common as bright colours."""
+    """Sample a colour of any hue; greys, blacks and whites are as common as bright colours."""
     return hsv(rng.random(), rng.choice((0.05, 0.25, 0.5, 0.8)) * rng.uniform(0.6, 1.2), rng.uniform(0.15, 0.97))
 
 
-def skin(rng: Random) -> Colour:
+def skin_tone(rng: Random) -> Colour:
     return hsv(rng.uniform(0.03, 0.09), rng.uniform(0.25, 0.6), rng.uniform(0.35, 0.97))
 
 
 def shaded(colour: Colour, amount: float) -> Colour:
-    """Towards white for a positive amount, towards black for a negative one; 1 and -1 reach them."""
+    """Mix a colour with white for a positive amount, with black for a negative one; 1 is white, -1 black."""
     end = 255 if amount > 0 else 0
     return tuple(round(part + (end - part) * abs(amount)) for part in colour[:3])
 
 
 def contrasting(colour: Colour, amount: float) -> Colour:
-    """Lighter than a dark colour, darker than a light one."""
+    """A lighter colour than a dark one, a darker colour than a light one."""
     return shaded(colour, amount if sum(colour[:3]) < 380 else -amount)
 
 
@@ -44,11 +44,16 @@ def faded(colour: Colour, alpha: float) -> Colour:
 
 
 def smoothed(points: Sequence[Point]) -> list[Point]:
-    """A closed outline with its corners cut (Chaikin, 1974)."""
+    """Cut the corners of a closed outline (Chaikin, 1974)."""
     cut = []
     for (x, y), (u, v) in zip(points, [*points[1:], points[0]], strict=True):
         cut += [(0.75 * x + 0.25 * u, 0.75 * y + 0.25 * v), (0.25 * x + 0.75 * u, 0.25 * y + 0.75 * v)]
     return cut
+
+
+def box(left: float, top: float, right: float, bottom: float) -> list[Point]:
+    """The corners of an upright rectangle."""
+    return [(left, top), (right, top), (right, bottom), (left, bottom)]
 
 
 @dataclass(frozen=True)
@@ -74,14 +79,14 @@ class Pose:
         return placed
 
     @property
-    def unit(self) -> float:
-        """Pixels a garment unit."""
+    def unit_pixels(self) -> float:
+        """Size of one garment unit in pixels."""
         a, b, c, d = self.matrix
         return math.sqrt(abs(a * d - b * c))
 
 
 def sample_pose(outline: Sequence[Point], side: int, rng: Random) -> Pose:
-    """A pose in which the outline fills most of an image of side x side pixels."""
+    """Sample a pose in which the outline fills most of an image of side x side pixels."""
     xs, ys = [x for x, _ in outline], [y for _, y in outline]
     width, height = max(xs) - min(xs), max(ys) - min(ys)
     scale = (
@@ -112,11 +117,11 @@ class Pen:
 
     def line(self, points: Sequence[Point], width: float, colour: Colour) -> None:
         """A line of `width` garment units, at least one pixel wide."""
-        self._draw.line(self._pose.place(points), fill=colour, width=max(1, round(width * self._pose.unit)))
+        self._draw.line(self._pose.place(points), fill=colour, width=max(1, round(width * self._pose.unit_pixels)))
 
     def dot(self, centre: Point, radius: float, colour: Colour) -> None:
         [(x, y)] = self._pose.place([centre])
-        size = radius * self._pose.unit
+        size = radius * self._pose.unit_pixels
         self._draw.ellipse((x - size, y - size, x + size, y + size), fill=colour)
 
     def oval(self, centre: Point, across: float, down: float, colour: Colour | int) -> None:

@@ -1,4 +1,4 @@
-"""Photos of garments, drawn by Pillow from a category, its attributes and a stream of random numbers."""
+"""Draws photos of garments with Pillow, from a category, attributes and a stream of random numbers."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from PIL import Image
 from .details import DETAILS, Sewing, front, neckline
 from .fabric import cloth_colour, cut, weave
 from .figure import layers, sample_figure
-from .pen import Pen, sample_pose, shaded, skin
+from .pen import Pen, sample_pose, shaded, skin_tone
 from .scenery import background, develop, hanger, occlude, wearer
 
 __all__ = ["draw"]
 
-_SUPERSAMPLED_BELOW = 512  # pixels; a larger picture hides its jagged edges by itself
+_SUPERSAMPLED_BELOW = 512  # pixels; jagged edges do not show in a larger picture
 
 
 def draw(category: str, attributes: frozenset[str], image_size: int, rng: Random) -> Image.Image:
-    """An RGB image of image_size x image_size pixels; a pure function of its arguments and of the state of `rng`."""
+    """Draw an RGB image of image_size x image_size pixels: a pure function of the arguments and the state of `rng`."""
     reduction = 2 if image_size < _SUPERSAMPLED_BELOW else 1
     side = reduction * image_size
-    # A stream for each step: one attribute more or less changes the garment, and nothing else in the picture.
+    # A stream for each step, so that another attribute changes the garment and nothing else in the picture.
     shape, posing, scene, colours, cloth, thread, camera = (Random(rng.getrandbits(64)) for _ in range(7))
     figure = sample_figure(category, attributes, shape)
     pieces = layers(figure)
     pose = sample_pose([point for layer in pieces for outline in layer for point in outline], side, posing)
     picture = background(side, scene)
     pen = Pen(picture, pose)
-    base, tone = cloth_colour(category, colours), skin(colours)
+    base, tone = cloth_colour(category, colours), skin_tone(colours)
     worn = scene.random() < 0.5
     if worn:
         wearer(pen, figure, tone, scene)
@@ -40,8 +40,8 @@ def draw(category: str, attributes: frozenset[str], image_size: int, rng: Random
         neckline(sewing, attributes)
     if category in ("jacket", "coat") and not attributes & {"buttons", "zip"}:
         front(sewing)
-    for name, sew in DETAILS.items():
+    for name, draw_detail in DETAILS.items():
         if name in attributes:
-            sew(sewing)
+            draw_detail(sewing)
     occlude(picture, camera)
     return develop(picture.reduce(reduction), camera)

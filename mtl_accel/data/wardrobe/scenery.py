@@ -1,4 +1,4 @@
-"""Everything in a photo but the garment: the background, the wearer, what stands in the way, light and noise."""
+"""Everything in a photo but the garment: background, wearer, things in front of it, light and noise."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from .figure import NECK, WAIST, Figure, leg, limb, mirrored
-from .pen import Colour, Pen, any_colour, faded, hsv, shaded, skin
+from .figure import NECK, WAIST, Figure, arm, leg, mirrored
+from .pen import Colour, Pen, any_colour, faded, hsv, shaded, skin_tone
 
-_EXPOSURE = 0.72  # light can only darken in 8 bits, so that the finished picture is divided by this
+_EXPOSURE = 0.72  # light can only darken an 8-bit picture, so the finished one is divided by this
 
 
 def background(side: int, rng: Random) -> Image.Image:
-    """A studio wall, a blurred room, tiles or boards, each with or without clutter: RGB, side x side pixels."""
+    """Draw a studio wall, a blurred room, tiles or boards, with or without clutter: RGB, side x side pixels."""
     kind = rng.random()
     wall = hsv(rng.random(), rng.uniform(0.0, 0.12), rng.uniform(0.8, 1.0)) if kind < 0.7 else any_colour(rng)
     cells = rng.choice((2, 3, 5))
@@ -59,13 +59,13 @@ def _clutter(draw: ImageDraw.ImageDraw, side: int, colour: Colour, rng: Random) 
 
 
 def wearer(pen: Pen, figure: Figure, tone: Colour, rng: Random) -> None:
-    """The person inside: skin, and clothes that are not the labelled garment."""
+    """Draw the wearer: skin, and clothes that are not the labelled garment."""
     for side in (-1, 1):
         pen.polygon(leg(figure, side, 0.07, 1.08), tone)
     if figure.category not in ("dress", "coat") or rng.random() < 0.3:
         _other_garment(pen, figure, rng)
     for side in (-1, 1):
-        pen.polygon(limb(figure, side, 0.92, (0.06, 0.055, 0.045)), tone)
+        pen.polygon(arm(figure, side, 0.92, (0.06, 0.055, 0.045)), tone)
     pen.polygon(mirrored([(0.07, -0.7), (0.08, NECK), (figure.shoulder - 0.05, NECK + 0.07), (0.2, WAIST - 0.1)]), tone)
     hair = hsv(rng.uniform(0.02, 0.13), rng.uniform(0.2, 0.8), rng.uniform(0.05, 0.8))
     pen.oval((0, -0.84), 0.15, rng.uniform(0.16, 0.3), hair)
@@ -84,7 +84,7 @@ def _other_garment(pen: Pen, figure: Figure, rng: Random) -> None:
         pen.polygon(mirrored(half), colour)
         if rng.random() < 0.6:
             for side in (-1, 1):
-                pen.polygon(limb(figure, side, rng.choice((0.3, 0.7)), (0.12, 0.1, 0.08)), colour)
+                pen.polygon(arm(figure, side, rng.choice((0.3, 0.7)), (0.12, 0.1, 0.08)), colour)
     elif rng.random() < 0.25:
         pen.polygon(mirrored([(figure.waist, WAIST), (figure.hip, 0.2), (rng.uniform(0.3, 0.5), 0.6)]), colour)
     else:
@@ -101,7 +101,7 @@ def hanger(pen: Pen, figure: Figure, rng: Random) -> None:
 
 
 def occlude(picture: Image.Image, rng: Random) -> None:
-    """Perhaps a strap, a bag, a hand or the edge of something close to the camera, in front of the garment."""
+    """Draw, in some photos, a strap, a bag, a hand or the edge of something close to the camera before the garment."""
     side = picture.width
     draw = ImageDraw.Draw(picture, "RGBA")
     for _ in range(rng.choice((0, 0, 0, 0, 0, 1, 1, 2))):
@@ -116,7 +116,7 @@ def occlude(picture: Image.Image, rng: Random) -> None:
             )
             draw.rounded_rectangle((x - size, y - size, x + size, y + size * 0.9), size * 0.2, fill=colour)
         elif kind == 2:
-            _hand(draw, (x, y), size * 0.5, skin(rng), rng)
+            _hand(draw, (x, y), size * 0.5, skin_tone(rng), rng)
         else:
             left = rng.random() < 0.5
             edge = side * rng.uniform(0.05, 0.22)
@@ -136,7 +136,7 @@ def _hand(draw: ImageDraw.ImageDraw, at: tuple[float, float], size: float, tone:
 
 
 def develop(picture: Image.Image, rng: Random) -> Image.Image:
-    """Light from one side, its colour, exposure, sensor noise and sometimes a blur, as a camera adds them."""
+    """Add what a camera does: light from one side, its colour, exposure, sensor noise and sometimes a blur."""
     side = picture.width
     if rng.random() < 0.15:
         picture = picture.filter(ImageFilter.BoxBlur(side * rng.uniform(0.002, 0.008)))

@@ -1,9 +1,9 @@
 """The embedded data set: garments with one of ten categories and fifteen attributes, drawn on first use.
 
-It is drawn once into the user's cache, as JPEG files and tables in the layout of a Kaggle competition, and then
-read like any folder of the user's. It cannot be solved to 100%: categories overlap, occlusion hides attributes,
-2% of the categories are wrong, and so are about 1% of the attributes. A random forest that is told the true
-attributes and measures still misses 4% of the categories.
+It is drawn once into the user's cache, as JPEG files and tables in the layout of a Kaggle competition, and then read
+like any other folder. Nobody reaches 100% on it: categories overlap, attributes are hidden, 2% of the categories are
+wrong, and so are about 1% of the attributes. A random forest that knows the true attributes and measures still gets 4%
+of the categories wrong.
 
 A linear model on pixels (logistic regression on 16 x 16 RGB, 2,000 training images of 64 pixels) reaches a
 validation accuracy of 0.31 for the category and a macro F1 of 0.18 for the attributes at threshold 0.5.
@@ -26,11 +26,11 @@ from random import Random
 from filelock import FileLock
 from tqdm import tqdm
 
-from ...core.atomic_io import cache_dir as user_cache
+from ...config.sections import WardrobeConfig
 from ...core.errors import UserError
 from .photo import draw
 
-DRAWING_VERSION = 6  # a changed drawing or sampling takes the next number, so that no stale files are read
+DRAWING_VERSION = 6  # a change of the drawing or sampling needs the next number, so that no old files are read
 
 CATEGORIES: tuple[str, ...] = (
     *("t-shirt", "blouse", "shirt", "hoodie", "jacket"),
@@ -43,7 +43,7 @@ ATTRIBUTES: tuple[str, ...] = (
 )
 
 _CATEGORY_WEIGHTS = (16, 10, 11, 9, 11, 8, 13, 7, 9, 6)
-# Percent of each category that has the attribute, in the order of CATEGORIES.
+# Percentage of each category that has the attribute, in the order of CATEGORIES.
 _RATES: dict[str, tuple[int, ...]] = {
     "long_sleeves": (9, 40, 60, 85, 84, 90, 15, 0, 0, 0),
     "sleeveless": (14, 24, 2, 1, 2, 1, 55, 0, 0, 0),
@@ -61,30 +61,29 @@ _RATES: dict[str, tuple[int, ...]] = {
     "pleats": (0, 2, 0, 0, 0, 0, 16, 42, 3, 1),
     "ruffles": (0, 12, 0, 0, 0, 0, 8, 10, 0, 0),
 }
-# Of these at most one is there: the first that comes up.
+# A garment has at most one attribute of each group: the first one that is sampled.
 _EXCLUSIVE = (("long_sleeves", "sleeveless"), ("stripes", "checks", "dots"), ("zip", "buttons"))
 
 _CATEGORY_NOISE = 0.02
-_ATTRIBUTE_NOISE = 0.06  # of the labels are drawn afresh from the category's rate: about 1% of all come out wrong
+_ATTRIBUTE_NOISE = 0.06  # of the labels are sampled again by the rate of the category: about 1% of all become wrong
 
 _SPLITS = ("train", "val", "test")
-_CHUNK = 64  # images that a worker draws for one message
+_CHUNK = 64  # images that a worker draws at a time
 
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Images `numbers` of a split; number n is in the file `first_name` + n."""
+    """Some images of a split, by their numbers in it; the file of number n is named `first_name` + n."""
 
     folder: Path
     split: str
     numbers: range
     first_name: int
-    image_size: int
-    seed: int
+    sizes: WardrobeConfig
 
 
 def sample_labels(rng: Random) -> tuple[str, frozenset[str]]:
-    """A category and the attributes that are to be seen."""
+    """Sample a category and the attributes that are drawn."""
     [category] = rng.choices(CATEGORIES, _CATEGORY_WEIGHTS)
     column = CATEGORIES.index(category)
     present = {name for name in ATTRIBUTES if 100 * rng.random() < _RATES[name][column]}
@@ -94,7 +93,7 @@ def sample_labels(rng: Random) -> tuple[str, frozenset[str]]:
 
 
 def mislabel(category: str, attributes: frozenset[str], rng: Random) -> tuple[str, frozenset[str]]:
-    """The labels as a tired annotator writes them: a few wrong, at rates that stay those of the category."""
+    """Return the labels with a few mistakes, which keep the rates of the category."""
     column = CATEGORIES.index(category)
     written = set(attributes)
     for name in ATTRIBUTES:
@@ -108,27 +107,26 @@ def mislabel(category: str, attributes: frozenset[str], rng: Random) -> tuple[st
 
 
 def _draw_chunk(chunk: _Chunk) -> list[list[str]]:
-    """Writes the images of a chunk; returns their rows of the table."""
+    """Write the images of a chunk, and return their rows of the table."""
     rows = []
     for number in chunk.numbers:
-        # Seeded by text: Random hashes it whole, the same on every machine. The size is not in it, so that a
-        # small picture shows the garment of the large one.
-        rng = Random(f"{chunk.seed}/{chunk.split}/{number}")
+        # Random hashes the whole text, and equally on every machine. The image size is not in it, so that a small
+        # picture shows the garment of the large one.
+        rng = Random(f"{chunk.sizes.seed}/{chunk.split}/{number}")
         category, attributes = sample_labels(rng)
         written_category, written = mislabel(category, attributes, rng)
         quality = rng.randint(60, 95)
         name = f"{chunk.first_name + number:06d}.jpg"
-        draw(category, attributes, chunk.image_size, rng).save(chunk.folder / chunk.split / name, quality=quality)
+        draw(category, attributes, chunk.sizes.image_size, rng).save(chunk.folder / chunk.split / name, quality=quality)
         rows.append([name, written_category, *(str(int(attribute in written)) for attribute in ATTRIBUTES)])
     return rows
 
 
-def _chunks(folder: Path, counts: tuple[int, int, int], image_size: int, seed: int) -> list[_Chunk]:
+def _chunks(folder: Path, sizes: WardrobeConfig) -> list[_Chunk]:
     chunks, first_name = [], 1
-    for split, count in zip(_SPLITS, counts, strict=True):
-        for start in range(0, count, _CHUNK):
-            numbers = range(start, min(start + _CHUNK, count))
-            chunks.append(_Chunk(folder, split, numbers, first_name, image_size, seed))
+    for split, count in zip(_SPLITS, (sizes.num_train, sizes.num_validation, sizes.num_test), strict=True):
+        parts = [range(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK)]
+        chunks += [_Chunk(folder, split, numbers, first_name, sizes) for numbers in parts]
         first_name += count
     return chunks
 
@@ -147,12 +145,17 @@ def _write_table(path: Path, header: list[str], rows: list[list[str]]) -> None:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
 
 
-def _write_all(folder: Path, counts: tuple[int, int, int], image_size: int, seed: int, num_workers: int) -> None:
+def _write_all(folder: Path, sizes: WardrobeConfig, num_workers: int) -> None:
     for split in _SPLITS:
         (folder / split).mkdir(parents=True)
-    chunks = _chunks(folder, counts, image_size, seed)
+    chunks = _chunks(folder, sizes)
     rows: dict[str, list[list[str]]] = {split: [] for split in _SPLITS}
-    with tqdm(total=sum(counts), desc="Drawing the wardrobe", unit="image", disable=not sys.stderr.isatty()) as bar:
+    with tqdm(
+        total=sum(len(chunk.numbers) for chunk in chunks),
+        desc="Drawing the wardrobe",
+        unit="image",
+        disable=not sys.stderr.isatty(),
+    ) as bar:
         for chunk, drawn in zip(chunks, _in_order(chunks, num_workers), strict=True):
             rows[chunk.split] += drawn
             bar.update(len(drawn))
@@ -163,40 +166,25 @@ def _write_all(folder: Path, counts: tuple[int, int, int], image_size: int, seed
     _write_table(folder / "test_labels.csv", header, rows["test"])
 
 
-def default_cache_dir() -> Path:
-    return user_cache(None) / "wardrobe"
-
-
-def write(
-    num_train: int,
-    num_validation: int,
-    num_test: int,
-    image_size: int,
-    seed: int = 0,
-    cache_dir: Path | None = None,
-    num_workers: int = 1,
-) -> Path:
-    """The folder of the data set, drawn if it is not in the cache yet.
+def write_wardrobe(sizes: WardrobeConfig, cache: Path, num_workers: int = 1) -> Path:
+    """Return the folder of the data set in the cache, and draw it if it is not there yet.
 
     It holds train.csv and val.csv (filename, category, attributes as 0 or 1), test.csv (filename only),
-    test_labels.csv to score predictions by, and the images under train/, val/ and test/. Every image is a pure
+    test_labels.csv to score predictions by, and the images in train/, val/ and test/. Every image is a pure
     function of seed, split, its number in the split and image_size. Any number of processes may call at once.
 
     Raises:
-        UserError: a count, size or number of workers below 1, or a cache that cannot be written to.
+        UserError: the cache cannot be written to.
     """
-    counts = (num_train, num_validation, num_test)
-    sizes = dict(zip(("num_train", "num_validation", "num_test"), counts, strict=True))
-    _require_positive(**sizes, image_size=image_size, num_workers=num_workers)
-    cache = default_cache_dir() if cache_dir is None else cache_dir
-    folder = cache / f"v{DRAWING_VERSION}-{num_train}-{num_validation}-{num_test}-{image_size}px-seed{seed}"
+    counts = f"{sizes.num_train}-{sizes.num_validation}-{sizes.num_test}"
+    folder = cache / f"v{DRAWING_VERSION}-{counts}-{sizes.image_size}px-seed{sizes.seed}"
     if folder.is_dir():
         return folder
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
             if not folder.is_dir():
-                _write_complete(folder, counts, image_size, seed, num_workers)
+                _write_complete(folder, sizes, num_workers)
     except OSError as error:
         raise UserError(
             f"cache folder {cache} of the wardrobe: {error}. Free space there, make it writable, "
@@ -205,18 +193,10 @@ def write(
     return folder
 
 
-def _require_positive(**numbers: int) -> None:
-    wrong = {name: number for name, number in numbers.items() if number < 1}
-    if wrong:
-        raise UserError(
-            [f"wardrobe: {name} is {n}, but must be at least 1. Ask for 1 or more" for name, n in wrong.items()]
-        )
-
-
-def _write_complete(folder: Path, counts: tuple[int, int, int], image_size: int, seed: int, num_workers: int) -> None:
-    """Draws into a sibling and renames it: under its own name the folder is complete or absent."""
+def _write_complete(folder: Path, sizes: WardrobeConfig, num_workers: int) -> None:
+    """Draw into a folder beside it and rename that, so that `folder` is complete or absent."""
     partial = folder.with_name(f"{folder.name}.partial")
     if partial.exists():  # left by a process that was killed: the lock is ours now
         shutil.rmtree(partial)
-    _write_all(partial, counts, image_size, seed, num_workers)
+    _write_all(partial, sizes, num_workers)
     partial.rename(folder)

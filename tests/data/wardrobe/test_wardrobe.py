@@ -17,10 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
+from mtl_accel.config import read_json, validate
+from mtl_accel.config.sections import WardrobeConfig
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.wardrobe import wardrobe
 from mtl_accel.data.wardrobe.photo import draw
-from mtl_accel.data.wardrobe.wardrobe import ATTRIBUTES, CATEGORIES, mislabel, sample_labels
+from mtl_accel.data.wardrobe.wardrobe import ATTRIBUTES, CATEGORIES, mislabel, sample_labels, write_wardrobe
 
 
 def _table(path: Path) -> list[dict[str, str]]:
@@ -33,9 +35,23 @@ def _checksums(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+def write(
+    num_train: int,
+    num_validation: int,
+    num_test: int,
+    image_size: int,
+    *,
+    cache_dir: Path,
+    seed: int = 0,
+    **workers: int,
+) -> Path:
+    sizes = {"num_train": num_train, "num_validation": num_validation, "num_test": num_test}
+    return write_wardrobe(WardrobeConfig(**sizes, image_size=image_size, seed=seed), cache_dir, **workers)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return wardrobe.write(70, 5, 4, 32, cache_dir=tmp_path_factory.mktemp("cache"))
+    return write(70, 5, 4, 32, cache_dir=tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +94,7 @@ def test_images_are_jpeg_files_of_the_size_asked_for(folder: Path) -> None:
 
 
 def test_image_follows_from_seed_split_number_and_size_alone(folder: Path, tmp_path: Path) -> None:
-    other = wardrobe.write(3, 2, 1, 32, cache_dir=tmp_path)
+    other = write(3, 2, 1, 32, cache_dir=tmp_path)
     for split, first, other_first in (("train", 1, 1), ("val", 71, 4), ("test", 76, 6)):
         one = (folder / split / f"{first:06d}.jpg").read_bytes()
         assert one == (other / split / f"{other_first:06d}.jpg").read_bytes()
@@ -86,18 +102,18 @@ def test_image_follows_from_seed_split_number_and_size_alone(folder: Path, tmp_p
 
 
 def test_splits_and_seeds_show_different_garments(folder: Path, tmp_path: Path) -> None:
-    other = wardrobe.write(2, 1, 1, 32, seed=1, cache_dir=tmp_path)
+    other = write(2, 1, 1, 32, seed=1, cache_dir=tmp_path)
     images = [path.read_bytes() for root in (folder, other) for path in root.glob("*/*.jpg")]
     assert len(set(images)) == len(images)
 
 
 def test_number_of_workers_changes_nothing(folder: Path, tmp_path: Path) -> None:
-    assert _checksums(wardrobe.write(70, 5, 4, 32, cache_dir=tmp_path, num_workers=2)) == _checksums(folder)
+    assert _checksums(write(70, 5, 4, 32, cache_dir=tmp_path, num_workers=2)) == _checksums(folder)
 
 
 def test_second_call_reads_the_cache(folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    assert wardrobe.write(70, 5, 4, 32, cache_dir=folder.parent) == folder
+    assert write(70, 5, 4, 32, cache_dir=folder.parent) == folder
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
@@ -105,17 +121,19 @@ def test_every_argument_and_the_drawing_version_name_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = {"num_train": 1, "num_validation": 1, "num_test": 1, "image_size": 32, "seed": 0}
-    folders = [wardrobe.write(**sizes, cache_dir=tmp_path)]
-    folders += [wardrobe.write(**{**sizes, name: value + 1}, cache_dir=tmp_path) for name, value in sizes.items()]
+    folders = [write(**sizes, cache_dir=tmp_path)]
+    folders += [write(**{**sizes, name: value + 1}, cache_dir=tmp_path) for name, value in sizes.items()]
     monkeypatch.setattr(wardrobe, "DRAWING_VERSION", wardrobe.DRAWING_VERSION + 1)
-    folders.append(wardrobe.write(**sizes, cache_dir=tmp_path))
+    folders.append(write(**sizes, cache_dir=tmp_path))
     assert len(set(folders)) == len(sizes) + 2
 
 
 def test_processes_that_write_at_once_share_one_complete_folder(folder: Path, tmp_path: Path) -> None:
     command = (
-        "from pathlib import Path; from mtl_accel.data.wardrobe import wardrobe\n"
-        f"print(wardrobe.write(70, 5, 4, 32, cache_dir=Path({str(tmp_path)!r})))"
+        "from pathlib import Path; from mtl_accel.config.sections import WardrobeConfig\n"
+        "from mtl_accel.data.wardrobe.wardrobe import write_wardrobe\n"
+        "sizes = WardrobeConfig(num_train=70, num_validation=5, num_test=4, image_size=32)\n"
+        f"print(write_wardrobe(sizes, Path({str(tmp_path)!r})))"
     )
     processes = [subprocess.Popen([sys.executable, "-c", command], stdout=subprocess.PIPE, text=True) for _ in "ab"]
     printed = {process.communicate()[0].strip() for process in processes}
@@ -128,7 +146,7 @@ def test_remains_of_a_killed_process_are_replaced(folder: Path, tmp_path: Path) 
     remains = tmp_path / f"{folder.name}.partial" / "train"
     remains.mkdir(parents=True)
     (remains / "000099.jpg").write_bytes(b"half")
-    written = wardrobe.write(70, 5, 4, 32, cache_dir=tmp_path)
+    written = write(70, 5, 4, 32, cache_dir=tmp_path)
     assert _checksums(written) == _checksums(folder)
     assert not remains.exists()
 
@@ -139,30 +157,26 @@ def test_interrupted_drawing_leaves_no_folder(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(wardrobe, "_in_order", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        wardrobe.write(1, 1, 1, 32, cache_dir=tmp_path)
+        write(1, 1, 1, 32, cache_dir=tmp_path)
     monkeypatch.undo()
-    assert (wardrobe.write(1, 1, 1, 32, cache_dir=tmp_path) / "test_labels.csv").is_file()
+    assert (write(1, 1, 1, 32, cache_dir=tmp_path) / "test_labels.csv").is_file()
 
 
-def test_default_cache_honours_xdg_cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert wardrobe.default_cache_dir() == tmp_path / "mtl_accel" / "wardrobe"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert wardrobe.default_cache_dir() == tmp_path / ".cache" / "mtl_accel" / "wardrobe"
-
-
-def test_impossible_sizes_are_named_all_at_once(tmp_path: Path) -> None:
+def test_impossible_sizes_are_named_all_at_once() -> None:
+    config = read_json(Path("configs/quickstart.json"))
+    config["data"]["wardrobe"] = {"num_train": 0, "num_test": -3, "image_size": 0}
     with pytest.raises(UserError) as raised:
-        wardrobe.write(0, 1, -3, 32, cache_dir=tmp_path, num_workers=0)
-    assert [problem.split()[1] for problem in raised.value.problems] == ["num_train", "num_test", "num_workers"]
+        validate(config, "quickstart.json")
+    wrong = ("data.wardrobe.num_train", "data.wardrobe.num_test", "data.wardrobe.image_size")
+    assert len(raised.value.problems) == len(wrong)
+    assert all(name in problem for name, problem in zip(wrong, raised.value.problems, strict=True))
 
 
 def test_cache_that_cannot_be_written_names_itself(tmp_path: Path) -> None:
     blocked = tmp_path / "a_file"
     blocked.touch()
     with pytest.raises(UserError, match=r"a_file.*XDG_CACHE_HOME"):
-        wardrobe.write(1, 1, 1, 32, cache_dir=blocked)
+        write(1, 1, 1, 32, cache_dir=blocked)
 
 
 def test_attribute_rates_lie_between_2_and_40_percent(labels: list) -> None:
