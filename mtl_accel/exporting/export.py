@@ -76,7 +76,7 @@ def export(
     config = config or read_run_config(Path(run), [])
     folder = Path(run) / "model"
     description = model_folder.read(folder)
-    (record,) = runs.read([run])
+    (record,) = runs.read_runs([run])
     target = _target(folder, format, output)
     sample = check.sample(config, description)
     expected = check.reference(model_folder.load_weights(folder, description), description, sample.images)

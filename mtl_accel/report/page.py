@@ -10,14 +10,14 @@ import pandas as pd
 from ..core import atomic_io
 from ..core.csv_cells import csv_line, harmless
 from ..core.errors import UserError, require
-from .content import Report, RunPart, build
-from .elements import palette
-from .elements.tables import Cell, Row, Table, escape, markdown
+from .content import Report, RunPart, build_report
 from .records.frames import frame_of
-from .records.mistakes import SHOWN_OF_A_KIND
-from .records.runs import read
+from .records.mistakes import MAX_OF_A_KIND
+from .records.runs import read_runs
 from .records.validation import TaskFigures
-from .sections.conflict_figures import MOST_DOTS
+from .sections.conflict_figures import MAX_DOTS
+from .tables import Cell, Row, Table, markdown
+from .text import escape_markdown
 
 _TEMPLATE = "report.html.jinja"
 _CSV = "leaderboard.csv"
@@ -35,31 +35,28 @@ def write_report(runs: Iterable[str | Path], output: str | Path = "report.html")
     path = Path(output).expanduser()
     if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
         raise UserError(f"--output: {path} must be the page to write, a file that ends in .html, such as report.html")
-    environment = _environment()
-    records = read(list(runs))
+    template = _template()
+    records = read_runs(list(runs))
     frame = frame_of(records)
-    report = build(records, frame)
-    known = {"themes": palette.css, "few": SHOWN_OF_A_KIND, "dots": MOST_DOTS}
-    page = environment.get_template(_TEMPLATE).render(report=report, **known)
-    # A folder's name may hold bytes that are no text; they are shown as question marks.
-    for place, text in (
-        (path, page),
-        (path.with_suffix(".md"), _markdown(report)),
-        (path.with_name(_CSV), _csv(frame)),
-    ):
+    report = build_report(records, frame)
+    page = template.render(report=report, max_of_a_kind=MAX_OF_A_KIND, max_dots=MAX_DOTS)
+    texts = {path: page, path.with_suffix(".md"): _markdown(report), path.with_name(_CSV): _csv(frame)}
+    for place, text in texts.items():
+        # A folder's name may hold bytes that are no text; they are shown as question marks.
         atomic_io.write_bytes(place, text.encode("utf-8", "replace"))
     return path
 
 
-def _environment():  # type: ignore[no-untyped-def]
+def _template():  # type: ignore[no-untyped-def]
     jinja2 = require("report", "jinja2")[0]
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("mtl_accel.report", "."),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    return environment.get_template(_TEMPLATE)
 
 
 def _csv(frame: pd.DataFrame) -> str:
@@ -70,7 +67,7 @@ def _csv(frame: pd.DataFrame) -> str:
 def _markdown(report: Report) -> str:
     parts = ["# Report", markdown(report.leaderboard)]
     parts += [markdown(report.seeds)] if report.seeds else []
-    parts += ["## What is different", *(_changes(part) for part in report.runs)]
+    parts += ["## What is different", *map(_changes, report.runs)]
     parts += ["## Overfitting", markdown(report.overfitting)]
     balance = [drawn.table for drawn in (report.conflicts, report.weights) if drawn]
     parts += ["## Balance of the tasks", *map(markdown, balance)] if balance else []
@@ -80,20 +77,20 @@ def _markdown(report: Report) -> str:
 
 
 def _changes(part: RunPart) -> str:
-    record, names = part.record, escape(part.record.name)
-    begin = "What it is" if part.before is None else f"From {escape(part.before)}"
-    begin += ":" if part.differences else ": nothing is different."
-    lines = [f"### {names} ({record.state})", "", begin, "", *(f"- {escape(words)}" for words in part.differences)]
-    if record.status.message:
-        lines += ["", f"Its message: {escape(record.status.message)}"]
-    if part.ran:
-        lines += ["", f"How and where it ran: {escape(', '.join(part.ran))}"]
+    begin = "What it is" if part.before is None else f"From {escape_markdown(part.before)}"
+    begin += ":" if part.changes else ": nothing is different in the config."
+    lines = [f"### {escape_markdown(part.record.name)} ({part.record.state})", "", begin, ""]
+    lines += [f"- {escape_markdown(change)}" for change in part.changes]
+    if part.record.status.message:
+        lines += ["", f"Its message: {escape_markdown(part.record.status.message)}"]
+    if part.manner_changes:
+        lines += ["", f"How and where it ran: {escape_markdown('; '.join(part.manner_changes))}"]
     return "\n".join(lines)
 
 
 def _labels(part: RunPart) -> Iterator[str]:
-    yield f"## {escape(part.record.name)} on its validation images"
-    yield from map(escape, part.problems)
+    yield f"## {escape_markdown(part.record.name)} on its validation images"
+    yield from map(escape_markdown, part.problems)
     for task in part.tasks:
         if task.table:
             yield markdown(task.table)

@@ -110,17 +110,21 @@ def _draw_panel(axes: Axes, name: str, epochs: np.ndarray, values: Mapping[str, 
 
 def _style(axes: Axes, epochs: np.ndarray) -> None:
     axes.set_xlabel("Epoch", fontsize=9, color=GREY)
-    first, last = (epochs[0], epochs[-1]) if len(epochs) else (1, 1)
-    margin = max(0.5, 0.03 * (last - first))
-    # Less than one epoch on the left: there is no epoch 0 to show.
-    axes.set_xlim(first - min(margin, 0.9), last + margin)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+    span_epochs(axes, *((epochs[0], epochs[-1]) if len(epochs) else (1, 1)))
     axes.tick_params(labelsize=8, colors=GREY, length=3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#bbbbbb")
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.margins(y=0.1)
+
+
+def span_epochs(axes: Axes, first: int, last: int) -> None:
+    """Let the horizontal axis hold these epochs, with ticks at whole numbers."""
+    margin = max(0.5, 0.03 * (last - first))
+    # Less than one epoch on the left: there is no epoch 0 to show.
+    axes.set_xlim(first - min(margin, 0.9), last + margin)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
 
 
 def _mark_best(axes: Axes, name: str, epochs: np.ndarray, validation: np.ndarray) -> None:

@@ -89,7 +89,8 @@ class RunLock:
                 raise
             # Without locks the file itself must tell. Two that start at once may both pass here; the token, checked
             # before every checkpoint, then stops the one that wrote first.
-            if _may_live(_read(self.path)):
+            owner = _read(self.path)
+            if owner and may_live(owner.get("host"), owner.get("pid")):
                 raise UserError(_refusal(self.path)) from error
 
     def _is_current(self, descriptor: int) -> bool:
@@ -159,15 +160,15 @@ def _read(path: Path) -> dict[str, Any]:
     return owner if isinstance(owner, dict) else {}
 
 
-def _may_live(owner: dict[str, Any]) -> bool:
-    """Whether a named owner may be running: of another host we cannot know."""
-    if not isinstance(owner.get("pid"), int) or owner.get("host") != socket.gethostname():
-        return bool(owner)
+def may_live(host: object, pid: object) -> bool:
+    """Whether a process may be running: of one on another host we cannot know."""
+    if not isinstance(pid, int) or host != socket.gethostname():
+        return True
     try:
-        os.kill(owner["pid"], 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except (PermissionError, OverflowError):  # somebody else's process, or no number of any process
         return True
     return True
 

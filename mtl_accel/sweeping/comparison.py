@@ -7,13 +7,12 @@ import json
 import pandas as pd
 
 from ..core import atomic_io
-from ..metrics.registry import lower_is_better
+from ..metrics.registry import lower_is_better, title
 from ..report import summary
-from ..report.elements.tables import Cell, Row, Table, figure, markdown
 from ..report.records.frames import frame_of
-from ..report.records.runs import COMPOSITE, read
-from ..report.sections.figures import title
+from ..report.records.runs import COMPOSITE, read_runs
 from ..report.sections.leaderboard import leaderboard
+from ..report.tables import Cell, Row, Table, figure, markdown
 from .sharing import sharing_table
 from .sweep import Sweep
 from .variants import quality_metrics, variant_table
@@ -27,7 +26,7 @@ def write_comparison(done: Sweep) -> str:
     Raises:
         UserError: files of a run that cannot be read.
     """
-    records = read([member.folder for member in done.members])
+    records = read_runs([member.folder for member in done.members])
     frame = frame_of(records)
     settings = pd.DataFrame([_settings(member.settings) for member in done.members], index=frame.index)
     means = summary(frame)

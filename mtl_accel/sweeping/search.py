@@ -14,7 +14,7 @@ from ..config.differences import differences
 from ..core import rng
 from ..core.errors import UserError, require
 from ..metrics.registry import lower_is_better
-from ..report.records.runs import read
+from ..report.records.runs import read_runs
 from .plan import Member, one_per_seed, option_problems
 from .runner import Runner
 from .space import Choices, Range
@@ -163,6 +163,6 @@ class Search:
 
 def selection_score(member: Member) -> float:
     """`select_by` of a finished run at its best epoch; NaN where no epoch has a number."""
-    (record,) = read([member.folder])
+    (record,) = read_runs([member.folder])
     best = record.best(record.selected)
     return math.nan if best is None else best[1]

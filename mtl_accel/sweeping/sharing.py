@@ -13,7 +13,7 @@ import pandas as pd
 from ..config import Config
 from ..config.sections import primary_metric
 from ..metrics.registry import lower_is_better
-from ..report.elements.tables import Cell, Row, Table, spread
+from ..report.tables import Cell, Row, Table, spread
 from .plan import Member
 
 

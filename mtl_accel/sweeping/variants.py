@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ..config.sections import metric_names
-from ..report.elements.tables import Cell, Row, Table, spread
-from ..report.sections.figures import title
+from ..metrics.registry import title
+from ..report.tables import Cell, Row, Table, spread
 from .plan import AS_IT_IS, Member
 
 

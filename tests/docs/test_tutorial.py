@@ -168,4 +168,4 @@ def test_python_and_onnx_answer_as_the_submission_does(reader):
 def test_the_weight_given_on_the_command_line_is_the_one_difference(reader):
     first, second = (read_config(reader.folder / f"runs/{name}/config.json") for name in ("first", "second"))
     assert (first.tasks["attribute"].weight, second.tasks["attribute"].weight) == (1, 4)
-    assert "- task attribute: weight 1 -> 4" in (reader.folder / "report.md").read_text()
+    assert "- tasks.attribute.weight: 1.0 → 4.0" in (reader.folder / "report.md").read_text()

@@ -188,7 +188,7 @@ def test_the_copy_in_safetensors_is_a_model_folder_and_replaces_nothing_else(run
 
 
 def test_the_card_has_the_figures_of_the_run_and_no_path_of_the_machine(run):
-    (record,) = run_records.read([run])
+    (record,) = run_records.read_runs([run])
     path = card.write(run / "model", record, model_folder.read(run / "model"), "owner/shapes")
     found = huggingface_hub.ModelCard.load(path)
     best = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()][-1]["best"]

@@ -11,9 +11,10 @@ from typing import Any
 
 import pandas as pd
 
+from ...config.base import NAME
+from ...config.differences import knobs_that_affect
 from ...core.errors import UserError
-from .changes import names
-from .runs import COMPOSITE, RunRecord, read
+from .runs import COMPOSITE, RunRecord, read_runs
 
 # Columns that say what a run is; all others hold figures.
 IDENTITY = ["run", "folder", "config", "seed", "status"]
@@ -32,7 +33,7 @@ def compare(runs: Iterable[str | Path]) -> pd.DataFrame:
     Raises:
         UserError: a folder that holds no run, or files of a run that cannot be read.
     """
-    return frame_of(read(list(runs)))
+    return frame_of(read_runs(list(runs)))
 
 
 def frame_of(records: Sequence[RunRecord]) -> pd.DataFrame:
@@ -80,7 +81,7 @@ def config_names(records: Sequence[RunRecord]) -> list[str]:
 
 def _without_seed(record: RunRecord) -> str:
     knobs = record.config.model_dump(mode="json", by_alias=True) | {"seed": 0}
-    return json.dumps({key: value for key, value in knobs.items() if key not in names()})
+    return json.dumps({key: value for key, value in knobs.items() if key not in knobs_that_affect(NAME)})
 
 
 def _row(record: RunRecord, config: str) -> dict[str, Any]:

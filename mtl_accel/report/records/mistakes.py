@@ -16,7 +16,7 @@ from ...core.errors import UserError
 from ...core.tasks import Task
 from ...data.loading.decoding import decode
 
-SHOWN, SHOWN_OF_A_KIND = 12, 3
+MAX_SHOWN, MAX_OF_A_KIND = 12, 3
 _PIXELS = 128  # of a picture's longer side
 _QUALITY = 85
 
@@ -64,7 +64,7 @@ def shown(wrong: Sequence[Wrong], table: datasets.Dataset) -> list[Mistake]:
     chosen: list[Wrong] = []
     for mistake in wrong:
         seen[mistake.kind] += 1
-        if seen[mistake.kind] <= SHOWN_OF_A_KIND and len(chosen) < SHOWN:
+        if seen[mistake.kind] <= MAX_OF_A_KIND and len(chosen) < MAX_SHOWN:
             chosen.append(mistake)
     rows = table.select([w.row for w in chosen])
     return [

@@ -32,3 +32,9 @@ REFERENCES = {
 def of(record: RunRecord) -> Reference | None:
     """The source's figures for a run whose folder is named v1 to v5."""
     return REFERENCES.get(record.folder.name)
+
+
+def last_epoch(record: RunRecord, metric: str) -> float | None:
+    """Validation of the source's own run after its last epoch."""
+    measured = of(record)
+    return measured.last_epoch.get(metric) if measured else None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from ...core.errors import UserError
 from ...core.tasks import Task
 from ...metrics.registry import lower_is_better
 from ...metrics.selection import composite
+from ...runs import lock
 from . import rows
 from .rows import Conflict, End, Environment, Epoch, Status
 
@@ -108,30 +107,30 @@ class RunRecord:
     def state(self) -> str:
         """finished, running, stopped, failed, killed or unknown: killed when it ran here and its process is gone."""
         status = self.status
-        gone = status.status == "running" and status.host == socket.gethostname() and not _lives(status.pid)
-        return "killed" if gone else status.status
+        is_gone = status.status == "running" and not lock.may_live(status.host, status.pid)
+        return "killed" if is_gone else status.status
 
 
-def read(folders: Sequence[str | Path]) -> list[RunRecord]:
-    """The runs of some folders, in that order; a folder that is given twice counts once.
+def read_runs(folders: Sequence[str | Path]) -> list[RunRecord]:
+    """Read the runs of some folders, in that order; a folder that is given twice counts once.
 
     Raises:
         UserError: every folder that holds no run, and every file of a run that cannot be read.
     """
     paths = list(dict.fromkeys(Path(folder).expanduser().resolve() for folder in folders))
     records, problems = [], [] if paths else ["no run was given; give the folders of runs, such as runs/v4 runs/v5"]
-    for path, name in zip(paths, names(paths), strict=True):
+    for path, name in zip(paths, distinct_names(paths), strict=True):
         try:
-            records.append(_read(path, name))
-        except UserError as error:  # noqa: PERF203 (all folders' problems are told at once)
+            records.append(_read_run(path, name))
+        except UserError as error:  # noqa: PERF203 (all folders' problems are reported at once)
             problems += error.problems
     if problems:
         raise UserError(problems)
     return records
 
 
-def names(paths: Sequence[Path]) -> list[str]:
-    """The shortest ends of different absolute paths that tell all of them apart: "v5", or "monday/v5"."""
+def distinct_names(paths: Sequence[Path]) -> list[str]:
+    """Return the shortest ends of different absolute paths that tell all of them apart: "v5", or "monday/v5"."""
     found = []
     for path in paths:
         others = [other.parts for other in paths if other != path]
@@ -142,7 +141,7 @@ def names(paths: Sequence[Path]) -> list[str]:
     return found
 
 
-def _read(folder: Path, name: str) -> RunRecord:
+def _read_run(folder: Path, name: str) -> RunRecord:
     path = folder / "config.json"
     if not path.is_file():
         what = "holds no config.json" if folder.is_dir() else "is no folder"
@@ -163,18 +162,8 @@ def _read(folder: Path, name: str) -> RunRecord:
     )
 
 
-def _lives(pid: int | None) -> bool:
-    try:
-        os.kill(pid or 0, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):  # somebody else's is alive as well
-        return True
-    return True
-
-
 def shared_metrics(records: Sequence[RunRecord]) -> tuple[list[str], dict[str, list[str]]]:
-    """The primary metrics that all runs have; and each other one with the names of the runs that lack it."""
+    """Return the primary metrics that all runs have, and each other one with the names of the runs that lack it."""
     metrics = dict.fromkeys(metric for record in records for metric in record.primary_metrics)
     lacking = {m: [record.name for record in records if m not in record.primary_metrics] for m in metrics}
     return [m for m in metrics if not lacking[m]], {m: names for m, names in lacking.items() if names}

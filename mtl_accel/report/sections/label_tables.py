@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...metrics.thresholds import DEFAULT
-from ..elements.tables import ABSENT, Cell, Row, Table, figure
 from ..records.validation import LabelFigures, TaskFigures
+from ..tables import ABSENT, Cell, Row, Table, figure
 
 _DIGITS = 3  # few images have a label
 

@@ -6,71 +6,66 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ...metrics.registry import lower_is_better
-from ..elements.tables import ABSENT, Cell, Row, Table, figure
+from ...metrics.registry import lower_is_better, title
 from ..records import reference
 from ..records.frames import summary
 from ..records.runs import COMPOSITE, RunRecord
-from .figures import metrics_of, title
+from ..tables import ABSENT, Cell, Row, Table, figure
+from .curves import metrics_of
+
+_CROSS_FITTED = "_cross_fitted"
 
 
 def leaderboard(records: Sequence[RunRecord], frame: pd.DataFrame) -> Table:
-    """The best validation value of each task and of their mean, with its epoch; the best runs first."""
-    metrics = [m for m in metrics_of(records) if m != "loss"]
-    fitted = [name for name in frame.columns if name.endswith("f1_macro_cross_fitted")]
-    head = ["run", *map(title, metrics), *(f"{title(_plain(name))}, fitted thresholds" for name in fitted)]
-    head += ["epochs", "images/s", "seconds"]
-    bests = {m: [record.best(m) for record in records] for m in metrics}
-    rows = [
-        (
-            order(record),
-            Row(
-                (
-                    Cell(record.name, record.state),
-                    *(_best_cell(m, bests[m], number) for m in metrics),
-                    *(_fitted_cell(frame, name, number) for name in fitted),
-                    Cell(f"{len(record.epochs)} of {record.config.epochs}"),
-                    Cell(figure(frame["images_per_second"][number], 1)),
-                    Cell(figure(record.seconds, 1) if record.epochs else ABSENT),
-                ),
-                number,
-            ),
-        )
-        for number, record in enumerate(records)
+    """The best validation value of each task and of their mean, with its epoch; the best runs first.
+
+    Args:
+        frame: of `compare`, a row a run, in the same order.
+    """
+    metrics = [metric for metric in metrics_of(records) if metric != "loss"]
+    columns = [("run", [Cell(record.name, record.state) for record in records])]
+    columns += [(title(m), _best_cells(frame, m, f"{m}_best", f"{m}_best_epoch")) for m in metrics]
+    columns += [
+        (f"{_fitted_title(name)} thresholds", _best_cells(frame, name, name, "best_epoch", ", cross-fitted"))
+        for name in _fitted_metrics(frame)
     ]
-    ranked = [row for _, row in sorted(rows, key=lambda pair: pair[0])]
-    ranked += [_reference_row(record, metrics, len(head)) for record in records if reference.of(record)]
+    columns += [
+        ("epochs", [Cell(f"{len(record.epochs)} of {record.config.epochs}") for record in records]),
+        ("images/s", [Cell(figure(rate, 1)) for rate in frame["images_per_second"]]),
+        ("seconds", [Cell(figure(record.seconds, 1) if record.epochs else ABSENT) for record in records]),
+    ]
+    head = tuple(name for name, _ in columns)
+    lines = list(zip(*(cells for _, cells in columns), strict=True))
+    rows = [Row(lines[number], number) for number in ranked(records)]
+    rows += [_reference_row(record, metrics, len(head)) for record in records if reference.of(record)]
     caption = "Best validation value of each run, and its epoch"
     if COMPOSITE in metrics:
         caption += "; the composite is the mean of the tasks' metrics"
-    return Table(caption, tuple(head), tuple(ranked))
+    return Table(caption, head, tuple(rows))
 
 
-def _plain(name: str) -> str:
-    return name.removesuffix("_cross_fitted")
+def ranked(records: Sequence[RunRecord]) -> list[int]:
+    """Places of the runs, the highest mean of the tasks' metrics first, and runs without one last."""
+    best = [record.best(COMPOSITE) for record in records]
+    return sorted(range(len(records)), key=lambda number: -found[1] if (found := best[number]) else float("inf"))
 
 
-def order(record: RunRecord) -> float:
-    """Smaller stands higher: by the mean of the tasks' metrics, and runs without an epoch last."""
-    best = record.best(COMPOSITE)
-    return -best[1] if best else float("inf")
+def _fitted_metrics(frame: pd.DataFrame) -> list[str]:
+    return [name for name in frame.columns if name.endswith(f"f1_macro{_CROSS_FITTED}")]
 
 
-def _best_cell(metric: str, bests: Sequence[tuple[int, float] | None], number: int) -> Cell:
-    best = bests[number]
-    if best is None:
-        return Cell(ABSENT)
-    known = [value for found in bests if found for value in [found[1]]]
-    top = min(known) if lower_is_better(metric) else max(known)
-    return Cell(figure(best[1]), f"epoch {best[0]}", len(known) > 1 and best[1] == top)
+def _fitted_title(name: str) -> str:
+    return f"{title(name.removesuffix(_CROSS_FITTED))}, fitted"
 
 
-def _fitted_cell(frame: pd.DataFrame, name: str, number: int) -> Cell:
-    value, known = frame[name][number], frame[name].dropna()
-    if pd.isna(value):
-        return Cell(ABSENT)
-    epoch = frame["best_epoch"][number]
-    return Cell(figure(value), f"epoch {epoch}, cross-fitted", len(known) > 1 and value == known.max())
+def _best_cells(frame: pd.DataFrame, metric: str, values: str, epochs: str, note: str = "") -> list[Cell]:
+    """One cell a run: its value, the epoch of it, and whether it is the best of several."""
+    known = frame[values].dropna()
+    best = None if len(known) < 2 else known.min() if lower_is_better(metric) else known.max()
+    return [
+        Cell(ABSENT) if pd.isna(value) else Cell(figure(value), f"epoch {epoch}{note}", value == best)
+        for value, epoch in zip(frame[values], frame[epochs], strict=True)
+    ]
 
 
 def _reference_row(record: RunRecord, metrics: Sequence[str], length: int) -> Row:
@@ -87,27 +82,27 @@ def over_seeds(records: Sequence[RunRecord], frame: pd.DataFrame) -> Table | Non
     means = means[means["runs"] > 1]
     if means.empty:
         return None
-    names = [*metrics_of(records), *(name for name in frame.columns if name.endswith("f1_macro_cross_fitted"))]
-    known = [name for name in names if f"{name}_mean" in means.columns]
-    head = ["config", "seeds", *(title(_plain(n)) + (", fitted" if n != _plain(n) else "") for n in known)]
+    heads = {name: title(name) for name in metrics_of(records)}
+    heads |= {name: _fitted_title(name) for name in _fitted_metrics(frame)}
+    known = {name: head for name, head in heads.items() if f"{name}_mean" in means.columns}
     rows = []
     for config, row in means.iterrows():
         values = [f"{figure(row[f'{name}_mean'])} ± {figure(row[f'{name}_std'])}" for name in known]
         rows.append(Row((Cell(str(config)), Cell(f"{row['runs']:.0f}"), *map(Cell, values))))
-    return Table("Mean and standard deviation over seeds, at each run's best epoch", tuple(head), tuple(rows))
+    caption = "Mean and standard deviation over seeds, at each run's best epoch"
+    return Table(caption, ("config", "seeds", *known.values()), tuple(rows))
 
 
 def overfitting(records: Sequence[RunRecord]) -> Table:
     """How much better each run is on what it trains on than on validation, after its last epoch."""
     metrics = metrics_of(records)
-    head = ("run", "last epoch", *map(title, metrics), "lowest validation loss")
     rows = []
     for number, record in enumerate(records):
         last = str(record.epochs[-1].epoch) if record.epochs else ABSENT
         cells = [_gap_cell(record, metric) for metric in metrics]
-        rows.append(Row((Cell(record.name), Cell(last), *cells, _since_lowest(record)), number))
+        rows.append(Row((Cell(record.name), Cell(last), *cells, _lowest_loss_cell(record)), number))
     caption = "Overfitting: how much better the last epoch is on training images than on validation"
-    return Table(caption, head, tuple(rows))
+    return Table(caption, ("run", "last epoch", *map(title, metrics), "lowest validation loss"), tuple(rows))
 
 
 def _gap_cell(record: RunRecord, metric: str) -> Cell:
@@ -117,7 +112,7 @@ def _gap_cell(record: RunRecord, metric: str) -> Cell:
     return Cell(f"{found.size:+.4f}", f"train {found.train:.4f}\nvalidation {found.validation:.4f}")
 
 
-def _since_lowest(record: RunRecord) -> Cell:
+def _lowest_loss_cell(record: RunRecord) -> Cell:
     losses = record.values("validation", "loss")
     best = record.best("loss")
     if best is None:

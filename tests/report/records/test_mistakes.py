@@ -72,7 +72,7 @@ def test_few_of_a_kind_are_shown_and_no_more_than_fit() -> None:
     same = [wrong(row, 0) for row in range(9)]
     assert [m.id for m in mistakes.shown(same, table(9))] == ["0.png", "1.png", "2.png"]
     different = [wrong(row, row) for row in range(20)]
-    assert len(mistakes.shown(different, table(20))) == mistakes.SHOWN
+    assert len(mistakes.shown(different, table(20))) == mistakes.MAX_SHOWN
     assert mistakes.shown([], table(1)) == []
 
 
@@ -105,8 +105,8 @@ def test_of_many_classes_those_with_the_most_mistakes_are_kept_in_their_order() 
     assert len(confusion.classes) == 20 and confusion.left_out == 10
     assert confusion.classes == sorted(confusion.classes, key=lambda name: int(name.split()[1]))
     assert set(classes[15:]) <= set(confusion.classes)
-    drawing = label_figures.confusion_matrix("category", "v1", confusion, "key")
-    assert "class 15 taken for class 16: 2" in drawing.description
+    drawing = label_figures.confusion_matrix("category", "v1", confusion)
+    assert "class 15 taken for class 16 (2)" in drawing.description
 
 
 def test_a_multilabel_table_names_both_thresholds_and_the_cross_fitted_mean() -> None:

@@ -20,11 +20,11 @@ from report_folders import epochs, write
 
 import mtl_accel
 from mtl_accel.core.errors import UserError
-from mtl_accel.report import summary
-from mtl_accel.report.elements import tables
+from mtl_accel.report import summary, tables
 from mtl_accel.report.records import runs
 from mtl_accel.report.records.frames import frame_of
 from mtl_accel.report.sections import leaderboard
+from mtl_accel.report.text import escape_markdown
 
 V1 = report_folders.config("v1")
 
@@ -147,24 +147,24 @@ def test_a_last_line_that_a_kill_cut_short_is_left_out(three: list[Path]) -> Non
 def test_of_an_epoch_that_was_run_again_the_last_row_counts(three: list[Path]) -> None:
     with (three[0] / "log.jsonl").open("a") as file:
         file.write(json.dumps({"event": "epoch", "epoch": 2, "validation": {"category/accuracy": 1.0}}) + "\n")
-    record = runs.read(three[:1])[0]
+    record = runs.read_runs(three[:1])[0]
     assert record.values("validation", "category/accuracy") == {1: 0.5, 2: 1.0}
 
 
 @pytest.mark.parametrize(("host", "state"), [(None, "killed"), ("another machine", "running")])
 def test_a_run_whose_process_is_gone_is_not_running(tmp_path: Path, host: str | None, state: str) -> None:
     gone = {"pid": 2**22 + 1} | ({"host": host} if host else {})  # Linux gives no process a larger number than 2**22
-    assert runs.read([write(tmp_path / "v1", V1, status="running", **gone)])[0].state == state
+    assert runs.read_runs([write(tmp_path / "v1", V1, status="running", **gone)])[0].state == state
 
 
 def test_runs_of_one_name_are_told_apart_by_what_stands_before_it() -> None:
     paths = [Path(path) for path in ("/a/x/v1", "/b/x/v1", "/b/y/v1", "/b/v2", "/v1")]
-    assert runs.names(paths) == ["a/x/v1", "b/x/v1", "y/v1", "v2", "/v1"]
+    assert runs.distinct_names(paths) == ["a/x/v1", "b/x/v1", "y/v1", "v2", "/v1"]
 
 
 @given(st.lists(st.lists(st.sampled_from("ab"), min_size=1, max_size=4).map("/".join), unique=True))
 def test_different_folders_get_different_names(ends: list[str]) -> None:
-    names = runs.names([Path("/runs", end) for end in ends])
+    names = runs.distinct_names([Path("/runs", end) for end in ends])
     assert len(set(names)) == len(ends)
 
 
@@ -173,7 +173,7 @@ def test_a_folder_given_twice_counts_once(three: list[Path]) -> None:
 
 
 def board(folders: list[Path]) -> list[list[str]]:
-    records = runs.read(folders)
+    records = runs.read_runs(folders)
     return [[cell.text for cell in row.cells] for row in leaderboard.leaderboard(records, frame_of(records)).rows]
 
 
@@ -192,23 +192,23 @@ def test_only_folders_named_v1_to_v5_stand_beside_the_source(tmp_path: Path) -> 
 
 def test_the_best_of_each_column_is_marked(tmp_path: Path) -> None:
     folders = [write(tmp_path / n, V1, epochs(pair)) for n, pair in (("a", (0.5, 0.1)), ("b", (0.25, 0.2)))]
-    records = runs.read(folders)
+    records = runs.read_runs(folders)
     marks = [[cell.best for cell in row.cells[1:3]] for row in leaderboard.leaderboard(records, frame_of(records)).rows]
     assert marks == [[True, False], [False, True]]
 
 
 def test_overfitting_is_how_much_better_training_is_whichever_way_is_better(tmp_path: Path) -> None:
-    record = runs.read([write(tmp_path / "a", V1, epochs((0.5, 0.5), (0.25, 0.5), gap=0.125))])[0]
+    record = runs.read_runs([write(tmp_path / "a", V1, epochs((0.5, 0.5), (0.25, 0.5), gap=0.125))])[0]
     assert record.gap("category/accuracy") == runs.Gap(0.375, 0.25, 0.125)
     assert record.gap("loss") == runs.Gap(1.0, 1.125, 0.125)
-    assert runs.read([write(tmp_path / "b", V1)])[0].gap("loss") is None
+    assert runs.read_runs([write(tmp_path / "b", V1)])[0].gap("loss") is None
 
 
 def test_a_metric_that_is_no_number_is_no_best(tmp_path: Path) -> None:
     folder = write(tmp_path / "a", V1, epochs((0.5, None)))
     text = (folder / "log.jsonl").read_text().replace("null", "NaN")  # as another program might write it
     (folder / "log.jsonl").write_text(text)
-    record = runs.read([folder])[0]
+    record = runs.read_runs([folder])[0]
     assert record.best("attribute/f1_macro") is None and record.best("category/accuracy") == (1, 0.5)
 
 
@@ -217,7 +217,7 @@ HOSTILE = ["<script>alert(1)</script>", "[x](javascript:alert(1))", "a|b", "`x`"
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_name_in_markdown_is_text_and_nothing_else(name: str) -> None:
-    text = tables.escape(name)
+    text = escape_markdown(name)
     assert "<" not in text and "\n" not in text and "https:" not in text
     assert text.replace("\\|", "").count("|") == 0
     assert "](" not in text.replace("\\]", "") and "**" not in text.replace("\\*", "")

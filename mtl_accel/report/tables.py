@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .svg import legible
+from .text import escape_markdown
 
 ABSENT = "\N{EM DASH}"
 
 
 class Cell(NamedTuple):
-    """A value in words, a quieter note of a line or two below it, and whether it is the best of its column."""
+    """A value as text, a quieter note of a line or two below it, and whether it is the best of its column."""
 
     text: str
     note: str = ""
@@ -55,7 +54,7 @@ def spread(values: Sequence[float], digits: int) -> str:
 
 def markdown(table: Table) -> str:
     """A table of GitHub's Markdown, in which names are text and nothing else."""
-    lines = [f"**{escape(table.caption)}**", "", _line([escape(name) for name in table.head])]
+    lines = [f"**{escape_markdown(table.caption)}**", "", _line([escape_markdown(name) for name in table.head])]
     lines.append(_line(["---" if column in table.words else "---:" for column in range(len(table.head))]))
     lines += [_line([_cell(cell) for cell in row.cells]) for row in table.rows]
     return "\n".join(lines) + "\n"
@@ -66,15 +65,6 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    text = f"**{escape(cell.text)}**" if cell.best else escape(cell.text)
-    note = escape(cell.note.replace("\n", ", "))
+    text = f"**{escape_markdown(cell.text)}**" if cell.best else escape_markdown(cell.text)
+    note = escape_markdown(cell.note.replace("\n", ", "))
     return f"{text} ({note})" if note else text
-
-
-def escape(text: str) -> str:
-    """Text that Markdown shows as it is: no mark-up, no link, no HTML, no new column."""
-    text = legible(text).replace("&", "&amp;").replace("<", "&lt;")
-    text = re.sub(r"([\\`*{}\[\]|~$]|(?<!\w)_|_(?!\w))", r"\\\1", text)
-    # A bare address becomes a link in GitHub's Markdown unless its signs are written otherwise.
-    text = re.sub(r"(?i)\b(https?|ftp|mailto|xmpp):", r"\1&#58;", text)
-    return text.replace("www.", "www&#46;").replace("@", "&#64;")
