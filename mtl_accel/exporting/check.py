@@ -14,7 +14,7 @@ from ..core import rng
 from ..core.errors import UserError
 from ..core.tasks import Task
 from ..data.labels.dataset import read_dataset
-from ..data.loading.pixel_cache import DecodedPixels
+from ..data.loading.pixels import DecodedPixels
 from ..models.base import Pair
 from ..runs.model_folder import ModelDescription
 

@@ -21,7 +21,7 @@ from ..config.differences import flatten, host_knobs
 from ..core.errors import UserError
 from ..data.labels.dataset import LabeledDataset
 from ..data.labels.reader import Targets
-from ..data.loading.pixel_cache import Pixels
+from ..data.loading.pixels import Pixels
 from ..data.sources.splits import ids_of
 from ..runs import manifest
 

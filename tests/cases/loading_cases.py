@@ -12,7 +12,8 @@ from PIL import Image
 
 from mtl_accel.config.transforms import CenterCrop, Resize
 from mtl_accel.data.labels.reader import Targets
-from mtl_accel.data.loading.pixel_cache import Pixels, open_pixels
+from mtl_accel.data.loading.pixel_cache import open_pixels
+from mtl_accel.data.loading.pixels import Pixels
 
 TRANSFORMS = (Resize(name="Resize", size=(7, 9)), CenterCrop(name="CenterCrop", size=(6, 5)))
 

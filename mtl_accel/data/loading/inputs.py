@@ -17,7 +17,7 @@ from ...core.errors import UserError, shorten
 from ..sources.splits import RawSplit, choose_columns, column_of, ids_of, undecoded_images
 from .decoding import Encoded
 from .loader import Batch, Key, MicroBatches
-from .pixel_cache import Transforms, decode_batch
+from .pixels import Transforms, decode_batch
 
 _ACCEPTED = (
     "give a path, a PIL image, a uint8 tensor [3, H, W], a uint8 array [H, W, 3], a list of these, a uint8 tensor "

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from ..labels.reader import Targets
 from ..transforms.mixing import Mix, Mixing
 from ..transforms.per_sample import PerSample
-from .pixel_cache import Pixels
+from .pixels import Pixels
 from .sampler import PADDING, Key, TrainingOrder
 
 

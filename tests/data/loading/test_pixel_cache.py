@@ -23,7 +23,7 @@ from PIL import Image
 from mtl_accel.config.transforms import Resize
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.loading import pixel_cache
-from mtl_accel.data.loading.pixel_cache import DecodedPixels, DevicePixels, StoredPixels
+from mtl_accel.data.loading.pixels import DecodedPixels, DevicePixels, StoredPixels
 
 BUILD = """
 import hashlib, sys
@@ -169,13 +169,6 @@ def test_a_long_list_of_broken_pictures_is_cut_with_a_count(tmp_path):
     with pytest.raises(UserError) as caught:
         pixels_of(split_of(30, broken=frozenset(range(25))), tmp_path)
     assert len(caught.value.problems) == 21 and "5 more pictures" in caught.value.problems[-1]
-
-
-def test_without_a_cache_too_all_pictures_of_a_batch_that_cannot_be_decoded_are_named(tmp_path):
-    anew = pixels_of(split_of(5, broken=frozenset({0, 3, 4})), tmp_path, cache="none", name="validation")
-    with pytest.raises(UserError) as caught:
-        anew.read(np.array([1, 3, 0]))
-    assert [problem.partition(":")[0] for problem in caught.value.problems] == ["validation, id 3", "validation, id 0"]
 
 
 def test_too_little_disk_is_told_before_anything_is_decoded(tmp_path, monkeypatch):
