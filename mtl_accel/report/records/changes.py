@@ -7,7 +7,7 @@ from typing import Any
 
 from ...config import Config
 from ...config.base import NAME, PLACE, RECORD, SPEED
-from ...config.differences import flat, knobs_that_affect
+from ...config.differences import flatten, knobs_that_affect
 from .rows import Environment
 
 # What a run that is compared with none is summed up by.
@@ -49,12 +49,12 @@ def manner_changes(before: Config, after: Config) -> list[str]:
 
 def environment_changes(before: Environment, after: Environment) -> list[str]:
     """What two runs ran on, as far as both say it."""
-    old, new = (flat(environment.model_dump(exclude_none=True)) for environment in (before, after))
+    old, new = (flatten(environment.model_dump(exclude_none=True)) for environment in (before, after))
     return [f"{key}: {old[key]} → {new[key]}" for key in old if key in new and old[key] != new[key]]
 
 
 def _knobs(config: Config, **options: Any) -> dict[str, Any]:
-    return flat(config.model_dump(mode="json", by_alias=True, **options))
+    return flatten(config.model_dump(mode="json", by_alias=True, **options))
 
 
 def _changed(before: Config, after: Config) -> list[str]:
