@@ -12,14 +12,14 @@ from pathlib import Path
 import mtl_accel
 from mtl_accel.cli.console import run_command
 from mtl_accel.config import read_run_config
-from mtl_accel.evaluation.table import table
+from mtl_accel.evaluation.table import format_table
 
 
 def main(options: argparse.Namespace, rest: list[str]) -> int:
     config = read_run_config(options.run, rest)
     row = mtl_accel.evaluate(options.run, options.split, config=config, output=options.output)
     if row:  # on the main process
-        print(table(row), flush=True)
+        print(format_table(row), flush=True)
     return 0
 
 

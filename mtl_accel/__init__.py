@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .core.lazy import attributes, names
+from .core.lazy import lazy_dir, lazy_getattr
 
 if TYPE_CHECKING:
     from .benchmark.suite import measure
@@ -60,5 +60,5 @@ __all__ = [
 ]
 
 # torch and its kin take seconds, and --help needs none of them.
-__getattr__ = attributes(__name__, _HOMES)
-__dir__ = names(globals(), _HOMES)
+__getattr__ = lazy_getattr(__name__, _HOMES)
+__dir__ = lazy_dir(globals(), _HOMES)

@@ -1,1 +1,1 @@
-"""What every other room stands on: errors, keyed random numbers, tasks, whole files. No torch, no config."""
+"""The ground of every other room: errors, keyed random numbers, tasks, whole files. No torch, no config."""

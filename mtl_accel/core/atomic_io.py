@@ -1,7 +1,7 @@
-"""Files and folders that are whole or absent, whatever moment the process or the machine dies at.
+"""Files and folders that are whole or absent, at whatever moment the process or the machine dies.
 
 Everything is written under a temporary name beside its place, flushed to the disk, and renamed. A killed process
-leaves at most temporaries, which `sweep` removes.
+leaves at most temporaries, which `remove_temporaries` removes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def cache_dir(configured: str | None) -> Path:
-    """Where decoded pictures and tables lie: the configured folder, or mtl_accel's own in the user's cache."""
+    """Folder of decoded images and cached tables: the configured folder, or mtl_accel's own in the user's cache."""
     if configured is not None:
         return Path(configured).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
@@ -40,7 +40,7 @@ def _temporary(path: Path, purpose: str = "new") -> Path:
 
 
 def fsync(path: Path) -> None:
-    """Returns when a file's bytes, or a folder's list of names, would survive a power cut."""
+    """Return when a file's bytes, or a folder's list of names, would survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -53,7 +53,7 @@ def fsync(path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Creates a folder and its missing parents, each flushed."""
+    """Create a folder and its missing parents, each flushed."""
     if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
@@ -61,7 +61,7 @@ def make_folder(folder: Path) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Readers see the old content or the new, never a part.
+    """Write a file whole: readers see the old content or the new one, never a part.
 
     Raises:
         UserError: the disk is full or refuses.
@@ -81,12 +81,16 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """As `write_bytes`. NaN and infinities are refused with a ValueError: other programs cannot read them."""
+    """Write JSON as `write_bytes` does. NaN and infinities are a ValueError: other programs cannot read them."""
     write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
 def read_json(path: Path) -> Any:
-    """Raises: UserError for a file that cannot be read or holds no JSON."""
+    """Read a JSON file.
+
+    Raises:
+        UserError: it cannot be read, or holds no JSON.
+    """
     with storage_errors(path):
         content = path.read_bytes()
     try:
@@ -120,7 +124,7 @@ def replace_folder(final: Path, before_publish: Callable[[], None] = _nothing) -
 
 
 def switch_link(link: Path, target: str) -> None:
-    """Points a relative symbolic link at its sibling `target`; readers find the old one or the new one."""
+    """Point a relative symbolic link at its sibling `target`; readers find the old one or the new one."""
     if link.is_dir() and not link.is_symlink():
         discard(link)  # A copy of the run that followed its links left a folder here.
     temporary = _temporary(link)
@@ -131,7 +135,7 @@ def switch_link(link: Path, target: str) -> None:
 
 
 def discard(path: Path) -> None:
-    """Removes a folder in one step for its readers: renamed first, deleted then. Its failure is only a warning."""
+    """Remove a folder in one step for its readers: renamed, then deleted. A failure is only a warning."""
     try:
         gone = path.rename(_temporary(path, "old"))
         shutil.rmtree(gone)
@@ -139,8 +143,8 @@ def discard(path: Path) -> None:
         logger.warning("%s could not be removed and still takes space: %s", path, error)
 
 
-def sweep(folder: Path) -> None:
-    """Removes the temporaries of killed processes. Only for the one process that writes into `folder`."""
+def remove_temporaries(folder: Path) -> None:
+    """Remove the temporaries of killed processes. Only for the one process that writes into `folder`."""
     for path in sorted(folder.glob(f"{_TEMPORARY}*")):
         try:
             if path.is_dir() and not path.is_symlink():
@@ -152,7 +156,11 @@ def sweep(folder: Path) -> None:
 
 
 def require_space(folder: Path, need_bytes: int) -> None:
-    """Raises: UserError when the disk of `folder` has less room for us than `need_bytes`."""
+    """Check that there is room on the disk of `folder`.
+
+    Raises:
+        UserError: there is less for us than `need_bytes`.
+    """
     disk = os.statvfs(folder)
     # f_bavail leaves out the blocks reserved for root. A file system that counts no blocks tells nothing.
     if disk.f_blocks and disk.f_bavail * disk.f_frsize < need_bytes:
@@ -161,7 +169,7 @@ def require_space(folder: Path, need_bytes: int) -> None:
 
 @contextmanager
 def storage_errors(path: Path, need_bytes: int = 0) -> Iterator[None]:
-    """Turns what the operating system refuses into a UserError. `need_bytes`: what is to be written."""
+    """Turn errors of the operating system into a UserError. `need_bytes`: size of what is to be written."""
     try:
         yield
     except OSError as error:

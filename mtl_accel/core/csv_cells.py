@@ -10,7 +10,7 @@ _FORMULA = re.compile("'*(?:[\\s\0\ufeff]*[=+\\-@\uff1d\uff0b\uff0d\uff20]|[\t\r
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
-def harmless(text: str) -> str:
+def escape_formula(text: str) -> str:
     """Put an apostrophe before a text that a spreadsheet would run. Numbers stay numbers.
 
     A text that already begins with apostrophes gets one more, so that removing one restores every text.

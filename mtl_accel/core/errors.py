@@ -1,4 +1,4 @@
-"""What a user got wrong, as one error that lists every problem; a package that is missing is one of them."""
+"""One error that lists everything a user got wrong; a missing package is one such problem."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class UserError(ValueError):
     Every message names the value, the place (file, row or key), the rule and the fix.
 
     Args:
-        everywhere: every process of the launch raises it, so that one of each host is enough to print it.
+        everywhere: every process of the launch raises it, so that it is enough if one of each host prints it.
     """
 
     def __init__(self, problems: str | Sequence[str], *, everywhere: bool = False) -> None:
@@ -31,8 +31,8 @@ def shorten(problems: list[str], what: str) -> list[str]:
     return [*problems[:MAX_LISTED], f"... and {rest} more {what}"] if rest > 0 else problems
 
 
-def require(extra: str, *names: str) -> list[ModuleType]:
-    """The modules of an extra of setup.cfg.
+def import_extra(extra: str, *names: str) -> list[ModuleType]:
+    """Import modules of an extra of setup.cfg.
 
     Raises:
         UserError: one or more of them cannot be imported; the fix installs all.
@@ -42,7 +42,7 @@ def require(extra: str, *names: str) -> list[ModuleType]:
     for name in names:
         try:
             found.append(importlib.import_module(name))
-        except ImportError as error:  # noqa: PERF203 (all that are missing are told at once)
+        except ImportError as error:  # noqa: PERF203 (all that are missing are reported at once)
             problems.append(f"{name} cannot be imported ({error}); install it with: pip install 'mtl_accel[{extra}]'")
     if problems:
         raise UserError(problems)

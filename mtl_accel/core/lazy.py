@@ -1,4 +1,4 @@
-"""Names of a package that are imported when they are first used."""
+"""Packages whose names are imported when they are first used."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def names(module: Mapping[str, Any], homes: Mapping[str, str]) -> Callable[[], list[str]]:
-    """The `__dir__` of such a package, with `module` its globals: its names are told without an import."""
+def lazy_dir(module: Mapping[str, Any], homes: Mapping[str, str]) -> Callable[[], list[str]]:
+    """The `__dir__` of such a package, with `module` its globals: it lists the names without an import."""
     return lambda: sorted({*module, *homes})
 
 
-def attributes(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+def lazy_getattr(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     """The `__getattr__` of a package whose names live in some of its modules: {name: module, relative to it}."""
 
     def attribute(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a task is: a name, a kind, the columns its labels stand in, and its classes in index order."""
+"""A task: its name, its kind, the columns of its labels, and its classes in index order."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Task:
 
     @property
     def metric(self) -> str:
-        """The primary metric under its full name, such as "category/accuracy"."""
+        """Full name of the primary metric, such as "category/accuracy"."""
         return f"{self.name}/{self.primary_metric}"
 
     @property
@@ -40,7 +40,7 @@ class Task:
         return self.name.replace("_", " ").capitalize()
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Softmax over classes, sigmoid of each label, or the values of a regression as they are: [N, C]."""
+        """Softmax over classes, sigmoid of each label, or the values of a regression unchanged: float64 [N, C]."""
         logits = logits.astype(np.float64)
         if self.kind == "multiclass":
             exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))

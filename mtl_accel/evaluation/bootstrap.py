@@ -1,4 +1,4 @@
-"""Intervals by the bootstrap: the rows of a split drawn anew a thousand times, each time scored as a whole."""
+"""Intervals by the bootstrap: the rows of a split are resampled a thousand times, and scored as a whole."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 from ..core import rng
 
 RESAMPLES, CONFIDENCE = 1000, 0.95
-_CELLS = 1 << 17  # of one array of weights: larger ones leave the processor's cache
+_MAX_CELLS = 1 << 17  # of one array of weights: larger ones do not fit the processor's cache
 
 
-def weights(num_rows: int, seed: int, resamples: int = RESAMPLES) -> Iterator[np.ndarray]:
-    """How often each row was drawn in some of the resamples: float64 [R, N], all of them in turn.
+def resample_weights(num_rows: int, seed: int, resamples: int = RESAMPLES) -> Iterator[np.ndarray]:
+    """Yield how often each row was drawn, for some resamples at a time: float64 [R, N].
 
-    A resample draws as many rows as there are, with replacement, by a key of the seed and its number.
+    A resample draws as many rows as there are, with replacement, by a key of the seed and the number of the resample.
     """
-    step = max(_CELLS // num_rows, 1)
+    step = max(_MAX_CELLS // num_rows, 1)
     for first in range(0, resamples, step):
         numbers = np.arange(first, min(first + step, resamples))[:, None]
         drawn = rng.random_bits(seed, rng.RESAMPLES, numbers, np.arange(num_rows)) % np.uint64(num_rows)
@@ -29,12 +29,12 @@ def weights(num_rows: int, seed: int, resamples: int = RESAMPLES) -> Iterator[np
 def intervals(
     measure: Callable[[np.ndarray], dict[str, np.ndarray]], num_rows: int, seed: int, resamples: int = RESAMPLES
 ) -> dict[str, np.ndarray]:
-    """The percentile interval of each value: [..., 2], lower and upper end; NaN where no resample has the value.
+    """Percentile interval of each value: [..., 2], lower and upper end; NaN where no resample has the value.
 
     Args:
-        measure: from weights [R, N] to values by name, [R] or [R, C].
+        measure: function of weights [R, N] that returns values by name, [R] or [R, C].
     """
-    parts = [measure(drawn) for drawn in weights(num_rows, seed, resamples)]
+    parts = [measure(drawn) for drawn in resample_weights(num_rows, seed, resamples)]
     return {name: _interval(np.concatenate([part[name] for part in parts])) for name in parts[0]}
 
 

@@ -1,4 +1,4 @@
-"""From a run and a split to all that can be said of its model there."""
+"""The evaluation of a run's model on a split: every figure, with its interval."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..objective.losses import build_losses
 from ..runs.log import without_nan
 from . import bootstrap, figures, weighted
 from .decisions import CROSS_FITTED, STORED
-from .task_scores import TaskPredictions, of_split
+from .task_predictions import TaskPredictions, collect_task_predictions
 
 FITTED_ON = "validation"  # the split that a run's thresholds are fitted on
 
@@ -30,20 +30,20 @@ FITTED_ON = "validation"  # the split that a run's thresholds are fitted on
 def evaluate(
     run: str | Path, split: str = "validation", *, config: Config | None = None, output: str | Path | None = None
 ) -> dict[str, Any]:
-    """Every figure of a run's model on a labelled split, with 95% intervals; written to evaluation-SPLIT.json too.
+    """Compute every figure of a run's model on a labelled split, with 95% intervals, and write evaluation-SPLIT.json.
 
-    On every process that the launcher started. Thresholds at 0.5 have the names that training logs. Fitted ones are
-    cross-fitted on validation, where the model's were fitted ("_cross_fitted"), and the model's own on any other split
-    ("_stored_thresholds").
+    It runs on every process that the launcher started. Figures at threshold 0.5 have the names that training logs.
+    Fitted thresholds are cross-fitted on validation, where the model's were fitted ("_cross_fitted"), and the model's
+    own on any other split ("_stored_thresholds").
 
     Args:
         config: of the data and the threads; None: the run's own.
         output: the folder of the file; None: the run folder `run`.
 
-    Returns: what the file holds, on the main process; {} on the others.
+    Returns: the content of the file, on the main process; {} on the others.
 
     Raises:
-        UserError: the run has no finished model, or the split no labels, or others than the model knows.
+        UserError: the run has no finished model, or the split has no labels, or others than the model knows.
     """
     run = Path(run)
     config = read_run_config(run, ()) if config is None else config
@@ -59,8 +59,8 @@ def evaluate(
     # The model knows the numbers of "balanced", for which the training split may be missing here.
     given = predictor.description.losses
     losses = build_losses({name: given.get(name, config.tasks[name].loss) for name in predictor.tasks})
-    tasks = of_split(logits, predictor.tasks, targets, losses, predictor.thresholds, seed)
-    metrics = _beside(scoring.score(logits, predictor.tasks, losses, targets), tasks)
+    tasks = collect_task_predictions(logits, predictor.tasks, targets, losses, predictor.thresholds, seed)
+    metrics = _with_fitted(scoring.score(logits, predictor.tasks, losses, targets), tasks)
     about = {"run": str(run), "source": config.data.source, "split": split, "images": len(table)}
     result: dict[str, Any] = without_nan(about | _figures(tasks, metrics, predictor.thresholds, config.seed))
     _write(result, run if output is None else Path(output))
@@ -70,39 +70,39 @@ def evaluate(
 def _prepare(
     run: Path, config: Config, split: str, accelerator: Accelerator
 ) -> tuple[Predictor, datasets.Dataset, dict[str, Targets]]:
-    """The model, and the rows of a split with their labels."""
+    """Load the model, and the rows of a split with their labels."""
     predictor = load(run, num_workers=config.data.num_workers, accelerator=accelerator)
     return predictor, *read_labeled_split(config, predictor.tasks, split)
 
 
-def path_of(folder: Path, split: str) -> Path:
-    """Where the evaluation of a split lies."""
+def evaluation_path(folder: Path, split: str) -> Path:
+    """Path of the evaluation of a split."""
     return folder / f"evaluation-{split}.json"
 
 
 def _figures(
     tasks: list[TaskPredictions], metrics: Mapping[str, float], stored: Mapping[str, np.ndarray], seed: int
 ) -> dict[str, Any]:
-    """Metrics and each task's section, with intervals."""
+    """Metrics and the section of each task, with intervals."""
     ends = bootstrap.intervals(lambda weights: _measure(tasks, weights), len(tasks[0].mask), seed)
     return {
         "bootstrap": {"resamples": bootstrap.RESAMPLES, "confidence": bootstrap.CONFIDENCE, "seed": seed},
-        "metrics": {name: figures.value(number, ends[name]) for name, number in metrics.items()},
-        "tasks": {s.task.name: figures.of_task(s, ends, stored.get(s.task.name)) for s in tasks},
+        "metrics": {name: figures.with_interval(number, ends[name]) for name, number in metrics.items()},
+        "tasks": {t.task.name: figures.task_section(t, ends, stored.get(t.task.name)) for t in tasks},
     }
 
 
 def _measure(tasks: list[TaskPredictions], weights: np.ndarray) -> weighted.Values:
     values: weighted.Values = {}
-    for scored in tasks:
-        values |= weighted.measure(scored, weights)
-    values["loss"] = sum((s.task.weight * values[f"{s.task.name}/loss"] for s in tasks), np.zeros(len(weights)))
+    for predictions in tasks:
+        values |= weighted.measure_weighted(predictions, weights)
+    values["loss"] = sum((t.task.weight * values[f"{t.task.name}/loss"] for t in tasks), np.zeros(len(weights)))
     return values
 
 
-def _beside(logged: Mapping[str, float], tasks: list[TaskPredictions]) -> dict[str, float]:
-    """The metrics that training logs, and behind each one what it is with fitted thresholds."""
-    fitted = {name: number for scored in tasks for name, number in figures.means(scored).items()}
+def _with_fitted(logged: Mapping[str, float], tasks: list[TaskPredictions]) -> dict[str, float]:
+    """Metrics that training logs, each followed by its value with fitted thresholds."""
+    fitted = {name: number for task in tasks for name, number in figures.threshold_metrics(task).items()}
     names = [name + suffix for name in logged for suffix in ("", f"_{CROSS_FITTED}", f"_{STORED}")]
     return {name: number for name in names if (number := (fitted | dict(logged)).get(name)) is not None}
 
@@ -110,4 +110,4 @@ def _beside(logged: Mapping[str, float], tasks: list[TaskPredictions]) -> dict[s
 def _write(result: dict[str, Any], folder: Path) -> None:
     with atomic_io.storage_errors(folder):
         atomic_io.make_folder(folder)
-        atomic_io.write_json(path_of(folder, result["split"]), result)
+        atomic_io.write_json(evaluation_path(folder, result["split"]), result)

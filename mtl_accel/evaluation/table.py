@@ -1,4 +1,4 @@
-"""The evaluation as a table for people."""
+"""The evaluation as a table on the console."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..metrics.registry import find, title
-from .decisions import CROSS_FITTED, HALF, LARGEST, STORED, suffix
+from .decisions import CROSS_FITTED, HALF, LARGEST, STORED, metric_suffix
 
 _DECISIONS = {LARGEST: "", HALF: "at 0.5", CROSS_FITTED: "cross-fitted", STORED: "stored thresholds"}
-_CONFUSIONS = 5  # the most frequent ones
+_MAX_CONFUSIONS = 5
 
 
-def table(row: Mapping[str, Any]) -> str:
-    """Of what `evaluate` returns: every metric, then each task's labels, calibration and confusions."""
+def format_table(row: Mapping[str, Any]) -> str:
+    """Format what `evaluate` returns: every metric, then each task's labels, calibration and confusions."""
     drawn = row["bootstrap"]
     lines = [
         f"{row['run']} on {row['split']} of {row['source']}: {row['images']:,} images",
@@ -62,21 +62,21 @@ def _confusions(section: Mapping[str, Any]) -> list[str]:
         for guess, count in enumerate(line)
         if true != guess and count
     ]
-    most = sorted(pairs, key=lambda pair: -pair[0])[:_CONFUSIONS]
+    most = sorted(pairs, key=lambda pair: -pair[0])[:_MAX_CONFUSIONS]
     return [f"{true} -> {guess} {count}" for count, true, guess in most]
 
 
 def _metric_title(name: str) -> str:
     """ "attribute/f1_macro_cross_fitted" in words."""
     for decision in (CROSS_FITTED, STORED):
-        if name.endswith(suffix(decision)):
-            return f"{title(name.removesuffix(suffix(decision)))}, {_DECISIONS[decision]}"
+        if name.endswith(metric_suffix(decision)):
+            return f"{title(name.removesuffix(metric_suffix(decision)))}, {_DECISIONS[decision]}"
     metric = find(name)
     return f"{title(name)}, {_DECISIONS[HALF]}" if metric is not None and metric.uses_decisions else title(name)
 
 
 def _cells(value: Mapping[str, Any], digits: int = 6, digits_of_ends: int = 3) -> tuple[str, str]:
-    """A number and its interval."""
+    """A number and its interval as two cells."""
     lower, upper = (_number(end, digits_of_ends) for end in value["interval"])
     return _number(value["value"], digits), f"[{lower}, {upper}]" if value["value"] is not None else ""
 

@@ -1,4 +1,4 @@
-"""The values of a task over weighted rows, many weightings at once, by the functions that give those of a split."""
+"""Figures of a task for resamples: over weighted rows, by the same functions as over the rows of a split."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from ..metrics import label_counts
 from ..metrics.registry import REGISTRY
-from .decisions import suffix
-from .task_scores import TaskPredictions
+from .decisions import metric_suffix
+from .task_predictions import TaskPredictions
 
 Values = dict[str, np.ndarray]
 
 
-def measure(predictions: TaskPredictions, weights: np.ndarray) -> Values:
-    """Loss, metrics, and precision, recall, F1 and average precision of each label.
+def measure_weighted(predictions: TaskPredictions, weights: np.ndarray) -> Values:
+    """Compute loss, metrics, and each label's precision, recall, F1 and average precision.
 
     Args:
         weights: how often each row counts, whole numbers, float64 [R, N].
@@ -27,7 +27,7 @@ def measure(predictions: TaskPredictions, weights: np.ndarray) -> Values:
         if metric.uses_decisions:
             for decision in predictions.decisions:
                 decided = predictions.predicted(decision)
-                values[f"{metric.name}{suffix(decision)}"] = metric.function(decided, target, mask, weights)
+                values[f"{metric.name}{metric_suffix(decision)}"] = metric.function(decided, target, mask, weights)
         else:
             values[metric.name] = metric.function(predictions.scores, target, mask, weights)
     for decision in predictions.decisions:

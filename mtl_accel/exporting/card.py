@@ -128,7 +128,7 @@ def _table(record: RunRecord, description: ModelDescription) -> str:
         return ""
     fitted = {name: v for name, v in record.end.fitted.items() if v is not None and math.isfinite(v)}
     rows = [f"| {name} | {value:.6f} |" for name, value in {**figures, **fitted}.items()]
-    half = f" F1 is at threshold {thresholds.DEFAULT}" if description.thresholds else ""
+    half = f" F1 is at threshold {thresholds.DEFAULT_THRESHOLD}" if description.thresholds else ""
     honest = "; `_cross_fitted` is with thresholds that were fitted on other rows." if fitted else "." if half else ""
     intro = f"Validation after epoch {record.best_epoch}, the best one.{half}{honest}"
     return "\n".join([f"{intro}\n", "| metric | value |", "|---|---|", *rows])

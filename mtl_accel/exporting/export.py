@@ -75,11 +75,11 @@ def export(
         hub.check(push_to_hub, output)
     config = config or read_run_config(Path(run), [])
     folder = Path(run) / "model"
-    description = model_folder.read(folder)
+    description = model_folder.read_description(folder)
     (record,) = runs.read_runs([run])
     target = _target(folder, format, output)
     sample = check.sample(config, description)
-    expected = check.reference(model_folder.load_weights(folder, description), description, sample.images)
+    expected = check.reference(model_folder.load_model(folder, description), description, sample.images)
     written = functools.partial(card.write, folder, record, description, push_to_hub)
     difference = _write(folder, target, format, sample.images, expected, written)
     url = hub.push(folder, push_to_hub, private=private) if push_to_hub else None
@@ -99,9 +99,9 @@ def _write(
         difference = _check_folder(folder, images, expected)
         write_card()
         return difference if target == folder else _copy(folder, target, images, expected)
-    description = model_folder.read(folder)
+    description = model_folder.read_description(folder)
     _, write, read = _ONE_FILE[format]
-    content = write(Graph(model_folder.load_weights(folder, description), description), description)
+    content = write(Graph(model_folder.load_model(folder, description), description), description)
     difference = check.check(read(content), images, expected, description.tasks)
     atomic_io.write_bytes(target, content)
     write_card()
@@ -127,8 +127,8 @@ def _is_model(folder: Path) -> bool:
 
 def _check_folder(folder: Path, images: Tensor, expected: Mapping[str, np.ndarray]) -> float:
     """The difference that a model folder makes when it is read as the documents say."""
-    description = model_folder.read(folder)
-    graph = Graph(model_folder.load_weights(folder, description), description)
+    description = model_folder.read_description(folder)
+    graph = Graph(model_folder.load_model(folder, description), description)
     return check.check(
         lambda batch: {name: values.detach().numpy() for name, values in graph(batch).items()},
         images,

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.errors import UserError, require
+from ..core.errors import UserError, import_extra
 from ..runs.model_folder import ModelDescription
 from .graph import DYNAMIC_SHAPES, Graph, example, metadata
 
@@ -70,7 +70,7 @@ class Session:
 
 def packages() -> list[Any]:
     """onnx, onnxscript, onnxruntime. Raises UserError where one is missing."""
-    return require("export", "onnx", "onnxscript", "onnxruntime")
+    return import_extra("export", "onnx", "onnxscript", "onnxruntime")
 
 
 def _name(graph: Any, tasks: list[str]) -> None:

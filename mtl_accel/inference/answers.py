@@ -11,13 +11,13 @@ import pandas as pd
 from ..core.errors import UserError
 from ..core.tasks import Task
 
-_SHOWN = 5
+_MAX_SHOWN = 5  # ids in a message
 
 
 def column_names(tasks: Mapping[str, Task], id_name: str) -> dict[str, list[str]]:
-    """The columns of each task: its own name for a class; the names of its labels, or of its numbers.
+    """Names of each task's columns: the task's own for a class; those of its labels, or of its numbers.
 
-    A name that several tasks have, or the column of ids, gets its task before it: "task.label".
+    A name that several tasks have, or that the column of ids has, is prefixed by its task: "task.label".
     """
     plain = {name: [name] if task.kind == "multiclass" else list(task.classes) for name, task in tasks.items()}
     count = Counter([id_name, *(name for names in plain.values() for name in names)])
@@ -33,21 +33,21 @@ def table(
     id_name: str = "id",
     probabilities: bool = False,
 ) -> pd.DataFrame:
-    """One row a picture: its id as text, class names, 0 or 1 for each label, numbers as they are.
+    """Make one row a picture: its id as text, class names, 0 or 1 for each label, numbers unchanged.
 
     Args:
-        scores: of each task, its `Task.probabilities`: float64 [N, C].
-        thresholds: of each multilabel task [C]; a label is there when its probability is at least as large.
-        probabilities: also those of each class and label, in columns "task/class".
+        scores: `Task.probabilities` of each task, float64 [N, C].
+        thresholds: those of each multilabel task [C]; a label is predicted where its probability is at least as large.
+        probabilities: whether to add those of each class and label, in columns "task/class".
 
     Raises:
         UserError: a score is not finite, or two columns would have one name.
     """
-    _check(ids, scores)
+    _require_finite(ids, scores)
     columns: list[tuple[str, Sequence[str] | np.ndarray]] = [(id_name, ids)]
     names = column_names(tasks, id_name)
     for name, task in tasks.items():
-        columns += zip(names[name], _decided(task, scores[name], thresholds), strict=True)
+        columns += zip(names[name], _decide(task, scores[name], thresholds), strict=True)
     if probabilities:
         for name, task in tasks.items():
             if task.kind != "regression":
@@ -61,8 +61,8 @@ def table(
     return pd.DataFrame(dict(columns))
 
 
-def _decided(task: Task, scores: np.ndarray, thresholds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """The columns of a task [N]: class names, int64 labels, or float64 numbers."""
+def _decide(task: Task, scores: np.ndarray, thresholds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """Decide on the columns of a task, [N] each: class names, int64 labels, or float64 numbers."""
     if task.kind == "multiclass":
         return [np.array(task.classes, dtype=object)[scores.argmax(axis=1)]]
     if task.kind == "multilabel":
@@ -70,12 +70,12 @@ def _decided(task: Task, scores: np.ndarray, thresholds: Mapping[str, np.ndarray
     return list(scores.T)
 
 
-def _check(ids: Sequence[str], scores: Mapping[str, np.ndarray]) -> None:
-    """NaN would be decided as the first class and as no label, and look like an answer."""
+def _require_finite(ids: Sequence[str], scores: Mapping[str, np.ndarray]) -> None:
+    """Check the scores: NaN would become the first class, or no label, and look like an answer."""
     wrong = {name: np.flatnonzero(~np.isfinite(values).all(axis=1)) for name, values in scores.items()}
     problems = [
-        f"task {name}: what the model says of {len(rows)} of {len(ids)} pictures is not finite, such as of "
-        f"{', '.join(ids[row] for row in rows[:_SHOWN])}; its weights are damaged, or the training diverged"
+        f"task {name}: the output for {len(rows)} of {len(ids)} pictures is not finite, such as of "
+        f"{', '.join(ids[row] for row in rows[:_MAX_SHOWN])}; its weights are damaged, or the training diverged"
         for name, rows in wrong.items()
         if len(rows)
     ]

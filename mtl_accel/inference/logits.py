@@ -1,4 +1,4 @@
-"""The logits of a pass over a split, gathered once at its end: what evaluation, prediction and calibration share."""
+"""Logits of a pass over a split, gathered once at its end, for evaluation, prediction and calibration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DTYPES = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @torch.no_grad()
-def predict(
+def predict_logits(
     model: nn.Module,
     batches: Iterable[Batch],
     transforms: Augmentation,
@@ -25,12 +25,12 @@ def predict(
     precision: str,
     mirrored: Sequence[bool] = (False,),
 ) -> Predictions:
-    """What a model in evaluation mode says of batches on its device, on this process; logits in the tasks' order.
+    """Compute the logits of batches on this process, by a model in evaluation mode; columns in the tasks' order.
 
     Args:
         precision: "no", "bf16" or "fp16".
-        mirrored: whether left and right are exchanged, for each of the passes over a batch. The passes' logits stand
-            side by side.
+        mirrored: for each pass over a batch, whether left and right are exchanged. The passes' logits lie side by
+            side.
     """
     assert not model.training
     predictions = Predictions()
@@ -46,25 +46,25 @@ class Predictions:
     """Ids and logits of a pass over a split, on the device until they are gathered."""
 
     def __init__(self, earlier: tuple[Tensor, Tensor] | None = None) -> None:
-        """`earlier`: on the main process, what an interrupted run had gathered of this pass."""
+        """`earlier`: on the main process, ids and logits of this pass that an interrupted run had gathered."""
         self.earlier = earlier
         self._ids: list[Tensor] = []
         self._logits: list[Tensor] = []
 
     def add(self, ids: Tensor, logits: Tensor) -> None:
-        """ids int64 [B], logits [B, outputs]."""
+        """Add one batch: ids int64 [B], logits [B, outputs]."""
         # A copy: a loader's worker shares its batch as an open file, which would stay open until the pass is over.
         self._ids.append(ids.clone())
         self._logits.append(logits)
 
     def gather(self, accelerator: Accelerator | None = None) -> tuple[Tensor, Tensor]:
-        """Ids int64 [N], rising, and logits float32 [N, outputs], of every real sample; whole on the main process.
+        """Gather ids int64 [N], ascending, and logits float32 [N, outputs] of every sample; whole on the main process.
 
-        Without an accelerator, those of this process.
+        Without an accelerator they are those of this process.
         """
         parts = [self.earlier] if self.earlier is not None else []
         if self._ids:
-            # Every process holds equally many, since batches are padded: a plain gather loses and doubles nothing.
+            # Every process holds equally many, since batches are padded: a plain gather loses and duplicates nothing.
             ids, logits = torch.cat(self._ids), torch.cat(self._logits).float()
             if accelerator is not None:
                 ids, logits = accelerator.gather(ids), accelerator.gather(logits)
@@ -79,6 +79,6 @@ class Predictions:
 
 
 def split_logits(flat: Tensor, tasks: Mapping[str, Task]) -> dict[str, Tensor]:
-    """[N, sum of outputs] -> one [N, C] a task."""
+    """Split logits [N, sum of outputs] into one [N, C] for each task."""
     parts = flat.split([task.num_outputs for task in tasks.values()], dim=1)
     return dict(zip(tasks, parts, strict=True))

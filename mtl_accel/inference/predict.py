@@ -1,4 +1,4 @@
-"""The answers for a split as files: predictions.parquet and one submission a task."""
+"""The predictions for a split as files: predictions.parquet and one submission for each task."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..launching import agreement
 from ..launching.accelerator import leave_at_exit, start_inference_accelerator
 from . import answers, submission
 from .predictor import Predictor, load
-from .sample_submission import Expected, plan
+from .sample_submission import Expected, plan_submissions
 from .submission import Form, Submission
 
 TABLE = "predictions.parquet"
@@ -39,32 +39,34 @@ def predict(
     raw: bool = False,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Write what a run's model says of every row of a split, on every process that the launcher started.
+    """Write the predictions of a run's model for every row of a split, on every process that the launcher started.
 
     Args:
         config: of the data and the threads; None: the run's own, with all rows of its data.
-        flip: decide by the mean over each picture and its mirror image.
-        sample_submission: CSVs whose columns, ids and order the submissions take; each PATH or TASK=PATH.
-        multilabel_form: of a multilabel task's submission without a sample: 0/1 columns, or a list in one cell.
-        raw: leave cells that a spreadsheet would run as they are.
+        flip: decide on the mean of each picture's probabilities and those of its mirror image.
+        sample_submission: CSVs whose columns, ids and order the submissions have; each PATH or TASK=PATH.
+        multilabel_form: form of a multilabel task's submission without a sample: 0/1 columns, or a list in one cell.
+        raw: do not escape cells that a spreadsheet would run.
 
-    Returns: the files, on the main process; nothing on the others.
-    Raises: UserError, of everything that is wrong with the run, the split, its pictures, the samples or the folder.
+    Returns: the paths of the files, on the main process; [] on the others.
+
+    Raises:
+        UserError: everything that is wrong with the run, the split, its pictures, the samples or the folder.
     """
     config = config or read_run_config(Path(run), (), whole=True)
     accelerator = start_inference_accelerator("launch/predict.py", config.cpu_threads)
     predictor = agreement.on_every_process(
         lambda: load(run, num_workers=config.data.num_workers, accelerator=accelerator)
     )
-    asked = sample_submission, multilabel_form, Path(output), overwrite
-    pictures, expected, submissions = agreement.on_every_process(lambda: _prepare(predictor, config, split, *asked))
+    options = sample_submission, multilabel_form, Path(output), overwrite
+    pictures, expected, submissions = agreement.on_every_process(lambda: _prepare(predictor, config, split, *options))
     agreement.require_same_inputs(split, pictures, {}, predictor.model.state_dict().values())
     scores = predictor.probabilities(pictures, flip=flip, name=split)
     leave_at_exit()
     if not accelerator.is_main_process:
         return []
     table = _table(expected, scores, predictor.thresholds, probabilities)
-    return _write(Path(output), table, submission.files(submissions, table, expected.names, raw=raw))
+    return _write(Path(output), table, submission.format_files(submissions, table, expected.names, raw=raw))
 
 
 def _prepare(
@@ -76,15 +78,15 @@ def _prepare(
     output: Path,
     overwrite: bool,
 ) -> tuple[datasets.Dataset, Expected, list[Submission]]:
-    """The pictures, what is to be said of them, and the submissions, for which there is room."""
+    """Read the pictures, and plan the predictions and the submissions, none of which may overwrite a file."""
     pictures, expected = _expected(predictor, config, split)
-    submissions = plan(expected, samples, multilabel_form, _tables(config))
+    submissions = plan_submissions(expected, samples, multilabel_form, _tables(config))
     _check_folder(output, submissions, overwrite)
     return pictures, expected, submissions
 
 
 def _expected(predictor: Predictor, config: Config, split: str) -> tuple[datasets.Dataset, Expected]:
-    """The pictures of a split, and what is said of them."""
+    """Read the pictures of a split, and say what is predicted of them."""
     pictures, id_name = read_images(config, split)
     names = answers.column_names(predictor.tasks, id_name)
     return pictures, Expected(split, list(ids_of(pictures)), id_name, predictor.tasks, names)

@@ -1,4 +1,4 @@
-"""A finished model at work: from pictures to logits, probabilities and answers."""
+"""A finished model in use: from pictures to logits, probabilities and answers."""
 
 from __future__ import annotations
 
@@ -24,15 +24,14 @@ from ..models.base import Pair
 from ..runs import model_folder
 from ..runs.model_folder import ModelDescription
 from . import answers
-from .logits import predict as predict_logits
-from .logits import split_logits
+from .logits import predict_logits, split_logits
 
 
 class Predictor:
-    """A model with the pixels that it was trained on: the same decoding, resizing, precision and batch size.
+    """A model with the decoding, the resizing, the precision and the batch size of its run's validation.
 
     Args:
-        batch_size: None: that of the run's validation, which gives its figures to the last digit.
+        batch_size: None: that of validation, which gives the run's figures to the last digit.
         num_workers: processes that decode pictures.
         accelerator: deals the batches to the processes of a launch; None: this process does all of them.
     """
@@ -54,32 +53,32 @@ class Predictor:
         self.accelerator = accelerator
 
     def predict(self, images: Any, *, probabilities: bool = False, flip: bool = False) -> pd.DataFrame:
-        """What the model says of pictures, one row each, in their order.
+        """Predict pictures: one row each, in their order.
 
         Args:
             images: a path, a PIL image, a uint8 tensor [3, H, W], a uint8 array [H, W, 3], a list of these, a uint8
                 tensor [B, 3, H, W], or a `datasets.Dataset` with a column of images. Files are decoded batch by batch.
-            probabilities: also those of each class and label, in columns "task/class".
-            flip: decide by the mean over each picture and its mirror image.
+            probabilities: whether to add those of each class and label, in columns "task/class".
+            flip: decide on the mean of each picture's probabilities and those of its mirror image.
 
         Returns:
-            `id` (the path, the data set's id, or the row's number, as text); of a multiclass task the class name, of
-            a multilabel one 0 or 1 for each label, of a regression its numbers.
+            `id` (the path, the data set's id, or the row's number, as text); for a multiclass task the class name, for
+            a multilabel one 0 or 1 for each label, for a regression its numbers.
 
         Raises:
-            UserError: everything that is no picture, or cannot be decoded.
+            UserError: everything that is not a picture, or cannot be decoded.
         """
-        given = collect_images(images)
-        # A few pictures are not filled up to a whole batch: that would take the time of one.
-        scores = self._scores(given, flip, min(self.batch_size, max(len(given), 1)))
-        return answers.table(given.ids, scores, self.tasks, self.thresholds, probabilities=probabilities)
+        collection = collect_images(images)
+        # A few pictures are not padded to a whole batch, which would take the time of one.
+        scores = self._scores(collection, flip, min(self.batch_size, max(len(collection), 1)))
+        return answers.table(collection.ids, scores, self.tasks, self.thresholds, probabilities=probabilities)
 
     def logits(self, split: datasets.Dataset, *, mirrored: bool = False, name: str = "images") -> Tensor:
-        """float32 [N, outputs] of a split with the columns `id` and `image`, in its order.
+        """Compute the logits, float32 [N, outputs], of a split with the columns `id` and `image`, in its order.
 
         Args:
-            mirrored: of the pictures with left and right exchanged.
-            name: of the split, for messages.
+            mirrored: whether left and right of the pictures are exchanged.
+            name: name of the split, for messages.
 
         Raises:
             UserError: pictures that cannot be decoded.
@@ -89,35 +88,35 @@ class Predictor:
     def probabilities(
         self, split: datasets.Dataset, *, flip: bool = False, name: str = "images"
     ) -> dict[str, np.ndarray]:
-        """Of each task float64 [N, C]; the values themselves of a regression.
+        """Compute each task's probabilities, float64 [N, C]; a regression has its values.
 
         Args:
-            flip: the mean over each picture and its mirror image.
+            flip: whether to take the mean of each picture's probabilities and those of its mirror image.
         """
         return self._scores(images_of_split(split, name), flip, self.batch_size)
 
-    def _scores(self, given: ImageCollection, flip: bool, batch_size: int) -> dict[str, np.ndarray]:
+    def _scores(self, collection: ImageCollection, flip: bool, batch_size: int) -> dict[str, np.ndarray]:
         mirrored = (False, True) if flip else (False,)
-        flat = self._logits(given, mirrored, batch_size).double()
+        flat = self._logits(collection, mirrored, batch_size).double()
         parts = [split_logits(part, self.tasks) for part in flat.chunk(len(mirrored), dim=1)]
         return {
             task: np.mean([self.tasks[task].probabilities(part[task].numpy()) for part in parts], axis=0)
             for task in self.tasks
         }
 
-    def _logits(self, given: ImageCollection, mirrored: Sequence[bool], batch_size: int) -> Tensor:
-        """float32 [N, passes x outputs], on every process."""
-        if not len(given):
+    def _logits(self, collection: ImageCollection, mirrored: Sequence[bool], batch_size: int) -> Tensor:
+        """Compute the logits of every pass, float32 [N, passes x outputs], on every process."""
+        if not len(collection):
             return torch.empty(0, len(mirrored) * sum(task.num_outputs for task in self.tasks.values()))
         accelerator = self.accelerator
         rank, processes = (0, 1) if accelerator is None else (accelerator.process_index, accelerator.num_processes)
-        batches = ImageBatches(given, self.description.pipeline.cached)
+        batches = ImageBatches(collection, self.description.pipeline.cached)
         loader = EvaluationLoader(batches, batch_size, rank, processes, self.num_workers, self.device)
         problems: list[str] = []
         hidden = None if rank == 0 else True  # None: hidden where there is no terminal
-        bar = tqdm(loader, desc=given.name, disable=hidden, leave=False)
-        with _numbers_of_training(self.device):
-            seen = predict_logits(
+        bar = tqdm(loader, desc=collection.name, disable=hidden, leave=False)
+        with _training_precision(self.device):
+            predictions = predict_logits(
                 self.model,
                 readable_batches(bar, problems),
                 self.description.pipeline.batched,
@@ -130,20 +129,24 @@ class Predictor:
         problems = problems if accelerator is None else gather_object(problems)
         if problems:
             raise UserError(shorten(list(dict.fromkeys(problems)), "pictures"))
-        ids, logits = seen.gather(accelerator)
-        assert torch.equal(ids, torch.arange(len(given))), "a picture was lost or doubled"
+        ids, logits = predictions.gather(accelerator)
+        assert torch.equal(ids, torch.arange(len(collection))), "a picture was lost or duplicated"
         return logits
 
 
 def require_finite(run: str | Path, split: str, *values: Tensor | np.ndarray) -> None:
-    """Raises UserError when what a run's model says of a split is NaN or infinite anywhere."""
+    """Check the outputs of a run's model on a split.
+
+    Raises:
+        UserError: any of them is NaN or infinite.
+    """
     if not all(bool(torch.isfinite(torch.as_tensor(value)).all()) for value in values):
-        raise UserError(f"{run}: what the model says of {split} is not finite; its weights are damaged")
+        raise UserError(f"{run}: the model's outputs on {split} are not finite; its weights are damaged")
 
 
 @contextmanager
-def _numbers_of_training(device: torch.device) -> Iterator[None]:
-    """On a GPU: the precision of products and the kernels that a run computes with, for as long as this lasts."""
+def _training_precision(device: torch.device) -> Iterator[None]:
+    """Use, on a GPU, the precision of products and the kernels that a run trains with, within the block."""
     if device.type != "cuda":
         yield
         return
@@ -165,18 +168,18 @@ def load(
     num_workers: int = 0,
     accelerator: Accelerator | None = None,
 ) -> Predictor:
-    """The predictor of a run folder, of the `model/` in it, or of a model on the Hugging Face Hub (owner/name).
+    """Load the predictor of a run folder, of the `model/` in it, or of a model on the Hugging Face Hub (owner/name).
 
     Args:
-        device: None: the accelerator that is there, else the CPU.
+        device: None: the accelerator of this machine, or else the CPU.
         revision: commit, tag or branch of a model on the Hub.
 
     Raises:
         UserError: there is no finished model, or it is damaged, or the Hub was not reached.
     """
-    folder = model_folder.find(path, revision)
-    description = model_folder.read(folder)
-    model = model_folder.load_weights(folder, description)
+    folder = model_folder.find_model_folder(path, revision)
+    description = model_folder.read_description(folder)
+    model = model_folder.load_model(folder, description)
     if device is None:
         found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
         device = found or torch.device("cpu")

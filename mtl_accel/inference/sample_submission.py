@@ -1,4 +1,4 @@
-"""A competition's sample_submission.csv: what a submission must look like, checked before anything is predicted."""
+"""A competition's sample_submission.csv: the form of a submission, checked before anything is predicted."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ..data.sources.image_paths import IMAGE_SUFFIXES
 from ..data.sources.splits import ID_NAMES, column_of
 from ..data.sources.table_cache import TableCache
 from ..data.sources.text_tables import read_csv
-from .submission import Form, Part, Submission, check_list, usual
+from .submission import Form, Part, Submission, default_submission, require_separable_labels
 
-_SHOWN = 5  # ids or columns that a message names
+_MAX_SHOWN = 5  # ids or columns that a message names
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What is predicted: the ids of the split, and how the answers name them and each task's columns."""
+    """Rows and columns of the predictions: the ids of the split, and the names of each task's columns."""
 
     split: str
     ids: Sequence[str]
@@ -32,20 +32,20 @@ class Expected:
     names: Mapping[str, Sequence[str]]
 
 
-def plan(expected: Expected, samples: Sequence[str], form: Form, cache: TableCache) -> list[Submission]:
-    """The submission of each task: by its sample where one is given, else in the usual form.
+def plan_submissions(expected: Expected, samples: Sequence[str], form: Form, cache: TableCache) -> list[Submission]:
+    """Plan the submission of each task: by its sample where one is given, otherwise in the usual form.
 
     Args:
-        samples: each a path of a CSV, or TASK=PATH.
+        samples: paths of CSVs, each PATH or TASK=PATH.
 
     Raises:
-        UserError: everything in which samples do not fit what is predicted.
+        UserError: everything in which the samples do not match the predictions.
     """
     planned: dict[str, Submission] = {}
     problems: list[str] = []
     for argument in samples:
         try:
-            submission = _by_sample(argument, expected, cache)
+            submission = _from_sample(argument, expected, cache)
         except UserError as error:
             problems += error.problems
             continue
@@ -55,7 +55,7 @@ def plan(expected: Expected, samples: Sequence[str], form: Form, cache: TableCac
     for name, task in expected.tasks.items():
         if name not in planned:
             try:
-                planned[name] = usual(task, expected.names[name], expected.id_name, form)
+                planned[name] = default_submission(task, expected.names[name], expected.id_name, form)
             except UserError as error:
                 problems += error.problems
     if problems:
@@ -63,7 +63,7 @@ def plan(expected: Expected, samples: Sequence[str], form: Form, cache: TableCac
     return [planned[name] for name in expected.tasks]
 
 
-def _by_sample(argument: str, expected: Expected, cache: TableCache) -> Submission:
+def _from_sample(argument: str, expected: Expected, cache: TableCache) -> Submission:
     task_name, equals, rest = argument.partition("=")
     named = expected.tasks.get(task_name) if equals else None
     path = Path(rest if named else argument).expanduser()
@@ -93,7 +93,7 @@ def _by_sample(argument: str, expected: Expected, cache: TableCache) -> Submissi
 
 
 def _id_column(header: Sequence[str], expected: Expected) -> str:
-    """The column with the ids: of the data's own name, of a usual one, or the first."""
+    """Find the column of the ids: by its name in the data, by a usual name, or else the first one."""
     if expected.id_name in header:
         return expected.id_name
     answers = {name for task in expected.tasks.values() for name in (task.name, *task.classes, *task.columns)}
@@ -102,12 +102,12 @@ def _id_column(header: Sequence[str], expected: Expected) -> str:
 
 
 def _own_names(task: Task) -> set[str]:
-    """What a single column with the task's answer may be called without saying which task it is of."""
+    """Names by which a single column is known to be the task's."""
     return {task.name, *(task.columns if len(task.columns) == 1 else ())}
 
 
 def _task_of(path: Path, others: Sequence[str], tasks: Mapping[str, Task]) -> Task:
-    """The task that the columns beside the id are of."""
+    """Find the task that the columns beside the id belong to."""
     if len(tasks) == 1:
         return next(iter(tasks.values()))
     exact = [t for t in tasks.values() if (len(others) == 1 and others[0] in _own_names(t)) or _are_all(t, others)]
@@ -117,11 +117,11 @@ def _task_of(path: Path, others: Sequence[str], tasks: Mapping[str, Task]) -> Ta
         if len(found) == 1:
             return found[0]
     wanted = "; ".join(
-        f"{t.name}: {_listed(t.classes if t.kind != 'multiclass' else [t.name])}" for t in tasks.values()
+        f"{t.name}: {_quote_names(t.classes if t.kind != 'multiclass' else [t.name])}" for t in tasks.values()
     )
     raise UserError(
-        f"{path}: its columns {_listed(others)} do not tell which task it is of; give it as TASK={path}. The tasks "
-        f"and their columns are {wanted}"
+        f"{path}: its columns {_quote_names(others)} do not tell which task it is of; give it as TASK={path}. The "
+        f"tasks and their columns are {wanted}"
     )
 
 
@@ -134,7 +134,7 @@ def _are_all(task: Task, others: Sequence[str]) -> bool:
 
 
 def _parts(path: Path, task: Task, others: Sequence[str]) -> list[Part | int]:
-    """What stands in each column beside the id.
+    """Find the content of each column beside the id.
 
     Raises:
         UserError: columns are missing, or are none of the task's.
@@ -142,30 +142,30 @@ def _parts(path: Path, task: Task, others: Sequence[str]) -> list[Part | int]:
     if _are_all(task, others):
         return [task.classes.index(name) for name in others]
     if len(others) == 1 and task.kind == "multilabel" and others[0] not in task.classes:
-        check_list(task)
+        require_separable_labels(task)
         return [Part.LABELS]
     if len(others) == 1 and (task.kind == "multiclass" or task.num_outputs == 1):
         return [0]
     if task.kind == "multiclass":
         raise UserError(
             f"{path}: a submission of task {task.name} has two columns, the id and the class, and this one has "
-            f"beside the id {len(others)}: {_listed(others)}"
+            f"beside the id {len(others)}: {_quote_names(others)}"
         )
     missing = [name for name in task.classes if name not in others]
     unknown = [name for name in others if name not in task.classes]
     problems = []
     if missing:
-        problems.append(f"{path}: {len(missing)} columns of task {task.name} are missing: {_listed(missing)}")
+        problems.append(f"{path}: {len(missing)} columns of task {task.name} are missing: {_quote_names(missing)}")
     if unknown:
-        problems.append(f"{path}: {len(unknown)} columns are none of task {task.name}: {_listed(unknown)}")
+        problems.append(f"{path}: {len(unknown)} columns are none of task {task.name}: {_quote_names(unknown)}")
     raise UserError([*problems, f"{path}: its columns must be the id and {', '.join(task.classes)}, in any order"])
 
 
 def _order(path: Path, sample: Sequence[str | None], expected: Expected) -> np.ndarray:
-    """The row of each id of the sample: int64 [N].
+    """Find the row of each id of the sample: int64 [N].
 
     Raises:
-        UserError: ids are blank, doubled, missing or unknown.
+        UserError: ids are blank, duplicated, missing or unknown.
     """
     row_of = {identifier: row for row, identifier in enumerate(expected.ids)}
     count = Counter(identifier for identifier in sample if identifier is not None)
@@ -178,19 +178,21 @@ def _order(path: Path, sample: Sequence[str | None], expected: Expected) -> np.n
     if blank:
         problems.append(f"{path}: {blank} rows have no id; fill it in")
     if doubled:
-        problems.append(f"{path}: {len(doubled)} ids stand several times: {_listed(doubled)}; keep one row of each")
+        problems.append(
+            f"{path}: {len(doubled)} ids stand several times: {_quote_names(doubled)}; keep one row of each"
+        )
     if unknown:
-        problems.append(f"{path}: {len(unknown)} ids are none of {split}'s {len(row_of)}: {_listed(unknown)}")
+        problems.append(f"{path}: {len(unknown)} ids are none of {split}'s {len(row_of)}: {_quote_names(unknown)}")
     if missing:
-        problems.append(f"{path}: {len(missing)} ids of {split} are missing in it: {_listed(missing)}")
+        problems.append(f"{path}: {len(missing)} ids of {split} are missing in it: {_quote_names(missing)}")
     if unknown or missing:
-        problems.append(f"{path}: {_hint(unknown, missing, expected)}")
+        problems.append(f"{path}: {_suggest_fix(unknown, missing, expected)}")
     if problems:
         raise UserError(problems)
     return np.array([row_of[str(identifier)] for identifier in sample], dtype=np.int64)
 
 
-def _hint(unknown: Sequence[str], missing: Sequence[str], expected: Expected) -> str:
+def _suggest_fix(unknown: Sequence[str], missing: Sequence[str], expected: Expected) -> str:
     by_stem = {_stem(identifier): identifier for identifier in missing}
     pairs = [(identifier, by_stem[_stem(identifier)]) for identifier in unknown if _stem(identifier) in by_stem]
     if not pairs:
@@ -207,6 +209,6 @@ def _stem(identifier: str) -> str:
     return stem if suffix.lower() in IMAGE_SUFFIXES else identifier
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return (", ".join(map(repr, names[:_SHOWN])) or "none") + more
+def _quote_names(names: Sequence[str]) -> str:
+    more = f", and {len(names) - _MAX_SHOWN} more" if len(names) > _MAX_SHOWN else ""
+    return (", ".join(map(repr, names[:_MAX_SHOWN])) or "none") + more

@@ -1,4 +1,4 @@
-"""From the logits of a whole split to its losses and metrics, on one process and in float64."""
+"""Losses and metrics of a whole split from its logits, on one process and in float64."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .logits import split_logits
 def score(
     logits: Tensor, tasks: Mapping[str, Task], losses: Mapping[str, ElementLoss], targets: Mapping[str, Targets]
 ) -> dict[str, float]:
-    """Every metric of a split by its full name.
+    """Compute every loss and metric of a split by its full name.
 
     Args:
         logits: [N, sum of the tasks' outputs], rows in the order of the targets.
-        targets: of the same N rows.
+        targets: those of the same N rows.
 
     A task with no label in the split has loss 0, which adds nothing to the total, and metrics that are NaN.
     """

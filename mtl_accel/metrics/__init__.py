@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..core.lazy import attributes, names
+from ..core.lazy import lazy_dir, lazy_getattr
 from .measuring import LabelRow, compute, per_label
 
 if TYPE_CHECKING:
@@ -24,5 +24,5 @@ __all__ = [
     "per_label",
 ]
 
-__getattr__ = attributes(__name__, _HOMES)
-__dir__ = names(globals(), _HOMES)
+__getattr__ = lazy_getattr(__name__, _HOMES)
+__dir__ = lazy_dir(globals(), _HOMES)

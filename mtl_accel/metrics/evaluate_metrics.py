@@ -14,7 +14,7 @@ import numpy as np
 
 from .measuring import compute, label_table, require_same_rows
 from .registry import metric_names
-from .thresholds import DEFAULT
+from .thresholds import DEFAULT_THRESHOLD
 
 _INPUTS = """
     predictions, references, mask: arrays of one batch with the same number of rows. Shapes and meaning stand in
@@ -104,7 +104,11 @@ class MultilabelMetric(ArrayMetric):
     )
 
     def measure(
-        self, scores: np.ndarray, targets: np.ndarray, mask: np.ndarray, threshold: float | np.ndarray = DEFAULT
+        self,
+        scores: np.ndarray,
+        targets: np.ndarray,
+        mask: np.ndarray,
+        threshold: float | np.ndarray = DEFAULT_THRESHOLD,
     ) -> dict[str, Any]:
         """The same at a threshold, one number or [C]."""
         return _values(self.KIND, scores, targets, mask, threshold)
@@ -123,7 +127,11 @@ METRICS: dict[str, type[ArrayMetric]] = {
 
 
 def _values(
-    kind: str, scores: np.ndarray, targets: np.ndarray, mask: np.ndarray, threshold: float | np.ndarray = DEFAULT
+    kind: str,
+    scores: np.ndarray,
+    targets: np.ndarray,
+    mask: np.ndarray,
+    threshold: float | np.ndarray = DEFAULT_THRESHOLD,
 ) -> dict[str, Any]:
     table = label_table(kind, scores, targets, mask, threshold)
     return compute(kind, scores, targets, mask, threshold) | ({} if table is None else {"per_label": table})

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import multiclass, multilabel
 from .registry import REGISTRY, metric_names
-from .thresholds import DEFAULT
+from .thresholds import DEFAULT_THRESHOLD
 
 
 class LabelRow(TypedDict):
@@ -23,7 +23,11 @@ class LabelRow(TypedDict):
 
 
 def compute(
-    kind: str, scores: np.ndarray, targets: np.ndarray, mask: np.ndarray, threshold: float | np.ndarray = DEFAULT
+    kind: str,
+    scores: np.ndarray,
+    targets: np.ndarray,
+    mask: np.ndarray,
+    threshold: float | np.ndarray = DEFAULT_THRESHOLD,
 ) -> dict[str, float]:
     """Every metric of one kind of task over a whole split, on the process that holds the gathered arrays.
 
@@ -55,7 +59,7 @@ def per_label(
     targets: np.ndarray,
     mask: np.ndarray,
     names: Sequence[str],
-    threshold: float | np.ndarray = DEFAULT,
+    threshold: float | np.ndarray = DEFAULT_THRESHOLD,
 ) -> list[LabelRow]:
     """Precision, recall, F1 and support of each label or class in index order; a regression has none.
 
@@ -72,7 +76,11 @@ def per_label(
 
 
 def label_table(
-    kind: str, scores: np.ndarray, targets: np.ndarray, mask: np.ndarray, threshold: float | np.ndarray = DEFAULT
+    kind: str,
+    scores: np.ndarray,
+    targets: np.ndarray,
+    mask: np.ndarray,
+    threshold: float | np.ndarray = DEFAULT_THRESHOLD,
 ) -> dict[str, np.ndarray] | None:
     """Columns "precision", "recall", "f1" and "support" of every label or class, or None of a regression.
 

@@ -1,4 +1,4 @@
-"""The thresholds of a multilabel task with the highest F1, and the same fitted on other rows, for an honest figure."""
+"""Thresholds of a multilabel task with the highest F1, and cross-fitted ones for an honest figure."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import numpy as np
 
 from ..core import rng
 
-DEFAULT = 0.5  # of a label's probability, where none is fitted
+DEFAULT_THRESHOLD = 0.5  # of a label's probability where none is fitted
 NUM_FOLDS = 5
 
 
 def fit(scores: np.ndarray, targets: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Each label's threshold with the highest F1 on these rows: float64 [C], inside (0, 1).
+    """Find each label's threshold with the highest F1 on these rows: float64 [C], inside (0, 1).
 
     A label is predicted where its score is at or above the threshold, which lies midway between the two scores that it
-    parts, or between the smallest score and 0. Of several with the same F1 the one nearest to 0.5 is taken. 0.5 itself
-    stays where nothing can be fitted: no labelled positive, a score that is not finite, or every positive at score 0.
-    Equal scores cannot be parted: where all of them are equal, the label is predicted everywhere.
+    separates, or between the smallest score and 0. Of several with the same F1 the one nearest to 0.5 is taken. 0.5
+    itself stays where nothing can be fitted: no labelled positive, a score that is not finite, or every positive at
+    score 0. Equal scores cannot be separated: where all of them are equal, the label is predicted everywhere.
 
     Args:
         scores: probabilities, float [N, C].
@@ -24,29 +24,29 @@ def fit(scores: np.ndarray, targets: np.ndarray, mask: np.ndarray) -> np.ndarray
         mask: bool [N, C]; elements with False count for nothing.
     """
     columns = zip(scores.astype(np.float64).T, (targets == 1).T, mask.T, strict=True)
-    return np.array([_fit(score[labelled], positive[labelled]) for score, positive, labelled in columns])
+    return np.array([_fit_label(score[labelled], positive[labelled]) for score, positive, labelled in columns])
 
 
-def cross_fitted(scores: np.ndarray, targets: np.ndarray, mask: np.ndarray, seed: int) -> np.ndarray:
-    """For each element the threshold of its label, fitted on the four fifths of the rows without it: float64 [N, C].
+def cross_fit(scores: np.ndarray, targets: np.ndarray, mask: np.ndarray, seed: int) -> np.ndarray:
+    """Find for each element its label's threshold, fitted on the four fifths of the rows without it: float64 [N, C].
 
-    No label has a part in its own row's prediction, and so the predictions of all rows, scored at once, say what
-    fitted thresholds are worth on new rows.
+    No label influences the decision on its own row, so metrics of all rows together estimate what fitted thresholds
+    are worth on new rows.
 
     Args: as in `fit`; the seed decides which rows are fitted together.
     """
-    folds = _folds(scores, mask, seed)
-    found = np.full(scores.shape, DEFAULT)
+    folds = _assign_folds(scores, mask, seed)
+    fitted = np.full(scores.shape, DEFAULT_THRESHOLD)
     for fold in range(NUM_FOLDS):
         held_out = folds == fold
-        found = np.where(held_out, fit(scores, targets, mask & ~held_out), found)
-    return found
+        fitted = np.where(held_out, fit(scores, targets, mask & ~held_out), fitted)
+    return fitted
 
 
-def _fit(scores: np.ndarray, positive: np.ndarray) -> float:
-    """scores float64 [N], positive bool [N], all labelled."""
+def _fit_label(scores: np.ndarray, positive: np.ndarray) -> float:
+    """Find the threshold of one label: scores float64 [N], positive bool [N], all labelled."""
     if not positive.any() or not np.isfinite(scores).all():
-        return DEFAULT
+        return DEFAULT_THRESHOLD
     order = np.argsort(-scores, kind="stable")
     scores, hits = scores[order], np.cumsum(positive[order])
     # The k-th cut predicts the k largest scores.
@@ -54,16 +54,16 @@ def _fit(scores: np.ndarray, positive: np.ndarray) -> float:
     middle = (scores + below) / 2
     cuts = np.where(middle > below, middle, scores)  # nothing lies between two neighbouring floats
     f1 = 2 * hits / (np.arange(1, len(scores) + 1) + hits[-1])
-    f1[(scores <= below) | (cuts >= 1)] = 0  # equal scores, and what no threshold inside (0, 1) tells apart
+    f1[(scores <= below) | (cuts >= 1)] = 0  # equal scores, and cuts that no threshold inside (0, 1) makes
     best = cuts[(f1 == f1.max()) & (f1 > 0)]
-    return float(best[np.argmin(np.abs(best - DEFAULT))]) if len(best) else DEFAULT
+    return float(best[np.argmin(np.abs(best - DEFAULT_THRESHOLD))]) if len(best) else DEFAULT_THRESHOLD
 
 
-def _folds(scores: np.ndarray, mask: np.ndarray, seed: int) -> np.ndarray:
-    """Which fold each row is in, label by label: int64 [N, C].
+def _assign_folds(scores: np.ndarray, mask: np.ndarray, seed: int) -> np.ndarray:
+    """Assign each row to a fold, label by label: int64 [N, C].
 
-    Positives crowd among the high scores, so rows are dealt out five at a time in the order of their scores: every
-    fold gets its share of them, and yet no label decides where its row goes.
+    Positives are frequent among high scores, so rows are assigned five at a time in the order of their scores: every
+    fold gets its share of positives, although no label influences its row's fold.
     """
     num_rows, num_labels = scores.shape
     rows = np.arange(num_rows)[:, None]

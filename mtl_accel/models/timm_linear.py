@@ -10,7 +10,7 @@ from huggingface_hub.errors import EntryNotFoundError
 from torch import Tensor
 
 from ..config.knobs import did_you_mean
-from ..core.errors import UserError, require
+from ..core.errors import UserError, import_extra
 from .base import Pair
 from .heads import Heads, linear
 from .weights import find_local_file, load_backbone_file
@@ -30,7 +30,7 @@ class TimmLinear(Pair):
     def __init__(self, num_outputs: dict[str, int], weights: str | None = None, backbone: str | None = None) -> None:
         super().__init__()
         config = _pretrained_config(backbone)
-        (timm,) = require("timm", "timm")
+        (timm,) = import_extra("timm", "timm")
         network = timm.create_model(backbone, pretrained=False, num_classes=0)
         if weights == PRETRAINED:
             load_backbone_file(network, _fetch(config.hf_hub_id, backbone))
@@ -55,7 +55,7 @@ def _pretrained_config(backbone: str | None) -> Any:
     Raises:
         UserError: timm is not installed, or has no such backbone.
     """
-    (timm,) = require("timm", "timm")
+    (timm,) = import_extra("timm", "timm")
     if backbone is None:
         raise UserError(
             "model.backbone: must name a backbone of timm with model.name 'timm_linear', such as 'resnet18.a1_in1k'; "

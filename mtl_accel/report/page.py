@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from ..core import atomic_io
-from ..core.csv_cells import csv_line, harmless
-from ..core.errors import UserError, require
+from ..core.csv_cells import csv_line, escape_formula
+from ..core.errors import UserError, import_extra
 from .content import Report, RunPart, build_report
 from .records.frames import frame_of
 from .records.mistakes import MAX_OF_A_KIND
@@ -48,7 +48,7 @@ def write_report(runs: Iterable[str | Path], output: str | Path = "report.html")
 
 
 def _template():  # type: ignore[no-untyped-def]
-    jinja2 = require("report", "jinja2")[0]
+    jinja2 = import_extra("report", "jinja2")[0]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("mtl_accel.report", "."),
         autoescape=True,
@@ -61,7 +61,7 @@ def _template():  # type: ignore[no-untyped-def]
 
 def _csv(frame: pd.DataFrame) -> str:
     rows = [list(frame.columns), *frame.itertuples(index=False)]
-    return "".join(csv_line([harmless("" if pd.isna(cell) else str(cell)) for cell in row]) for row in rows)
+    return "".join(csv_line([escape_formula("" if pd.isna(cell) else str(cell)) for cell in row]) for row in rows)
 
 
 def _markdown(report: Report) -> str:

@@ -1,4 +1,4 @@
-"""Checkpoints that survive a kill at any moment: written beside, flushed, named last, and verified when read.
+"""Checkpoints that survive a kill at any moment: written to a temporary, flushed, then renamed; verified when read.
 
     checkpoints/step-00000123/    manifest.json (sizes and hashes), state.json, one .safetensors file a group
     checkpoints/last, best        links to two of those folders
@@ -63,31 +63,31 @@ def save(
     best: bool,
     is_owner: Callable[[], bool] = lambda: True,
 ) -> Path:
-    """Writes the checkpoint `name` (from `step_name`), then points `last`, and `best` when asked, at it.
+    """Write the checkpoint `name` (from `step_name`), then point `last` at it, and `best` if it is the best.
 
     `state` is JSON with string keys; floats come back exactly, NaN and infinities too, tuples as lists.
 
     Raises:
-        UserError: no space, a disk that refuses, or a run folder that another process took over. The checkpoints
-            of before are whole.
+        UserError: no space, a disk that refuses, or a run folder that another process took over. Earlier
+            checkpoints are whole.
     """
     assert keep_last >= 1
     text = _encode_state(state)
-    need_bytes = _need_bytes(tensors) + len(text)
+    need_bytes = _size_bytes(tensors) + len(text)
     require_owner = partial(_require_owner, root, name, is_owner)
     with atomic_io.storage_errors(root, need_bytes):
         require_owner()
         atomic_io.make_folder(root)
-        atomic_io.sweep(root)
+        atomic_io.remove_temporaries(root)
         atomic_io.require_space(root, need_bytes)
         final = root / _free_name(root, name)
         if best and not any((root / link).exists() for link in (LAST, BEST)):
             # Without `last` the folder counts from its rename on, and by then its `best` must be there.
             atomic_io.switch_link(root / BEST, final.name)
         with atomic_io.replace_folder(final, before_publish=require_owner) as folder:
-            _fill(folder, tensors, text)
-        # `best` first: a kill in between then leaves a run that saves this step again. The other way round it would
-        # go on from a state that believes in a best that is not saved.
+            _write_files(folder, tensors, text)
+        # `best` first: a kill in between then leaves a run that saves this step again. In the other order it would
+        # resume from a state whose best checkpoint was not saved.
         if best:
             atomic_io.switch_link(root / BEST, final.name)
         atomic_io.switch_link(root / LAST, final.name)
@@ -96,7 +96,7 @@ def save(
 
 
 def load(path: Path) -> Checkpoint | None:
-    """The checkpoint that `last` names in a folder of checkpoints, or `path` itself where that is one.
+    """Load the checkpoint that `last` names in a folder of checkpoints, or `path` itself if it is one.
 
     A damaged `last` falls back to the newest whole one before it, with a warning. None: none was ever completed.
 
@@ -105,12 +105,12 @@ def load(path: Path) -> Checkpoint | None:
     """
     damages: list[str] = []
     with atomic_io.storage_errors(path):
-        for folder in _candidates(path):
-            damage = manifest.damage(folder)
+        for folder in _folders_to_try(path):
+            damage = manifest.find_damage(folder)
             if damage is None:
                 if damages:
                     logger.warning("damaged checkpoint: %s; falling back to %s", "; ".join(damages), folder)
-                return _read(folder)
+                return _read_checkpoint(folder)
             damages.append(f"{folder} ({damage})")
     if damages:
         raise UserError(
@@ -127,7 +127,7 @@ def _require_owner(root: Path, name: str, is_owner: Callable[[], bool]) -> None:
         )
 
 
-def _need_bytes(tensors: Mapping[str, Mapping[str, torch.Tensor]]) -> int:
+def _size_bytes(tensors: Mapping[str, Mapping[str, torch.Tensor]]) -> int:
     sizes = [tensor.nbytes for group in tensors.values() for tensor in group.values()]
     return sum(sizes) + _SLACK_BYTES + _SLACK_BYTES_PER_TENSOR * len(sizes)
 
@@ -138,7 +138,7 @@ def _encode_state(state: Mapping[str, Any]) -> bytes:
 
 
 def _require_text_keys(value: Any, place: str) -> None:
-    """JSON would turn the key 0 into "0" without a word."""
+    """Refuse other keys than text: JSON would silently turn the key 0 into "0"."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if not isinstance(key, str):
@@ -149,7 +149,7 @@ def _require_text_keys(value: Any, place: str) -> None:
             _require_text_keys(inner, f"{place}[{index}]")
 
 
-def _fill(folder: Path, tensors: Mapping[str, Mapping[str, torch.Tensor]], state: bytes) -> None:
+def _write_files(folder: Path, tensors: Mapping[str, Mapping[str, torch.Tensor]], state: bytes) -> None:
     (folder / _STATE).write_bytes(state)
     # save_file makes its files private; the group of a cluster reads the others.
     mode = (folder / _STATE).stat().st_mode
@@ -158,7 +158,7 @@ def _fill(folder: Path, tensors: Mapping[str, Mapping[str, torch.Tensor]], state
         path = folder / (group + _SUFFIX)
         _write_tensors(path, members)
         path.chmod(stat.S_IMODE(mode))
-    manifest.seal(folder)
+    manifest.write(folder)
 
 
 def _write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
@@ -179,9 +179,9 @@ def _write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
         raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) from error
 
 
-def _read(folder: Path) -> Checkpoint:
+def _read_checkpoint(folder: Path) -> Checkpoint:
     tensors: dict[str, dict[str, torch.Tensor]] = {}
-    for name in manifest.names(folder):
+    for name in manifest.file_names(folder):
         if name.endswith(_SUFFIX):
             try:
                 group = load_file(folder / name)
@@ -193,23 +193,23 @@ def _read(folder: Path) -> Checkpoint:
 
 
 def _age(name: str) -> tuple[float, int]:
-    """Sorts folder names from old to new."""
+    """Sort key of folder names, from old to new."""
     match = _FOLDER.fullmatch(name)
     return (int(match[1]), int(match[2] or 0)) if match else (float("inf"), 0)
 
 
-def _names(root: Path) -> list[str]:
-    """The checkpoints of a folder, whole or not, newest first."""
+def _checkpoint_names(root: Path) -> list[str]:
+    """List the checkpoints of a folder, whole or not, newest first."""
     if not root.is_dir():
         return []
     return sorted((p.name for p in root.iterdir() if _FOLDER.fullmatch(p.name)), key=_age, reverse=True)
 
 
-def _candidates(path: Path) -> list[Path]:
-    """Where to look, in this order: `last`, then what is older, then what is newer, each newest first."""
+def _folders_to_try(path: Path) -> list[Path]:
+    """List the folders to try: `last`, then older ones, then newer ones, each newest first."""
     if _FOLDER.fullmatch(path.resolve().name) or any((path / name).exists() for name in (manifest.NAME, _STATE)):
         return [path.resolve()]
-    names, last = _names(path), path / LAST
+    names, last = _checkpoint_names(path), path / LAST
     if last.is_symlink() or last.is_dir():
         first = last.resolve()
         others = [name for name in names if name != first.name]
@@ -220,15 +220,18 @@ def _candidates(path: Path) -> list[Path]:
 
 def _free_name(root: Path, name: str) -> str:
     assert _FOLDER.fullmatch(name) and "." not in name, name
-    attempts = [_age(other)[1] for other in _names(root) if _age(other)[0] == _age(name)[0]]
+    attempts = [_age(other)[1] for other in _checkpoint_names(root) if _age(other)[0] == _age(name)[0]]
     return f"{name}.{max(attempts) + 1}" if attempts else name
 
 
 def _prune(root: Path, saved: str, keep_last: int) -> None:
-    """Keeps the newest of the last `keep_last` steps and the best. What is newer than `saved` was never `last`, or
-    belongs to a run that has gone back; what was saved before of the same step is replaced."""
-    newest = {_age(name)[0]: name for name in sorted(_names(root), key=_age) if _age(name) <= _age(saved)}
+    """Keep the newest of the last `keep_last` steps and the best, and remove the others.
+
+    A folder that is newer than `saved` was never `last`, or belongs to a run that was resumed from an earlier step. An
+    earlier save of the same step is replaced.
+    """
+    newest = {_age(name)[0]: name for name in sorted(_checkpoint_names(root), key=_age) if _age(name) <= _age(saved)}
     keep = {newest[step] for step in sorted(newest)[-keep_last:]} | {(root / BEST).resolve().name}
-    for name in _names(root):
+    for name in _checkpoint_names(root):
         if name not in keep:
             atomic_io.discard(root / name)

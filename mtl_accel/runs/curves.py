@@ -21,7 +21,7 @@ from matplotlib.ticker import MaxNLocator
 from ..metrics.registry import lower_is_better, title
 from .log import RunLog
 
-# Blue and vermilion of Okabe and Ito, told apart with every kind of colour vision.
+# Blue and vermilion of Okabe and Ito, distinct with every kind of colour vision.
 COLOURS = {"train": "#0072B2", "validation": "#D55E00"}
 GREY = "#6b6b6b"
 PANEL_INCHES = (4.4, 3.1)
@@ -48,15 +48,15 @@ class CurvesFile:
 
 
 def draw(rows: Sequence[Mapping[str, Any]], metric_names: Sequence[str], path: Path) -> None:
-    """Write the picture of `plot` as a PNG, whole or not at all; the folder of the path exists."""
-    # Written beside and renamed, so that whoever looks at the picture during training never meets half of one.
+    """Write the figure of `plot` as a PNG, whole or not at all; the folder of the path exists."""
+    # Written to a temporary and renamed, so that nobody who looks during training finds half a picture.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         FigureCanvasAgg(plot(rows, metric_names)).print_png(str(temporary))
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-        # A figure's parts hold one another. Python would keep some ten of them, 4 MB each, before it looks.
+        # A figure's parts refer to one another. Python would keep some ten figures, 4 MB each, before it collects them.
         gc.collect()
 
 
@@ -99,8 +99,8 @@ def _draw_panel(axes: Axes, name: str, epochs: np.ndarray, values: Mapping[str, 
         axes.set_yticks([])
         axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", va="center", fontsize=9, color=GREY)
         return
-    # Few epochs get dots that are seen as such; among many a dot is as wide as the line, which only keeps a value
-    # between two gaps in sight.
+    # Few epochs get visible dots; among many a dot is as wide as the line, so that a value between two gaps is
+    # still visible.
     dot = float(np.clip(100 / len(epochs), LINE_WIDTH, 4))
     for split, series in values.items():
         axes.plot(epochs, series, color=COLOURS[split], linewidth=LINE_WIDTH, marker="o", markersize=dot, label=split)
@@ -169,7 +169,7 @@ def _number(value: float) -> str:
 
 
 def _ring() -> dict[str, Any]:
-    """How the best epoch is marked, in the panels and in the legend."""
+    """Marker of the best epoch, in the panels and in the legend."""
     colour = COLOURS["validation"]
     return {"marker": "o", "markersize": 9, "markerfacecolor": "none", "markeredgecolor": colour, "linestyle": "none"}
 

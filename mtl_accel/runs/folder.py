@@ -1,4 +1,4 @@
-"""The run folder before a run: made, emptied or kept, and the checkpoint in it that a run goes on from."""
+"""The run folder before a run: created, emptied or kept, and the checkpoint to resume from."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from .checkpoint import Checkpoint
 from .lock import LOCK
 
 _STATUS = "status.json"
-_OURS = frozenset({_STATUS, "log.jsonl", "checkpoints"})  # not config.json: other programs have one, too
+_RUN_FILES = frozenset({_STATUS, "log.jsonl", "checkpoints"})  # not config.json: other programs have one, too
 
 
-def prepare(run_dir: Path, resume: str, overwrite: bool) -> None:
-    """Empty the folder, or see that what lies in it can be resumed. On the main process, under the lock.
+def prepare_run_folder(run_dir: Path, resume: str, overwrite: bool) -> None:
+    """Empty the folder, or check that the run in it can be resumed. On the main process, under the lock.
 
     Raises:
         UserError: the folder holds a finished run, a run that is not to be resumed, or something else.
     """
-    there = {path.name for path in run_dir.iterdir()} - {LOCK}
-    if not there:
+    names = {path.name for path in run_dir.iterdir()} - {LOCK}
+    if not names:
         return
-    if not there & _OURS:
-        raise UserError(f"run_dir: {run_dir} holds {sorted(there)[:3]} and no run; choose an empty or a new folder")
+    if not names & _RUN_FILES:
+        raise UserError(f"run_dir: {run_dir} holds {sorted(names)[:3]} and no run; choose an empty or a new folder")
     is_named = resume not in ("auto", "none")
     is_source = is_named and Path(resume).expanduser().resolve() == run_dir.resolve()
     if overwrite:
-        _check_that_it_may_go(run_dir, there, is_source)
+        _require_deletable(run_dir, names, is_source)
         for path in run_dir.iterdir():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
@@ -44,20 +44,24 @@ def prepare(run_dir: Path, resume: str, overwrite: bool) -> None:
         )
     elif is_named and not is_source and (run_dir / "checkpoints" / checkpoint.LAST).exists():
         raise UserError(
-            f"run_dir: {run_dir} holds a run that has checkpoints of its own; leave out --resume to go on with it, or "
-            f"give --overwrite to go on from {resume} in its place"
+            f"run_dir: {run_dir} holds a run that has checkpoints of its own; leave out --resume to resume it, or "
+            f"give --overwrite to resume {resume} in its place"
         )
 
 
-def _check_that_it_may_go(run_dir: Path, there: set[str], is_source: bool) -> None:
-    """Raises: UserError where --overwrite would delete what is not a run, or what the run is to go on from."""
-    if _STATUS not in there:
+def _require_deletable(run_dir: Path, names: set[str], is_source: bool) -> None:
+    """Check that --overwrite may empty the folder.
+
+    Raises:
+        UserError: it holds no run, or the run that is to be resumed.
+    """
+    if _STATUS not in names:
         raise UserError(
-            f"run_dir: {run_dir} holds {sorted(there)[:3]} and no {_STATUS}, which each run has, so --overwrite does "
+            f"run_dir: {run_dir} holds {sorted(names)[:3]} and no {_STATUS}, which each run has, so --overwrite does "
             "not empty it; choose another run_dir, or delete it yourself"
         )
     if is_source:
-        raise UserError(f"--overwrite: {run_dir} is also what --resume goes on from; leave out one of the two")
+        raise UserError(f"--overwrite: {run_dir} is also the run to --resume; leave out one of the two")
 
 
 def _status(run_dir: Path) -> str | None:
@@ -66,7 +70,7 @@ def _status(run_dir: Path) -> str | None:
 
 
 def find_checkpoint(run_dir: Path, resume: str) -> Checkpoint | None:
-    """The checkpoint to go on from: None for a start from the beginning.
+    """Load the checkpoint to resume from; None for a start from the beginning.
 
     Raises:
         UserError: a folder was named and holds none, or none that is whole.
@@ -80,10 +84,10 @@ def find_checkpoint(run_dir: Path, resume: str) -> Checkpoint | None:
     return found
 
 
-def take_best(saved: Checkpoint, run_dir: Path) -> None:
-    """Copy the best epoch's checkpoint of the run that `saved` is from, for no later epoch may be better.
+def copy_best(saved: Checkpoint, run_dir: Path) -> None:
+    """Copy the best epoch's checkpoint of the run that `saved` comes from: no later epoch may be better.
 
-    On the main process. Nothing happens where that run has none, or is this one.
+    On the main process. Nothing is copied where that run has none, or is this one.
 
     Raises:
         UserError: no space, a disk that refuses, or a best checkpoint that is damaged.
@@ -94,6 +98,6 @@ def take_best(saved: Checkpoint, run_dir: Path) -> None:
     with atomic_io.storage_errors(root):
         with atomic_io.replace_folder(root / best.name) as folder:
             shutil.copytree(best, folder, dirs_exist_ok=True)
-            if damage := manifest.damage(folder):
+            if damage := manifest.find_damage(folder):
                 raise UserError(f"{best}: the best checkpoint is damaged ({damage}); restore it from a copy")
         atomic_io.switch_link(root / checkpoint.BEST, best.name)

@@ -16,18 +16,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ..core.atomic_io import make_folder, storage_errors, sweep
+from ..core.atomic_io import make_folder, remove_temporaries, storage_errors
 from ..core.errors import UserError
 
 LOCK = ".lock"
 
-# What file systems without locks answer: NFS without its lock daemon, Lustre without -o flock, some FUSE mounts.
+# Errors of file systems without locks: NFS without its lock daemon, Lustre without -o flock, some FUSE mounts.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
 
 @dataclass(eq=False)
 class RunLock:
-    """The lock of one run folder, made by `own`.
+    """The lock of one run folder, made by `lock_run_folder`.
 
     flock, not POSIX record locks: those vanish when anything in the process closes any descriptor of the file, such as
     a tracker that uploads the run folder. The kernel drops a flock when its owner dies, so no stale lock is left.
@@ -45,10 +45,14 @@ class RunLock:
         """
         if self._descriptor is None:
             return False
-        return self._is_current(self._descriptor) and _read(self.path).get("token") == self.token
+        return self._is_current(self._descriptor) and _read_owner(self.path).get("token") == self.token
 
     def acquire(self) -> None:
-        """Raises: UserError when another process owns the run folder or its file system refuses."""
+        """Lock the file and write our name into it.
+
+        Raises:
+            UserError: another process owns the run folder, or its file system refuses.
+        """
         with storage_errors(self.path):
             make_folder(self.path.parent)
             while self._descriptor is None:
@@ -87,9 +91,9 @@ class RunLock:
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
-            # Without locks the file itself must tell. Two that start at once may both pass here; the token, checked
-            # before every checkpoint, then stops the one that wrote first.
-            owner = _read(self.path)
+            # Without locks only the file itself says whether there is an owner. Two processes that start at once may
+            # both pass here; the token, checked before every checkpoint, then stops the one that wrote first.
+            owner = _read_owner(self.path)
             if owner and may_live(owner.get("host"), owner.get("pid")):
                 raise UserError(_refusal(self.path)) from error
 
@@ -108,7 +112,7 @@ class RunLock:
 
 
 _held: weakref.WeakSet[RunLock] = weakref.WeakSet()
-_hooked: list[int] = []
+_fork_hooks: list[int] = []
 
 
 def _close_in_child() -> None:
@@ -117,42 +121,44 @@ def _close_in_child() -> None:
 
 
 @contextmanager
-def own(run_dir: Path, key: str = "run_dir") -> Iterator[RunLock]:
-    """Holds the run folder for the length of the block and first removes what a killed owner left half written.
+def lock_run_folder(run_dir: Path, key: str = "run_dir") -> Iterator[RunLock]:
+    """Own the run folder within the block, after removing the temporaries that a killed owner left.
 
     Args:
-        key: that the folder was given by, for messages.
+        key: the key that the folder was given by, for messages.
 
     Raises:
         UserError: it or a folder above it is a file, or another process owns it; named with its host, its process and
             since when.
     """
     with storage_errors(run_dir):
-        there = next(path for path in (run_dir, *run_dir.absolute().parents) if path.exists())
-        if not there.is_dir():
-            raise UserError(f"{key}: {there} is a file; give the path of a folder, which is made where it is missing")
-    if not _hooked:
+        existing = next(path for path in (run_dir, *run_dir.absolute().parents) if path.exists())
+        if not existing.is_dir():
+            raise UserError(
+                f"{key}: {existing} is a file; give the path of a folder, which is made where it is missing"
+            )
+    if not _fork_hooks:
         os.register_at_fork(after_in_child=_close_in_child)
-        _hooked.append(os.getpid())
+        _fork_hooks.append(os.getpid())
     lock = RunLock(run_dir / LOCK)
     lock.acquire()
     try:
-        sweep(run_dir)
+        remove_temporaries(run_dir)
         yield lock
     finally:
         lock.release()
 
 
 def owner_of(run_dir: Path) -> str:
-    """The owner in words, as `host:pid since time`."""
-    owner = _read(run_dir / LOCK)
+    """Name the owner, as `host:pid since time`."""
+    owner = _read_owner(run_dir / LOCK)
     if not owner:
         return "an unknown process"
     return f"{owner.get('host')}:{owner.get('pid')} since {owner.get('started')}"
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """The owner that the file names; empty when it names none."""
+def _read_owner(path: Path) -> dict[str, Any]:
+    """Read the owner that the file names; empty when it names none."""
     try:
         owner = json.loads(path.read_bytes())
     except (OSError, ValueError):

@@ -32,7 +32,7 @@ _PACKAGES = ("mtl_accel", "torch", "torchvision", "accelerate", "datasets", "eva
 
 
 def tracker_problems(names: Sequence[str]) -> list[str]:
-    """A line for each tracker that does not exist or is not installed; Accelerate would only warn."""
+    """Describe each tracker that does not exist or is not installed; Accelerate would only warn."""
     installed = {str(name) for name in get_available_trackers()}
     known = sorted(LOGGER_TYPE_TO_CLASS)
     problems = [f"trackers: {name!r} is none of {', '.join(known)}" for name in names if name not in known]
@@ -42,7 +42,7 @@ def tracker_problems(names: Sequence[str]) -> list[str]:
 
 
 def environment(accelerator: Accelerator) -> dict[str, Any]:
-    """What a run ran on."""
+    """Software, hardware and command of a run."""
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
     ).stdout.strip()
@@ -62,7 +62,7 @@ def environment(accelerator: Accelerator) -> dict[str, Any]:
 
 
 def log_block(epoch: int, tasks: Mapping[str, Task], train: Mapping[str, float], val: Mapping[str, float]) -> str:
-    """One epoch in the source's format, six decimals: the tasks' primary metrics and the loss."""
+    """Format one epoch as the source did, six decimals: the tasks' primary metrics and the loss."""
     lines = [f"===== Epoch {epoch} ====="]
     for split, values in (("Train", train), ("Val", val)):
         parts = []
@@ -81,9 +81,9 @@ class RunLog:
         self.active = accelerator.is_main_process
 
     def start(self, config: Config, resumed_at: tuple[int, int] | None) -> None:
-        """Write what is known before the first step.
+        """Write config and environment before the first step, and begin or continue the log.
 
-        `resumed_at`: epochs and steps that are done. Rows of what will be run again are dropped.
+        `resumed_at`: epochs and steps that are done. Rows of steps that will be repeated are dropped.
         """
         if self.active:
             atomic_io.write_json(self.run_dir / "config.json", config.model_dump(mode="json", by_alias=True))
@@ -97,7 +97,7 @@ class RunLog:
             self.accelerator.init_trackers(self.run_dir.name, config=flat(config.model_dump(mode="json")))
 
     def say(self, text: str) -> None:
-        """To the console, above any bar, and to log.txt."""
+        """Write a text to the console, above any progress bar, and to log.txt."""
         if self.active:
             tqdm.write(text)
             sys.stdout.flush()  # into a file or a pipe Python would hold it back, and a killed run would leave nothing
@@ -105,7 +105,7 @@ class RunLog:
                 file.write(text + "\n")
 
     def event(self, event: str, **values: Any) -> None:
-        """One row of log.jsonl; NaN becomes null, since JSON has no NaN."""
+        """Append one row to log.jsonl; NaN becomes null, since JSON has no NaN."""
         if self.active:
             row = {"event": event, **values}
             with (self.run_dir / "log.jsonl").open("a", encoding="utf-8") as file:
@@ -113,26 +113,26 @@ class RunLog:
                 file.flush()
                 os.fsync(file.fileno())
 
-    def held_out(self, ids: Sequence[str]) -> None:
-        """Which training rows were held out for validation, so that anybody can make the same split."""
+    def write_validation_ids(self, ids: Sequence[str]) -> None:
+        """Write the ids of the rows that were held out for validation, so that anybody can make the same split."""
         if self.active and ids:
             atomic_io.write_json(self.run_dir / "validation_ids.json", list(ids))
 
     def track(self, epoch: int, splits: Mapping[str, Mapping[str, float]], **values: float) -> None:
-        """To the trackers, when there are any: "train/category/accuracy" and so on."""
+        """Send metrics to the trackers, where there are any, as "train/category/accuracy" and so on."""
         if self.active and self.accelerator.trackers:
             named = {f"{split}/{name}": value for split, metrics in splits.items() for name, value in metrics.items()}
             self.accelerator.log({**named, **values}, step=epoch)
 
     def status(self, status: str, **values: Any) -> None:
-        """What the run is doing: running, finished, stopped or failed."""
+        """Write status.json: running, finished, stopped or failed."""
         if self.active:
             row = {"status": status, **values, "host": socket.gethostname(), "pid": os.getpid(), "time": time.time()}
             atomic_io.write_json(self.run_dir / "status.json", without_nan(row))
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """status.json says "running" in the block, and "failed" with the cause when an error leaves it."""
+        """Keep status.json at "running" within the block, and at "failed", with the cause, after an error."""
         failures = FailureLog(self.run_dir, self.accelerator.process_index)
         self._drop_cut_line()
         self.status("running")
@@ -141,7 +141,7 @@ class RunLog:
                 yield
         except BaseException as error:
             if self.active:
-                # One that failed because another process did ends with SystemExit, and then the cause is there.
+                # A process that fails because another one did ends with SystemExit, and then the cause is in the file.
                 code = error.code if isinstance(error, SystemExit) else EXIT_CODE if isinstance(error, UserError) else 1
                 message = failures.cause() if isinstance(error, Exception | SystemExit) else type(error).__name__
                 self.event("end", status="failed", message=message)
@@ -149,7 +149,7 @@ class RunLog:
             raise
 
     def _drop_cut_line(self) -> None:
-        """A kill may have cut the last row short; the next one must not be written behind it."""
+        """Drop a last row that a kill cut short: the next row must not be appended to it."""
         path = self.run_dir / "log.jsonl"
         if self.active and path.exists():
             content = path.read_bytes()
@@ -158,14 +158,14 @@ class RunLog:
                 atomic_io.write_bytes(path, whole)
 
     def rows(self) -> list[dict[str, Any]]:
-        """The rows of log.jsonl so far. A last line cut short by a kill is left out."""
+        """Read the rows of log.jsonl so far, without a last line that a kill cut short."""
         path = self.run_dir / "log.jsonl"
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def _was_before(row: Mapping[str, Any], resumed_at: tuple[int, int] | None) -> bool:
-    """Whether a row of log.jsonl tells of an epoch, or of a step, that was done before the run went on."""
+    """Whether a row of log.jsonl is about an epoch or a step that was done before the run was resumed."""
     if resumed_at is None or row["event"] not in ("epoch", "conflict"):
         return False
     epochs, steps = resumed_at
@@ -173,6 +173,7 @@ def _was_before(row: Mapping[str, Any], resumed_at: tuple[int, int] | None) -> b
 
 
 def without_nan(value: Any) -> Any:
+    """Replace NaN and infinities by None, at any depth: JSON has neither."""
     if isinstance(value, Mapping):
         return {key: without_nan(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -181,7 +182,7 @@ def without_nan(value: Any) -> Any:
 
 
 def flat(values: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
-    """A config as one level of dotted keys: several trackers take nothing else."""
+    """Flatten a config to one level of dotted keys: several trackers accept nothing else."""
     knobs = differences.flatten(values).items()
     return {key: value if isinstance(value, (str, int, float, bool)) else json.dumps(value) for key, value in knobs}
 
@@ -190,22 +191,22 @@ _FILE = "failures.txt"
 
 
 class FailureLog:
-    """RUN/failures.txt: what each process of a failed run met, the cause first.
+    """RUN/failures.txt: the error of each process of a failed run, the cause first.
 
     When one process fails, the others lose their connection to it and fail too, usually with a message about
-    sockets. The file is made by whoever fails first, which the operating system decides, so that everyone
-    knows whose message is the cause.
+    sockets. The file is created by whichever process fails first, which the operating system decides, so that every
+    process knows whose message is the cause.
     """
 
     def __init__(self, run_dir: Path, rank: int) -> None:
         self.path, self.rank = run_dir / _FILE, rank
 
     def clear(self) -> None:
-        """Forget the failure of an earlier start. On the main process, before any other may fail."""
+        """Delete the failures of an earlier start. On the main process, before any other may fail."""
         self.path.unlink(missing_ok=True)
 
     def add(self, error: BaseException) -> bool:
-        """Note a failure. True: it is the first, or this host has no run folder in which another one would stand."""
+        """Append a failure. True if it is the first, or if this host lacks the run folder where others would be."""
         if not self.path.parent.is_dir():
             return True
         head = (str(error) or type(error).__name__).splitlines()[0]
@@ -221,16 +222,16 @@ class FailureLog:
         return first
 
     def cause(self) -> str:
-        """The first failure in one line."""
+        """Read the first failure's first line."""
         return self.path.read_text().partition("\n")[0]
 
     @contextmanager
     def reported_once(self) -> Iterator[None]:
-        """Lets the first failure through to be printed; ends the process in silence for one that followed."""
+        """Let the first failure pass, to be printed; end the process silently for those that follow."""
         try:
             yield
         except Exception as error:
-            everywhere = isinstance(error, UserError) and error.everywhere  # other hosts have to be told, too
+            everywhere = isinstance(error, UserError) and error.everywhere  # other hosts must print it, too
             if not self.add(error) and not everywhere:
                 raise SystemExit(EXIT_CODE if isinstance(error, UserError) else 1) from error
             raise

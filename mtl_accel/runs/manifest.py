@@ -18,19 +18,19 @@ _CHUNK_BYTES = 1 << 20
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
-def seal(folder: Path) -> None:
-    """Writes the manifest of all files that are in the folder now."""
+def write(folder: Path) -> None:
+    """Write the manifest of all files that are in the folder now."""
     files = {path.name: _describe(path) for path in sorted(folder.iterdir())}
     (folder / NAME).write_bytes(_encode(files))
 
 
-def names(folder: Path) -> list[str]:
-    """The files that the manifest names."""
+def file_names(folder: Path) -> list[str]:
+    """List the files that the manifest names."""
     return list(json.loads((folder / NAME).read_bytes())["files"])
 
 
-def damage(folder: Path) -> str | None:
-    """Why a folder is not whole; None when every byte that the manifest covers is as it was written.
+def find_damage(folder: Path) -> str | None:
+    """Find why a folder is not whole; None when every byte that the manifest covers is as it was written.
 
     Other files are neither opened nor counted.
     """
@@ -55,7 +55,7 @@ def damage(folder: Path) -> str | None:
 
 
 def _is_file(path: Path) -> bool:
-    """Not a link, which may lead out of the folder, and not a pipe, which would block its reader."""
+    """Whether it is a plain file: no link, which may lead out of the folder, and no pipe, which would block us."""
     return stat.S_ISREG(path.lstat().st_mode)
 
 

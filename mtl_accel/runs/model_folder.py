@@ -1,4 +1,4 @@
-"""The finished model on disk: where it is looked for, its weights, and what it takes to use them without the run."""
+"""The finished model on disk: how it is found, its weights, and the description to use them without the run."""
 
 from __future__ import annotations
 
@@ -35,17 +35,18 @@ _LOSS: TypeAdapter[Loss] = TypeAdapter(Annotated[Loss, Field(discriminator="name
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """What model/config.json says.
+    """The content of model/config.json.
 
     Attributes:
         pair: a name of `models.MODELS`.
         tasks: by name, in the order of the model's outputs.
-        thresholds: of each multilabel task, float64 [C]; a label is there when its probability is at least as large.
+        thresholds: those of each multilabel task, float64 [C]; a label is predicted where its probability is at
+            least as large.
         transforms: those of evaluation.
-        precision: "no", "bf16" or "fp16", in which the figures of the run were measured.
-        batch_size: in which they were measured; another one may change the last bits.
-        losses: the loss of each task, with numbers where the config says "balanced".
-        backbone: its name, where the pair leaves the choice.
+        precision: "no", "bf16" or "fp16", with which the figures of the run were measured.
+        batch_size: with which they were measured; another one may change the last bits.
+        losses: the loss of each task, with the numbers of "balanced".
+        backbone: its name, if the pair has a choice of them.
     """
 
     pair: str
@@ -57,13 +58,27 @@ class ModelDescription:
     losses: Mapping[str, Loss] = field(default_factory=dict)
     backbone: str | None = None
 
+    @classmethod
+    def from_run(
+        cls,
+        config: Config,
+        tasks: Mapping[str, Task],
+        thresholds: dict[str, np.ndarray],
+        precision: str,
+        batch_size: int,
+        losses: Mapping[str, Loss],
+    ) -> ModelDescription:
+        """Describe a run's model."""
+        model, transforms = config.model, config.transforms.eval
+        return cls(model.name, dict(tasks), thresholds, transforms, precision, batch_size, losses, model.backbone)
+
     @cached_property
     def pipeline(self) -> ImagePipeline:
-        """The transforms by where they run."""
+        """Transforms by the place where they run."""
         return ImagePipeline.from_transforms(self.transforms)
 
     def describe(self) -> dict[str, Any]:
-        """model/config.json."""
+        """Return the content of model/config.json."""
         described: dict[str, dict[str, Any]] = {}
         for name, task in self.tasks.items():
             described[name] = {
@@ -98,23 +113,8 @@ class ModelDescription:
         return folder
 
 
-def of_run(
-    config: Config,
-    tasks: Mapping[str, Task],
-    thresholds: dict[str, np.ndarray],
-    precision: str,
-    batch_size: int,
-    losses: Mapping[str, Loss],
-) -> ModelDescription:
-    """The description of a run's model."""
-    model, transforms = config.model, config.transforms.eval
-    return ModelDescription(
-        model.name, dict(tasks), thresholds, transforms, precision, batch_size, losses, model.backbone
-    )
-
-
-def read(folder: Path) -> ModelDescription:
-    """The description in a model folder.
+def read_description(folder: Path) -> ModelDescription:
+    """Read the description in a model folder.
 
     Raises:
         UserError: there is none, or it is damaged.
@@ -138,22 +138,22 @@ def read(folder: Path) -> ModelDescription:
         backbone = model.get("backbone")
         return ModelDescription(model["name"], tasks, thresholds, transforms, precision, batch_size, losses, backbone)
     except (KeyError, TypeError, AttributeError, ValueError, ValidationError) as error:
-        raise UserError(f"{path}: is no description of a model that this version can read: {error}") from error
+        raise UserError(f"{path}: not a description of a model that this version can read: {error}") from error
 
 
-def load_weights(folder: Path, finished: ModelDescription) -> Pair:
-    """The model of a folder, on the CPU and in evaluation mode.
+def load_model(folder: Path, description: ModelDescription) -> Pair:
+    """Load the model of a folder, on the CPU and in evaluation mode.
 
     Raises:
-        UserError: the weights are damaged, or are not those of the pair.
+        UserError: the weights are damaged, or do not belong to the pair.
     """
-    num_outputs = {name: task.num_outputs for name, task in finished.tasks.items()}
-    model = models.build_pair(finished.pair, num_outputs, None, finished.backbone)
+    num_outputs = {name: task.num_outputs for name, task in description.tasks.items()}
+    model = models.build_pair(description.pair, num_outputs, None, description.backbone)
     path = folder / WEIGHTS
     try:
         model.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, OSError) as error:
-        raise UserError(f"{path}: does not fit {finished.pair} as {DESCRIPTION} describes it: {error}") from error
+        raise UserError(f"{path}: does not fit {description.pair} as {DESCRIPTION} describes it: {error}") from error
     return model.eval()
 
 
@@ -169,20 +169,20 @@ def _task(name: str, described: Mapping[str, Any]) -> Task:
     )
 
 
-def find(path: str | Path, revision: str | None = None) -> Path:
-    """The folder of the model: `path` itself, `model` in it, or that of the Hub's model `path`, owner/name.
+def find_model_folder(path: str | Path, revision: str | None = None) -> Path:
+    """Find the folder of the model: `path` itself, `model` in it, or that of the Hub's model `path`, owner/name.
 
     Args:
         revision: commit, tag or branch on the Hub.
 
     Raises:
-        UserError: there is no model, or the Hub was not reached.
+        UserError: there is no model, or the Hub cannot be reached.
     """
-    there = Path(path).expanduser()
-    for folder in (there, there / "model"):
+    local = Path(path).expanduser()
+    for folder in (local, local / "model"):
         if (folder / WEIGHTS).is_file():
             return folder
-    if not there.exists() and is_hub_id(str(path)):
+    if not local.exists() and is_hub_id(str(path)):
         return _download(str(path), revision)
     raise UserError(
         f"{path} is neither a run folder with a finished model in it, nor such a model, nor the id of one on the "
@@ -191,7 +191,7 @@ def find(path: str | Path, revision: str | None = None) -> Path:
 
 
 def _download(repository: str, revision: str | None) -> Path:
-    """The two files of a model, in the Hub's cache. Whatever else is in the repository is left there."""
+    """Download the two files of a model, and no others of its repository, into the Hub's cache."""
     try:
         folder = Path(snapshot_download(repository, revision=revision, allow_patterns=list(FILES)))
     except (OSError, ValueError, RuntimeError, EntryNotFoundError) as error:

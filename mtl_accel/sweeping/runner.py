@@ -16,7 +16,7 @@ from typing import Any
 from ..core import atomic_io
 from ..core.errors import UserError
 from ..launching.interrupts import Interrupts
-from ..runs.lock import own, owner_of
+from ..runs.lock import lock_run_folder, owner_of
 from .plan import Member
 
 _POLL_SECONDS = 0.2
@@ -140,7 +140,7 @@ def _is_owned(folder: Path) -> bool:
     if not folder.is_dir():
         return False
     try:
-        with own(folder):
+        with lock_run_folder(folder):
             return False
     except UserError as error:
         if isinstance(error.__cause__, BlockingIOError):

@@ -12,7 +12,7 @@ from typing import Any
 from ..config import Config, read_config
 from ..config.differences import differences
 from ..core import rng
-from ..core.errors import UserError, require
+from ..core.errors import UserError, import_extra
 from ..metrics.registry import lower_is_better
 from ..report.records.runs import read_runs
 from .plan import Member, one_per_seed, option_problems
@@ -42,7 +42,7 @@ class Search:
         seeds: Sequence[int],
         overrides: Mapping[str, Any],
     ) -> None:
-        self._optuna = require("sweep", "optuna")[0]
+        self._optuna = import_extra("sweep", "optuna")[0]
         self.path, self.output, self.space, self.seeds, self.overrides = config, output, space, seeds, overrides
         self._places = dict.fromkeys(space, "--search")
         self.base = self._checked()

@@ -11,7 +11,7 @@ from typing import Any
 from ..core.errors import UserError
 from ..launching.interrupts import EXIT_CODE as STOPPED
 from ..launching.interrupts import Interrupts
-from ..runs.lock import own
+from ..runs.lock import lock_run_folder
 from .plan import Member, plan_runs
 from .runner import Runner
 from .search import Search
@@ -74,7 +74,7 @@ def sweep(
     else:
         optuna_search = Search(paths[0], folder, parse_space(search), seeds, overrides or {})
         run_all = functools.partial(optuna_search.run, trials=trials or 0)
-    with own(folder, "--output"), Interrupts() as interrupts:
+    with lock_run_folder(folder, "--output"), Interrupts() as interrupts:
         run_all(runner := Runner(command, folder / "configs", interrupts))
     finished = [member for member, outcome in runner.ended if outcome.status == "finished"]
     failed = {member.name: outcome.message for member, outcome in runner.ended if outcome.status == "failed"}

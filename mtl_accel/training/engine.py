@@ -14,8 +14,7 @@ from tqdm import tqdm
 from ..core import rng
 from ..data.loading.loader import Batch, EvaluationLoader
 from ..data.transforms.mixing import mixed
-from ..inference.logits import Predictions
-from ..inference.logits import predict as predict_logits
+from ..inference.logits import Predictions, predict_logits
 from ..inference.scoring import score
 from ..launching.collectives import DelayedRead, any_process
 from ..launching.interrupts import Interrupts

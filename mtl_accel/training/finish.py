@@ -15,7 +15,8 @@ from ..data.labels.reader import Targets
 from ..inference.logits import split_logits
 from ..metrics import registry, thresholds
 from ..objective.losses import resolve_balanced
-from ..runs import checkpoint, model_folder
+from ..runs import checkpoint
+from ..runs.model_folder import ModelDescription
 from . import checkpointing
 from .run import Run
 
@@ -46,13 +47,14 @@ def write_model(run: Run) -> dict[str, float]:
     fitted, figures = fit_thresholds(logits, targets, run.tasks, run.config.seed)
     precision, batch_size = run.accelerator.mixed_precision, run.validation_loader.batch_size
     losses = resolve_balanced(run.config.tasks, run.tasks, run.train_targets)
-    described = model_folder.of_run(run.config, run.tasks, fitted, precision, batch_size, losses)
+    described = ModelDescription.from_run(run.config, run.tasks, fitted, precision, batch_size, losses)
     described.write(run_dir, best.tensors.get("ema", best.tensors["model"]))  # the weights that validation used
     for name in fitted:
         at_half, honest = run.progress.best[f"{name}/f1_macro"], figures[f"{name}/f1_macro_cross_fitted"]
         run.log.say(
-            f"Val F1 ({run.tasks[name].title}) of the best epoch: {at_half:.6f} at threshold {thresholds.DEFAULT}, "
-            f"{honest:.6f} with fitted thresholds (cross-fitted over {thresholds.NUM_FOLDS} folds)"
+            f"Val F1 ({run.tasks[name].title}) of the best epoch: {at_half:.6f} at threshold "
+            f"{thresholds.DEFAULT_THRESHOLD}, {honest:.6f} with fitted thresholds (cross-fitted over "
+            f"{thresholds.NUM_FOLDS} folds)"
         )
     return figures
 
@@ -71,7 +73,7 @@ def fit_thresholds(
         if tasks[name].kind == "multilabel":
             table = tasks[name].probabilities(part.numpy()), *targets[name]
             fitted[name] = thresholds.fit(*table)
-            values = metrics.compute("multilabel", *table, thresholds.cross_fitted(*table, seed))
+            values = metrics.compute("multilabel", *table, thresholds.cross_fit(*table, seed))
             depending = registry.decision_metric_names("multilabel")
             figures |= {f"{name}/{metric}_cross_fitted": values[metric] for metric in depending}
     return fitted, figures

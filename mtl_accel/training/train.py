@@ -87,7 +87,7 @@ def _prepare_folder(accelerator: Accelerator, run_dir: Path, resume: str, overwr
 
     def prepare() -> None:
         if accelerator.is_main_process:
-            folder.prepare(run_dir, resume, overwrite)
+            folder.prepare_run_folder(run_dir, resume, overwrite)
             FailureLog(run_dir, accelerator.process_index).clear()
 
     agreement.on_every_process(prepare)
@@ -107,7 +107,7 @@ def _resume(run: Run, checkpoints: Checkpoints, saved: Checkpoint, allow_changes
     """Put the run where a checkpoint left it; the lines say what has changed since."""
     changes = checkpoints.restore(run, saved, allow_changes)
     if run.accelerator.is_main_process:
-        folder.take_best(saved, Path(run.config.run_dir))
+        folder.copy_best(saved, Path(run.config.run_dir))
     return changes
 
 
@@ -139,7 +139,7 @@ def _announce(run: Run, labelled: LabeledDataset, debugging: str | None, changes
     """
     log, config, resumed = run.log, run.config, changes is not None
     log.start(config, (run.progress.epoch, run.progress.step) if resumed else None)
-    log.held_out(labelled.held_out)
+    log.write_validation_ids(labelled.held_out)
     log.say("\n".join([_banner(run, labelled, resumed), *_ambient(run), *labelled.notes, *(changes or [])]))
     if run.pipelines.train.per_sample is not None:
         log.say(slow_transforms_message(run.pipelines.train.per_sample, config.data.num_workers))
@@ -154,7 +154,7 @@ def _owned(accelerator: Accelerator, run_dir: Path) -> Iterator[Callable[[], boo
 
         def acquire() -> Callable[[], bool]:
             is_main = accelerator.is_main_process
-            return stack.enter_context(lock.own(run_dir)).still_owned if is_main else lambda: False
+            return stack.enter_context(lock.lock_run_folder(run_dir)).still_owned if is_main else lambda: False
 
         yield agreement.on_every_process(acquire)
 

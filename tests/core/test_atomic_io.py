@@ -26,7 +26,7 @@ def test_json_files_are_replaced_whole_and_errors_name_the_file(tmp_path: Path) 
 
     assert in_child(disturbed) == KILLED
     assert atomic_io.read_json(path) == {"step": 1}
-    atomic_io.sweep(path.parent)
+    atomic_io.remove_temporaries(path.parent)
     assert [inner.name for inner in path.parent.iterdir()] == ["status.json"]
     with pytest.raises(ValueError, match="JSON compliant"):
         atomic_io.write_json(path, {"loss": math.nan})

@@ -19,8 +19,8 @@ import mtl_accel
 from mtl_accel import models
 from mtl_accel.config import read_run_config
 from mtl_accel.core.errors import UserError
-from mtl_accel.evaluation.evaluate import path_of
-from mtl_accel.evaluation.table import table
+from mtl_accel.evaluation.evaluate import evaluation_path
+from mtl_accel.evaluation.table import format_table
 
 LAUNCH = runs.ROOT / "launch"
 main = functools.partial(small_predict.main, script=LAUNCH / "evaluate.py")
@@ -85,14 +85,14 @@ def test_every_metric_has_its_interval_and_every_label_its_figures(validation):
 
 
 def test_the_file_holds_what_is_returned_and_nothing_else_is_left(run, validation):
-    assert json.loads(path_of(run, "validation").read_text()) == validation
+    assert json.loads(evaluation_path(run, "validation").read_text()) == validation
     assert [path.name for path in run.iterdir() if "evaluation" in path.name] == ["evaluation-validation.json"]
 
 
 def test_on_test_the_stored_thresholds_are_taken_and_on_validation_only_cross_fitted_ones(run, validation, tmp_path):
     test = mtl_accel.evaluate(run, "test", output=tmp_path / "new" / "folder")
-    assert json.loads(path_of(tmp_path / "new" / "folder", "test").read_text()) == test
-    assert not path_of(run, "test").exists()
+    assert json.loads(evaluation_path(tmp_path / "new" / "folder", "test").read_text()) == test
+    assert not evaluation_path(run, "test").exists()
     stored = {name for name in test["metrics"] if name.endswith("_stored_thresholds")}
     honest = {name for name in validation["metrics"] if name.endswith("_cross_fitted")}
     assert {name.removesuffix("_stored_thresholds") for name in stored} == {
@@ -111,12 +111,12 @@ def test_two_processes_find_what_one_finds_and_one_of_them_tells_it(run, validat
     printed.touch()
     code, output = runs.finish(runs.fork(main, arguments, {"ACCELERATE_USE_CPU": "true"}, printed, 2))
     assert code == 0, output
-    assert json.loads(path_of(tmp_path, "validation").read_text()) == validation
-    assert output.count(table(validation)) == 1
+    assert json.loads(evaluation_path(tmp_path, "validation").read_text()) == validation
+    assert output.count(format_table(validation)) == 1
 
 
 def test_the_table_shows_both_f1_beside_each_other_by_name(validation):
-    lines = table(validation).splitlines()
+    lines = format_table(validation).splitlines()
     first = next(index for index, line in enumerate(lines) if line.startswith("Attribute F1 (macro), at 0.5"))
     assert lines[first + 1].startswith("Attribute F1 (macro), cross-fitted")
     assert all(any(line.startswith(label) for line in lines) for label in (*runs.CLASSES, *runs.LABELS))
@@ -168,7 +168,7 @@ def test_a_task_without_labels_has_no_figures_and_the_others_have(run, tmp_path)
     assert row["tasks"]["attribute"]["labelled_images"] == 0
     assert row["metrics"]["attribute/f1_macro"] == {"value": None, "interval": [None, None]}
     assert row["metrics"]["category/accuracy"]["value"] is not None
-    assert "Attribute F1 (macro), at 0.5" in table(row)
+    assert "Attribute F1 (macro), at 0.5" in format_table(row)
 
 
 def test_classes_that_the_model_does_not_know_are_named(run, tmp_path):

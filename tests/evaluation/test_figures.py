@@ -19,7 +19,7 @@ from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels.reader import Targets
 from mtl_accel.evaluation import bootstrap, figures, weighted
 from mtl_accel.evaluation.decisions import CROSS_FITTED, HALF, LARGEST, STORED
-from mtl_accel.evaluation.task_scores import TaskPredictions, of_split
+from mtl_accel.evaluation.task_predictions import TaskPredictions, collect_task_predictions
 from mtl_accel.inference.logits import split_logits
 from mtl_accel.inference.scoring import score
 from mtl_accel.objective.losses import build_losses
@@ -52,11 +52,11 @@ def splits(draw: st.DrawFn) -> tuple[torch.Tensor, dict[str, Targets]]:
 
 
 def scored(logits: torch.Tensor, targets: dict[str, Targets], seed: int | None = None) -> list[TaskPredictions]:
-    return of_split(logits, TASKS, targets, ELEMENT_LOSSES, THRESHOLDS, seed)
+    return collect_task_predictions(logits, TASKS, targets, ELEMENT_LOSSES, THRESHOLDS, seed)
 
 
 def of_rows(logits: torch.Tensor, targets: dict[str, Targets]) -> dict[str, np.ndarray]:
-    """By the metrics of training, everything that `weighted.measure` gives of some rows."""
+    """By the metrics of training, everything that `weighted.measure_weighted` gives of some rows."""
     values: dict[str, np.ndarray] = {k: np.array(v) for k, v in score(logits, TASKS, ELEMENT_LOSSES, targets).items()}
     del values["loss"]
     for name, part in split_logits(logits.double(), TASKS).items():
@@ -92,7 +92,7 @@ def test_a_weighted_metric_is_that_of_rows_that_stand_as_often_as_they_weigh(spl
     weights = np.bincount(drawn, minlength=len(logits)).astype(float)
     found: dict[str, np.ndarray] = {}
     for task in scored(logits, targets):
-        found |= weighted.measure(task, np.stack([np.ones(len(logits)), weights]))
+        found |= weighted.measure_weighted(task, np.stack([np.ones(len(logits)), weights]))
     assert found.keys() == expected.keys()
     for name, values in found.items():
         assert values[1] == pytest.approx(expected[name], abs=1e-9, nan_ok=True), name
@@ -100,17 +100,17 @@ def test_a_weighted_metric_is_that_of_rows_that_stand_as_often_as_they_weigh(spl
 
 @pytest.mark.parametrize("size", [1, 7, 400])
 def test_every_resample_has_as_many_rows_as_the_split(size):
-    drawn = np.concatenate(list(bootstrap.weights(size, seed=3)))
+    drawn = np.concatenate(list(bootstrap.resample_weights(size, seed=3)))
     assert drawn.shape == (1000, size)
     assert (drawn.sum(axis=1) == size).all()
     assert drawn.mean(axis=0) == pytest.approx(np.ones(size), abs=0.2)
 
 
 def test_a_resample_is_a_function_of_seed_and_number_and_not_of_how_many_are_drawn_at_once(monkeypatch):
-    whole = np.concatenate(list(bootstrap.weights(30, seed=0)))
-    monkeypatch.setattr(bootstrap, "_CELLS", 70)
-    assert np.array_equal(whole, np.concatenate(list(bootstrap.weights(30, seed=0))))
-    assert not np.array_equal(whole, np.concatenate(list(bootstrap.weights(30, seed=1))))
+    whole = np.concatenate(list(bootstrap.resample_weights(30, seed=0)))
+    monkeypatch.setattr(bootstrap, "_MAX_CELLS", 70)
+    assert np.array_equal(whole, np.concatenate(list(bootstrap.resample_weights(30, seed=0))))
+    assert not np.array_equal(whole, np.concatenate(list(bootstrap.resample_weights(30, seed=1))))
 
 
 def test_the_interval_of_a_share_is_the_one_of_theory():
@@ -167,8 +167,10 @@ def sections(size: int, seed: int | None = None) -> dict[str, dict]:
     }
     targets = {name: Targets(array, random.random(array.shape) < 0.9) for name, array in arrays_of.items()}
     tasks = scored(torch.from_numpy(logits), targets, seed)
-    ends = bootstrap.intervals(lambda w: {k: v for t in tasks for k, v in weighted.measure(t, w).items()}, size, 0)
-    return {t.task.name: figures.of_task(t, ends, THRESHOLDS.get(t.task.name)) for t in tasks}
+    ends = bootstrap.intervals(
+        lambda w: {k: v for t in tasks for k, v in weighted.measure_weighted(t, w).items()}, size, 0
+    )
+    return {t.task.name: figures.task_section(t, ends, THRESHOLDS.get(t.task.name)) for t in tasks}
 
 
 def test_curves_are_thinned_and_run_from_full_recall_to_none():

@@ -133,10 +133,10 @@ def test_a_model_that_says_something_else_is_not_written(copy, monkeypatch):
 
 def test_what_fails_for_single_pictures_only_is_found(run):
     folder = run / "model"
-    description = model_folder.read(folder)
-    graph = Graph(model_folder.load_weights(folder, description), description)
+    description = model_folder.read_description(folder)
+    graph = Graph(model_folder.load_model(folder, description), description)
     images = check.noise((32, 32))
-    expected = check.reference(model_folder.load_weights(folder, description), description, images)
+    expected = check.reference(model_folder.load_model(folder, description), description, images)
 
     @torch.no_grad()
     def fixed_batch(pictures):
@@ -189,7 +189,7 @@ def test_the_copy_in_safetensors_is_a_model_folder_and_replaces_nothing_else(run
 
 def test_the_card_has_the_figures_of_the_run_and_no_path_of_the_machine(run):
     (record,) = run_records.read_runs([run])
-    path = card.write(run / "model", record, model_folder.read(run / "model"), "owner/shapes")
+    path = card.write(run / "model", record, model_folder.read_description(run / "model"), "owner/shapes")
     found = huggingface_hub.ModelCard.load(path)
     best = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()][-1]["best"]
     for name, value in best.items():

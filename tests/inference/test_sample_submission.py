@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import Kind, Task
 from mtl_accel.data.sources.table_cache import TableCache
-from mtl_accel.inference.sample_submission import Expected, plan
-from mtl_accel.inference.submission import text
+from mtl_accel.inference.sample_submission import Expected, plan_submissions
+from mtl_accel.inference.submission import format_csv
 from mtl_accel.metrics.registry import primary_metric
 
 
@@ -53,11 +53,11 @@ def cache(tmp_path) -> TableCache:
 def written(folder: Path, sample: str, wanted: Expected, task_name: str, prefix: str = "") -> str:
     path = folder / "sample.csv"
     path.write_bytes(sample.encode())
-    submissions = plan(wanted, [f"{prefix}{path}"], "columns", TableCache(folder / "cache"))
+    submissions = plan_submissions(wanted, [f"{prefix}{path}"], "columns", TableCache(folder / "cache"))
     assert [s.task.name for s in submissions] == list(wanted.tasks)
     (chosen,) = (s for s in submissions if s.order is not None)
     assert chosen.task.name == task_name
-    return text(chosen, ANSWERS, wanted.names[task_name])
+    return format_csv(chosen, ANSWERS, wanted.names[task_name])
 
 
 def refused(folder: Path, sample: str, wanted: Expected, prefix: str = "") -> list[str]:
@@ -112,7 +112,7 @@ def test_each_task_may_have_a_sample_and_the_others_take_the_usual_form(tmp_path
     paths = [tmp_path / name for name in ("kind=1.csv", "b.csv")]
     for path, header in zip(paths, ("id,kind", "id,price"), strict=True):
         path.write_text(f"{header}\n{ROWS}")
-    kind, labels, price = plan(expected(*ALL), list(map(str, paths)), "list", cache)
+    kind, labels, price = plan_submissions(expected(*ALL), list(map(str, paths)), "list", cache)
     assert kind.header == ("id", "kind") and price.header == ("id", "price") and labels.header == ("filename", "labels")
     assert kind.order is not None and kind.order.tolist() == [2, 0, 1] and labels.order is None
 
@@ -167,7 +167,7 @@ def test_a_label_whose_name_is_a_usual_one_of_ids_is_not_taken_for_the_id(tmp_pa
     labels = task("labels", "multilabel", "path", "image")
     answers = "key,path,image\n" + "".join(f"{identifier},0,0\n" for identifier in IDS)
     wanted = expected(labels)
-    (submission,) = plan(wanted, [str(save(tmp_path, answers))], "columns", TableCache(tmp_path / "cache"))
+    (submission,) = plan_submissions(wanted, [str(save(tmp_path, answers))], "columns", TableCache(tmp_path / "cache"))
     assert [part if isinstance(part, int) else part.name for part in submission.parts] == ["ID", 0, 1]
 
 
@@ -181,7 +181,7 @@ def test_what_is_wrong_with_several_samples_and_lists_is_told_at_once(tmp_path, 
     long = task("labels", "multilabel", "long sleeves", "zip")
     good = str(save(tmp_path, f"id,kind\n{ROWS}"))
     with pytest.raises(UserError) as caught:
-        plan(expected(KIND, long), [good, f"kind={good}", "nowhere.csv", f"size={good}"], "list", cache)
+        plan_submissions(expected(KIND, long), [good, f"kind={good}", "nowhere.csv", f"size={good}"], "list", cache)
     second, nowhere, size, fall_apart = caught.value.problems
     assert "is the second one of task kind" in second and "nowhere.csv is no file" in nowhere
     assert f"size={good} is no file" in size and "with a task of kind, labels" in size and "fall apart" in fall_apart
@@ -198,10 +198,10 @@ def test_any_ids_in_any_order_are_written_as_the_sample_has_them(tmp_path, ids, 
     csv.writer(stream).writerows([["key", "kind"], *([identifier, "?"] for identifier in shuffled)])
     path = tmp_path / "sample.csv"
     path.write_bytes(stream.getvalue().encode())
-    (submission,) = plan(expected(KIND, ids=ids), [str(path)], "columns", TableCache(tmp_path / "cache"))
+    (submission,) = plan_submissions(expected(KIND, ids=ids), [str(path)], "columns", TableCache(tmp_path / "cache"))
     classes = [KIND.classes[row % 2] for row in range(len(ids))]
     answers = pd.DataFrame({"filename": pd.Series(ids, dtype=object), "kind": classes})
-    result = text(submission, answers, ["kind"], raw=True)
+    result = format_csv(submission, answers, ["kind"], raw=True)
     of_id = dict(zip(ids, classes, strict=True))
     rows = list(csv.reader(io.StringIO(result, newline=""), strict=True))
     assert rows == [["key", "kind"], *([identifier, of_id[identifier]] for identifier in shuffled)]

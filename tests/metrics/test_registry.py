@@ -19,7 +19,7 @@ from mtl_accel.core.tasks import Kind, Task
 from mtl_accel.data.labels.reader import Targets
 from mtl_accel.evaluation import bootstrap, figures, weighted
 from mtl_accel.evaluation.decisions import STORED
-from mtl_accel.evaluation.task_scores import of_split
+from mtl_accel.evaluation.task_predictions import collect_task_predictions
 from mtl_accel.inference.scoring import score
 from mtl_accel.metrics import registry
 from mtl_accel.metrics.record import Metric
@@ -102,9 +102,9 @@ def test_the_log_and_the_curves_show_it_by_its_titles(added: Metric) -> None:
 def test_the_evaluation_has_its_interval_and_what_fitted_thresholds_make_of_it(added: Metric) -> None:
     logits, targets = split()
     stored = {"attribute": np.array([0.3, 0.6, 0.9])}
-    (predictions,) = of_split(logits, {"attribute": TASK}, targets, LOSSES, stored, None)
-    ends = bootstrap.intervals(lambda weights: weighted.measure(predictions, weights), 60, seed=0)
-    values = score(logits, {"attribute": TASK}, LOSSES, targets) | figures.means(predictions)
+    (predictions,) = collect_task_predictions(logits, {"attribute": TASK}, targets, LOSSES, stored, None)
+    ends = bootstrap.intervals(lambda weights: weighted.measure_weighted(predictions, weights), 60, seed=0)
+    values = score(logits, {"attribute": TASK}, LOSSES, targets) | figures.threshold_metrics(predictions)
     for name in ("attribute/exact_misses", f"attribute/exact_misses_{STORED}"):
         lower, upper = ends[name]
         assert lower < values[name] < upper

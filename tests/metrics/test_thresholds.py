@@ -60,7 +60,7 @@ def test_a_threshold_lies_inside_0_and_1_and_midway_between_two_scores(table):
         ends = np.unique(np.append(scores[mask[:, label], label], 0.0))
         between = (ends[1:] + ends[:-1]) / 2
         # Neighbouring floats have no middle, and then the upper score itself is the threshold.
-        assert threshold in between or threshold in ends[1:] or threshold == thresholds.DEFAULT
+        assert threshold in between or threshold in ends[1:] or threshold == thresholds.DEFAULT_THRESHOLD
 
 
 @unhurried
@@ -121,15 +121,15 @@ def test_no_label_decides_its_own_row_s_prediction(table, seed, data):
     row = data.draw(st.integers(0, len(scores) - 1))
     changed = targets.copy()
     changed[row] = 1 - changed[row]
-    before = thresholds.cross_fitted(scores, targets, mask, seed)
-    assert np.array_equal(before[row], thresholds.cross_fitted(scores, changed, mask, seed)[row])
+    before = thresholds.cross_fit(scores, targets, mask, seed)
+    assert np.array_equal(before[row], thresholds.cross_fit(scores, changed, mask, seed)[row])
 
 
 @unhurried
 @given(tables(40), SEEDS)
 def test_a_cross_fitted_threshold_is_that_of_the_rows_of_the_other_folds(table, seed):
     scores, targets, mask = table
-    found = thresholds.cross_fitted(scores, targets, mask, seed)
+    found = thresholds.cross_fit(scores, targets, mask, seed)
     folds = thresholds._folds(scores, mask, seed)
     for (row, label), threshold in np.ndenumerate(found):
         kept = (folds[:, label] != folds[row, label]) & mask[:, label]
@@ -162,6 +162,6 @@ def test_on_scores_that_say_nothing_the_cross_fitted_f1_is_below_the_fitted_one(
     scores, targets = random.random((300, 20)), (random.random((300, 20)) < 0.05).astype(np.float32)
     mask = np.ones(scores.shape, dtype=bool)
     fitted = thresholds.fit(scores, targets, mask)
-    honest = thresholds.cross_fitted(scores, targets, mask, 0)
+    honest = thresholds.cross_fit(scores, targets, mask, 0)
     values = [metrics.compute("multilabel", scores, targets, mask, t)["f1_macro"] for t in (fitted, honest)]
     assert values[1] < values[0]

@@ -93,10 +93,10 @@ def test_a_finished_model_names_its_backbone(tmp_path: Path) -> None:
     description = ModelDescription("timm_linear", {"kind": task}, {}, (), "no", 8, backbone=NAME)
     pair = timm_linear()
     folder = description.write(tmp_path, pair.state_dict())
-    read = model_folder.read(folder)
+    read = model_folder.read_description(folder)
     assert json.loads((folder / "config.json").read_text())["model"] == {"name": "timm_linear", "backbone": NAME}
     assert read == description
-    assert_holds(model_folder.load_weights(folder, read), pair.backbone.state_dict())
+    assert_holds(model_folder.load_model(folder, read), pair.backbone.state_dict())
     plain = dataclasses.replace(description, pair="resnet18_linear", backbone=None)
     assert plain.describe()["model"] == {"name": "resnet18_linear"}
 

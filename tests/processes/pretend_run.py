@@ -14,7 +14,7 @@ from pathlib import Path
 from mtl_accel.config import read_config
 from mtl_accel.core import atomic_io
 from mtl_accel.launching.interrupts import EXIT_CODE, Interrupts
-from mtl_accel.runs.lock import own
+from mtl_accel.runs.lock import lock_run_folder
 
 
 def named_in(run_dir: Path, file: str) -> bool:
@@ -32,7 +32,7 @@ def main() -> int:
         row = {"status": word, **values, "host": socket.gethostname(), "pid": os.getpid(), "time": time.time()}
         atomic_io.write_json(run_dir / "status.json", row)
 
-    with Interrupts() as interrupts, own(run_dir):
+    with Interrupts() as interrupts, lock_run_folder(run_dir):
         atomic_io.write_json(run_dir / "config.json", config.model_dump(mode="json", by_alias=True))
         with (run_dir / "starts.txt").open("a") as file:
             file.write("started\n")

@@ -120,7 +120,7 @@ def test_pickle_in_the_place_of_tensors_is_refused_even_with_a_fitting_manifest(
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(pickle.dumps(_Payload(mark)))
     (folder / "state.json").write_text("{}")
-    manifest.seal(folder)
+    manifest.write(folder)
     with pytest.raises(UserError, match="not a safetensors file"):
         load(tmp_path)
     assert not mark.exists()

@@ -51,7 +51,7 @@ def _check_whole(root: Path, old: list[int], new: int, bests: list[int]) -> None
         assert any(holds(found, seed) for seed in [*old, new])
         if bests[-1:] == [new] and holds(found, new):
             assert holds(load(root / "best"), new), "the state believes in a best that is not saved"
-    assert all(manifest.damage(root / step) is None for step in steps(root)), "half a checkpoint under its name"
+    assert all(manifest.find_damage(root / step) is None for step in steps(root)), "half a checkpoint under its name"
     if (root / "best").exists():
         assert any(holds(load(root / "best"), seed) for seed in bests)
     else:

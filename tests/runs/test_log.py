@@ -132,9 +132,9 @@ def test_a_start_writes_a_config_that_loads_back_and_the_environment(log, config
 
 
 def test_ids_that_were_held_out_are_saved(log):
-    log.held_out(())
+    log.write_validation_ids(())
     assert not (log.run_dir / "validation_ids.json").exists()
-    log.held_out(("b.png", "a.png"))
+    log.write_validation_ids(("b.png", "a.png"))
     assert json.loads((log.run_dir / "validation_ids.json").read_text()) == ["b.png", "a.png"]
 
 
@@ -171,7 +171,7 @@ def test_other_processes_write_nothing(log, config):
     log.say("a")
     log.event("epoch", epoch=1)
     log.status("running")
-    log.held_out(["a"])
+    log.write_validation_ids(["a"])
     log.start(config, None)
     assert list(log.run_dir.iterdir()) == []
 

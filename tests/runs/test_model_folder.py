@@ -91,23 +91,23 @@ def hub(tmp_path, monkeypatch) -> Iterator[Hub]:
 
 def refused(*arguments: str) -> str:
     with pytest.raises(UserError) as caught:
-        model_folder.find(*arguments)
+        model_folder.find_model_folder(*arguments)
     (problem,) = caught.value.problems
     return problem
 
 
 def test_two_files_of_a_model_on_the_hub_are_fetched_and_no_code_and_no_pickle(hub, tmp_path):
-    folder = model_folder.find("owner/name")
+    folder = model_folder.find_model_folder("owner/name")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {n: FILES[n] for n in model_folder.FILES}
     assert [path for path in hub.asked if "modeling" in path or ".bin" in path] == []
     assert folder.is_relative_to(tmp_path / "cache")
 
 
 def test_a_model_that_was_fetched_before_is_found_without_the_network(hub, monkeypatch):
-    folder = model_folder.find("owner/name", SHA)
+    folder = model_folder.find_model_folder("owner/name", SHA)
     hub.asked.clear()
     answer_at(NOWHERE, monkeypatch)
-    assert model_folder.find("owner/name", SHA) == folder and hub.asked == []
+    assert model_folder.find_model_folder("owner/name", SHA) == folder and hub.asked == []
 
 
 def test_a_model_that_is_not_there_and_a_hub_out_of_reach_are_told(hub, monkeypatch):
@@ -131,7 +131,7 @@ def test_a_folder_goes_before_a_model_of_its_name(hub, tmp_path):
     assert "neither a run folder" in refused("owner/name")
     for folder in (run / "model", run):
         (folder / "model.safetensors").touch()
-        assert model_folder.find("owner/name") == model_folder.find(run) == folder
+        assert model_folder.find_model_folder("owner/name") == model_folder.find_model_folder(run) == folder
     assert hub.asked == []
 
 

@@ -31,7 +31,9 @@ def trained(tmp_path_factory, source) -> tuple[Path, str]:
 
 def end_and_thresholds(config: Path) -> tuple[dict, list[float]]:
     """What the end of a run says, and the thresholds of its model."""
-    return runs.end_of(config), model_folder.read(runs.run_dir(config) / "model").thresholds["attribute"].tolist()
+    return runs.end_of(config), model_folder.read_description(runs.run_dir(config) / "model").thresholds[
+        "attribute"
+    ].tolist()
 
 
 def test_the_model_has_the_thresholds_that_fit_the_best_epoch(trained, source):
@@ -43,7 +45,7 @@ def test_the_model_has_the_thresholds_that_fit_the_best_epoch(trained, source):
         assert np.array_equal(group[f"{task}.target"], target)
         assert np.array_equal(group[f"{task}.mask"], mask)
     fitted, figures = finish.fit_thresholds(group["logits"], labelled.targets["validation"], labelled.tasks, seed=0)
-    assert np.array_equal(fitted["attribute"], model_folder.read(folder / "model").thresholds["attribute"])
+    assert np.array_equal(fitted["attribute"], model_folder.read_description(folder / "model").thresholds["attribute"])
     assert runs.end_of(config)["fitted"] == figures
 
 

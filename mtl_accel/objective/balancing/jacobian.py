@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ...config import balancing as sections
 from ...config.balancing import OnGradients
-from ...core.errors import UserError, require
+from ...core.errors import UserError, import_extra
 from .balancer import GradientBalancer
 
 
@@ -30,7 +30,7 @@ class JacobianBalancer(GradientBalancer):
     def __init__(self, config: OnGradients, num_tasks: int, num_micro_batches: int, seed: int) -> None:
         """Raises: UserError when TorchJD, or a solver that it needs here, is not installed."""
         super().__init__(config, num_tasks, num_micro_batches, seed)
-        self.torchjd = require("balance", "torchjd.aggregation")[0]
+        self.torchjd = import_extra("balance", "torchjd.aggregation")[0]
         self.weighting = functools.cache(self.make)
         try:
             self.weighting(max(num_tasks, 2))

@@ -23,7 +23,7 @@ from ...data.labels.one_split import read_labeled_split
 from ...data.labels.reader import Targets
 from ...inference import predictor
 from ...metrics.registry import decision_metric_names
-from ...metrics.thresholds import DEFAULT
+from ...metrics.thresholds import DEFAULT_THRESHOLD
 from ...runs.log import without_nan
 from ...runs.model_folder import FILES
 from . import mistakes
@@ -133,7 +133,7 @@ def task_figures(
 def _labels(
     task: Task, scores: np.ndarray, target: np.ndarray, mask: np.ndarray, thresholds: np.ndarray | None
 ) -> list[LabelFigures]:
-    rows = metrics.per_label(task.kind, scores, target, mask, task.classes, DEFAULT)
+    rows = metrics.per_label(task.kind, scores, target, mask, task.classes, DEFAULT_THRESHOLD)
     figures = [LabelFigures(**without_nan(row)) for row in rows]
     if thresholds is None:
         return figures

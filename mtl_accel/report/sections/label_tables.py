@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...metrics.thresholds import DEFAULT
+from ...metrics.thresholds import DEFAULT_THRESHOLD
 from ..records.validation import LabelFigures, TaskFigures
 from ..tables import ABSENT, Cell, Row, Table, figure
 
@@ -32,14 +32,14 @@ def _classes(task: TaskFigures) -> Table:
 
 
 def _thresholds(task: TaskFigures, logged: Mapping[str, float | None]) -> Table:
-    head = ("label", "images", f"F1 at {DEFAULT}", "fitted threshold", "F1 at it")
+    head = ("label", "images", f"F1 at {DEFAULT_THRESHOLD}", "fitted threshold", "F1 at it")
     rows = [Row((Cell(label.label), Cell(str(label.support)), *_one(label))) for label in task.labels]
     at_half, at_fitted = (values.get(f"{task.name}/f1_macro") for values in (task.metrics, task.fitted))
     rows.append(_mean("mean of the labels", at_half, at_fitted, "fitted on these images"))
     cross_fitted = logged.get(f"{task.name}/f1_macro_cross_fitted")
     if cross_fitted is not None:
         rows.append(_mean("the same, cross-fitted", at_half, cross_fitted, "fitted on other images"))
-    return Table(f"Thresholds of {task.name}: {DEFAULT} beside the fitted ones", head, tuple(rows))
+    return Table(f"Thresholds of {task.name}: {DEFAULT_THRESHOLD} beside the fitted ones", head, tuple(rows))
 
 
 def _mean(name: str, at_half: float | None, at_fitted: float | None, note: str) -> Row:

@@ -1,4 +1,4 @@
-"""What a model says of one task in a split, and what is true of it."""
+"""The predictions of one task on a split, beside the targets."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from ..core.tasks import Task
 from ..data.labels.reader import Targets
 from ..inference.logits import split_logits
 from ..metrics import thresholds
+from ..metrics.multiclass import one_hot
 from ..objective.losses import ElementLoss
 from .decisions import CROSS_FITTED, HALF, LARGEST, STORED
 
 
 @dataclass(frozen=True)
 class TaskPredictions:
-    """One task of one split.
+    """Predictions and targets of one task on one split.
 
     Attributes:
         scores: `Task.probabilities`, float64 [N, C].
         target, mask: as in `Targets`.
-        losses: of each row, summed over its labelled elements, float64 [N]; `counts` says how many they are.
-        thresholds: of a multilabel task, by the name of what they decide; each broadcasts to [N, C].
+        losses: loss of each row, summed over its labelled elements, float64 [N]; counts: how many these are, [N].
+        thresholds: those of a multilabel task, by the name of the decision; each broadcasts to [N, C].
     """
 
     task: Task
@@ -38,29 +39,29 @@ class TaskPredictions:
 
     @property
     def decisions(self) -> tuple[str, ...]:
-        """The ways in which scores become answers; a regression's already are."""
+        """The ways to decide on the scores; none for a regression."""
         return {"multiclass": (LARGEST,), "multilabel": tuple(self.thresholds), "regression": ()}[self.task.kind]
 
     def predicted(self, decision: str) -> np.ndarray:
-        """bool [N, C]."""
+        """Classes or labels that are predicted, bool [N, C]."""
         if decision == LARGEST:
-            return _one_hot(self.scores.argmax(axis=1), self.task.num_outputs)
+            return one_hot(self.scores.argmax(axis=1), self.task.num_outputs)
         return self.scores >= self.thresholds[decision]
 
     @property
     def positive(self) -> np.ndarray:
-        """bool [N, C]; false where nothing is labelled."""
+        """Classes or labels that are true, bool [N, C]; false where nothing is labelled."""
         is_class = self.task.kind == "multiclass"
-        truth = _one_hot(self.target, self.task.num_outputs) if is_class else self.target == 1
+        truth = one_hot(self.target, self.task.num_outputs) if is_class else self.target == 1
         return truth & self.labelled
 
     @property
     def labelled(self) -> np.ndarray:
-        """bool [N, C]."""
+        """The mask for each class or label, bool [N, C]."""
         return np.broadcast_to(self.mask.reshape(len(self.mask), -1), self.scores.shape)
 
 
-def of_split(
+def collect_task_predictions(
     logits: Tensor,
     tasks: Mapping[str, Task],
     targets: Mapping[str, Targets],
@@ -68,13 +69,13 @@ def of_split(
     stored: Mapping[str, np.ndarray],
     cross_fit_seed: int | None,
 ) -> list[TaskPredictions]:
-    """Every task of a split.
+    """Collect the predictions of every task of a split.
 
     Args:
         logits: [N, outputs], rows in the order of the targets.
         stored: the model's thresholds [C] of each multilabel task.
-        cross_fit_seed: on the split that the stored thresholds were fitted on: they are not used there, but
-            thresholds that are fitted on other rows of it. None on any other split.
+        cross_fit_seed: given on the split that the stored thresholds were fitted on, where thresholds that are fitted
+            on other rows are used in their place; None on any other split.
     """
     found = []
     for name, part in split_logits(logits.double(), tasks).items():
@@ -84,15 +85,11 @@ def of_split(
         scores = task.probabilities(part.numpy())
         decided: dict[str, np.ndarray] = {}
         if task.kind == "multilabel":
-            decided[HALF] = np.array(thresholds.DEFAULT)
+            decided[HALF] = np.array(thresholds.DEFAULT_THRESHOLD)
             if cross_fit_seed is None:
                 decided[STORED] = stored[name]
             else:
-                decided[CROSS_FITTED] = thresholds.cross_fitted(scores, target, mask, cross_fit_seed)
+                decided[CROSS_FITTED] = thresholds.cross_fit(scores, target, mask, cross_fit_seed)
         counts = mask.reshape(len(mask), -1).sum(axis=1)
         found.append(TaskPredictions(task, scores, target, mask, of_rows, counts, decided))
     return found
-
-
-def _one_hot(indices: np.ndarray, num_classes: int) -> np.ndarray:
-    return indices[:, None] == np.arange(num_classes)
