@@ -52,11 +52,11 @@ def table(
         for name, task in tasks.items():
             if task.kind != "regression":
                 columns += [(f"{name}/{label}", scores[name][:, at]) for at, label in enumerate(task.classes)]
-    doubled = sorted(name for name, count in Counter(name for name, _ in columns).items() if count > 1)
-    if doubled:
+    duplicated = sorted(name for name, count in Counter(name for name, _ in columns).items() if count > 1)
+    if duplicated:
         raise UserError(
-            f"the answers would have two columns {', '.join(map(repr, doubled))}: tasks and labels of this model have "
-            "the names of others; train it with other names"
+            f"the answers would have two columns {', '.join(map(repr, duplicated))}: tasks and labels of this model "
+            "have the names of others; train it with other names"
         )
     return pd.DataFrame(dict(columns))
 
@@ -74,7 +74,7 @@ def _require_finite(ids: Sequence[str], scores: Mapping[str, np.ndarray]) -> Non
     """Check the scores: NaN would become the first class, or no label, and look like an answer."""
     wrong = {name: np.flatnonzero(~np.isfinite(values).all(axis=1)) for name, values in scores.items()}
     problems = [
-        f"task {name}: the output for {len(rows)} of {len(ids)} pictures is not finite, such as of "
+        f"task {name}: the output for {len(rows)} of {len(ids)} pictures is not finite, such as for "
         f"{', '.join(ids[row] for row in rows[:_MAX_SHOWN])}; its weights are damaged, or the training diverged"
         for name, rows in wrong.items()
         if len(rows)

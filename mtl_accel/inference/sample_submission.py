@@ -170,16 +170,16 @@ def _order(path: Path, sample: Sequence[str | None], expected: Expected) -> np.n
     row_of = {identifier: row for row, identifier in enumerate(expected.ids)}
     count = Counter(identifier for identifier in sample if identifier is not None)
     blank = sample.count(None)
-    doubled = [identifier for identifier, times in count.items() if times > 1]
+    duplicated = [identifier for identifier, times in count.items() if times > 1]
     unknown = [identifier for identifier in count if identifier not in row_of]
     missing = [identifier for identifier in expected.ids if identifier not in count]
     split = f"the {expected.split} split"
     problems = []
     if blank:
         problems.append(f"{path}: {blank} rows have no id; fill it in")
-    if doubled:
+    if duplicated:
         problems.append(
-            f"{path}: {len(doubled)} ids stand several times: {_quote_names(doubled)}; keep one row of each"
+            f"{path}: {len(duplicated)} ids occur several times: {_quote_names(duplicated)}; keep one row of each"
         )
     if unknown:
         problems.append(f"{path}: {len(unknown)} ids are none of {split}'s {len(row_of)}: {_quote_names(unknown)}")

@@ -72,8 +72,8 @@ def require_separable_labels(task: Task) -> None:
     ambiguous = [label for label in task.classes if task.delimiter in label]
     if ambiguous:
         raise UserError(
-            f"task {task.name}: in a list parted by {task.delimiter!r}, labels such as {ambiguous[0]!r} fall apart "
-            f"({len(ambiguous)} of {len(task.classes)} do); write them as 0/1 columns"
+            f"task {task.name}: in a list separated by {task.delimiter!r}, labels such as {ambiguous[0]!r} would be "
+            f"split ({len(ambiguous)} of {len(task.classes)} would); write them as 0/1 columns"
         )
 
 

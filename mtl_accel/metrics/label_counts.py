@@ -76,7 +76,7 @@ def average_precision(
 def _average_precision(
     scores: np.ndarray, positive: np.ndarray, labelled: np.ndarray, sample_weight: Weights
 ) -> np.ndarray:
-    """[] or [R] of one label, of arrays [N]."""
+    """Average precision of one label, [] or [R], from arrays [N]."""
     rows = np.flatnonzero(labelled)
     rows = rows[np.argsort(-scores[rows], kind="stable")]
     positive = positive[rows]
@@ -90,9 +90,8 @@ def _average_precision(
     predicted = np.cumsum(weights, axis=-1)[..., ends]
     true_positives = np.cumsum(weights[..., positive], axis=-1)[..., np.cumsum(positive)[ends] - 1]
     recall = ratio(true_positives, true_positives[..., -1:])
-    # Scikit-learn's order of summation: all thresholds from the lowest one on.
-    steps = np.zeros((*recall.shape[:-1], len(starts)))
-    steps[..., len(starts) - 1 - rising] = np.diff(recall, axis=-1, prepend=0.0) * (
-        true_positives / np.maximum(predicted, 1)
-    )
-    return steps.sum(axis=-1)
+    # Summed as scikit-learn does, over all thresholds from the lowest to the highest, to have its last bit too.
+    areas = np.zeros((*recall.shape[:-1], len(starts)))
+    precision = true_positives / np.maximum(predicted, 1)
+    areas[..., len(starts) - 1 - rising] = np.diff(recall, axis=-1, prepend=0.0) * precision
+    return areas.sum(axis=-1)

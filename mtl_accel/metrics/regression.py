@@ -47,12 +47,13 @@ def _mean_of(
 
 
 def _r2_of_column(predictions: np.ndarray, target: np.ndarray, sample_weight: Weights) -> np.ndarray:
+    """R2 of one column: predictions and target float64 [N]; [] or [R]."""
     num_rows = total(np.ones(len(target)), sample_weight)
     counted = np.ones(target.shape, bool) if sample_weight is None else sample_weight > 0
-    same_target = np.broadcast_to(target, counted.shape)
-    lowest = same_target.min(axis=-1, where=counted, initial=np.inf)
-    highest = same_target.max(axis=-1, where=counted, initial=-np.inf)
-    # Clipped because the mean of equal targets may be rounded to a neighbour of theirs.
+    targets = np.broadcast_to(target, counted.shape)
+    lowest = targets.min(axis=-1, where=counted, initial=np.inf)
+    highest = targets.max(axis=-1, where=counted, initial=-np.inf)
+    # Clipped: rounding may put the mean of equal targets beside them, and then they would seem to vary.
     means = np.clip(mean(target, sample_weight), lowest, highest)
     deviations = (target - means[..., None]) ** 2
     variance = (deviations if sample_weight is None else sample_weight * deviations).sum(axis=-1)

@@ -35,6 +35,6 @@ def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 def mean_over_columns(values: np.ndarray) -> np.ndarray:
     """Mean of what is not NaN: [..., C] to [...]; NaN where all of it is."""
     if values.ndim == 1:
-        # Left out, and not summed as zeros, which would move the last digit.
+        # Removed, because zeros in its place would change how the sum is grouped, and so its last bit.
         values = values[~np.isnan(values)]
     return ratio(np.nansum(values, axis=-1), (~np.isnan(values)).sum(axis=-1))

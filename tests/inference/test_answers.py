@@ -68,5 +68,5 @@ def test_names_that_still_meet_are_refused_by_name():
 def test_a_score_that_is_not_finite_is_no_answer(wrong):
     broken = SCORES | {"attribute": SCORES["attribute"].copy()}
     broken["attribute"][1, 1] = wrong
-    with pytest.raises(UserError, match=r"task attribute: .* of 1 of 3 pictures is not finite, such as of b"):
+    with pytest.raises(UserError, match=r"task attribute: the output for 1 of 3 pictures is not finite, such as for b"):
         table(IDS, broken, TASKS, THRESHOLDS)

@@ -122,7 +122,7 @@ def test_ids_that_are_missing_doubled_unknown_or_blank_are_all_told_with_their_c
     problems = refused(tmp_path, sample, expected(*ALL))
     assert problems[:4] == [
         "1 rows have no id; fill it in",
-        "1 ids stand several times: '2.jpg'; keep one row of each",
+        "1 ids occur several times: '2.jpg'; keep one row of each",
         "7 ids are none of the test split's 3: 'x0.jpg', 'x1.jpg', 'x2.jpg', 'x3.jpg', 'x4.jpg', and 2 more",
         "2 ids of the test split are missing in it: '-1.jpg', 'a.jpg'",
     ]
@@ -182,9 +182,9 @@ def test_what_is_wrong_with_several_samples_and_lists_is_told_at_once(tmp_path, 
     good = str(save(tmp_path, f"id,kind\n{ROWS}"))
     with pytest.raises(UserError) as caught:
         plan_submissions(expected(KIND, long), [good, f"kind={good}", "nowhere.csv", f"size={good}"], "list", cache)
-    second, nowhere, size, fall_apart = caught.value.problems
+    second, nowhere, size, ambiguous = caught.value.problems
     assert "is the second one of task kind" in second and "nowhere.csv is no file" in nowhere
-    assert f"size={good} is no file" in size and "with a task of kind, labels" in size and "fall apart" in fall_apart
+    assert f"size={good} is no file" in size and "with a task of kind, labels" in size and "would be split" in ambiguous
 
 
 IDENTIFIERS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Zs", "Zl", "Zp")), min_size=1)

@@ -110,7 +110,9 @@ def test_hostile_classes_and_ids_are_written_harmless_and_raw_as_they_are(classe
 
 def test_a_list_that_could_not_be_told_apart_is_refused():
     labels = task("labels", "multilabel", "long sleeves", "zip")
-    with pytest.raises(UserError, match=r"parted by ' ', labels such as 'long sleeves' fall apart \(1 of 2 do\)"):
+    with pytest.raises(
+        UserError, match=r"separated by ' ', labels such as 'long sleeves' would be split \(1 of 2 would\)"
+    ):
         default_submission(labels, ["long sleeves", "zip"], "id", "list")
     parted = task("labels", "multilabel", "long sleeves", "zip", delimiter=";")
     plan = default_submission(parted, ["long sleeves", "zip"], "id", "list")

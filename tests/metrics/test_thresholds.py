@@ -130,7 +130,7 @@ def test_no_label_decides_its_own_row_s_prediction(table, seed, data):
 def test_a_cross_fitted_threshold_is_that_of_the_rows_of_the_other_folds(table, seed):
     scores, targets, mask = table
     found = thresholds.cross_fit(scores, targets, mask, seed)
-    folds = thresholds._folds(scores, mask, seed)
+    folds = thresholds._assign_folds(scores, mask, seed)
     for (row, label), threshold in np.ndenumerate(found):
         kept = (folds[:, label] != folds[row, label]) & mask[:, label]
         column = (array[kept, label : label + 1] for array in table)
@@ -141,7 +141,7 @@ def test_a_cross_fitted_threshold_is_that_of_the_rows_of_the_other_folds(table, 
 @given(tables(60), SEEDS)
 def test_folds_are_even_and_each_has_its_share_of_the_high_scores(table, seed):
     scores, _, mask = table
-    for label, fold in enumerate(thresholds._folds(scores, mask, seed).T):
+    for label, fold in enumerate(thresholds._assign_folds(scores, mask, seed).T):
         order = np.lexsort((scores[:, label], ~mask[:, label]))
         for first in range(0, len(order) - 4, 5):
             assert sorted(fold[order[first : first + 5]]) == [0, 1, 2, 3, 4]
@@ -151,9 +151,9 @@ def test_folds_are_even_and_each_has_its_share_of_the_high_scores(table, seed):
 
 def test_another_seed_and_another_label_deal_the_rows_otherwise():
     scores, mask = np.tile(np.linspace(0, 1, 50)[:, None], 2), np.ones((50, 2), dtype=bool)
-    first = thresholds._folds(scores, mask, 0)
-    assert np.array_equal(first, thresholds._folds(scores, mask, 0))
-    assert (first != thresholds._folds(scores, mask, 1)).any()
+    first = thresholds._assign_folds(scores, mask, 0)
+    assert np.array_equal(first, thresholds._assign_folds(scores, mask, 0))
+    assert (first != thresholds._assign_folds(scores, mask, 1)).any()
     assert (first[:, 0] != first[:, 1]).any()
 
 
