@@ -49,9 +49,7 @@ def predict(
         raw: do not escape cells that a spreadsheet would run.
 
     Returns: the paths of the files, on the main process; [] on the others.
-
-    Raises:
-        UserError: everything that is wrong with the run, the split, its pictures, the samples or the folder.
+    Raises: UserError for everything that is wrong with the run, the split, its pictures, the samples or the folder.
     """
     config = config or read_run_config(Path(run), (), whole=True)
     accelerator = start_inference_accelerator("launch/predict.py", config.cpu_threads)
