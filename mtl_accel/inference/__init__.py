@@ -1,1 +1,1 @@
-"""From a model and pictures to logits, scores, answers and submissions."""
+"""From a model and images to logits, scores, answers and submissions."""

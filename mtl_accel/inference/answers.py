@@ -1,4 +1,4 @@
-"""From probabilities to answers: one table with an id, classes, labels and values of each picture."""
+"""From probabilities to answers: one table with an id, classes, labels and values of each image."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def table(
     id_name: str = "id",
     probabilities: bool = False,
 ) -> pd.DataFrame:
-    """Make one row a picture: its id as text, class names, 0 or 1 for each label, numbers unchanged.
+    """Make one row for each image: its id as text, class names, 0 or 1 for each label, numbers unchanged.
 
     Args:
         scores: `Task.probabilities` of each task, float64 [N, C].

@@ -43,13 +43,13 @@ def predict(
 
     Args:
         config: of the data and the threads; None: the run's own, with all rows of its data.
-        flip: decide on the mean of each picture's probabilities and those of its mirror image.
+        flip: decide on the mean of each image's probabilities and those of its mirror image.
         sample_submission: CSVs whose columns, ids and order the submissions have; each PATH or TASK=PATH.
         multilabel_form: form of a multilabel task's submission without a sample: 0/1 columns, or a list in one cell.
         raw: do not escape cells that a spreadsheet would run.
 
     Returns: the paths of the files, on the main process; [] on the others.
-    Raises: UserError for everything that is wrong with the run, the split, its pictures, the samples or the folder.
+    Raises: UserError for everything that is wrong with the run, the split, its images, the samples or the folder.
     """
     config = config or read_run_config(Path(run), (), whole=True)
     accelerator = start_inference_accelerator("launch/predict.py", config.cpu_threads)
@@ -57,9 +57,9 @@ def predict(
         lambda: load(run, num_workers=config.data.num_workers, accelerator=accelerator)
     )
     options = sample_submission, multilabel_form, Path(output), overwrite
-    pictures, expected, submissions = agreement.on_every_process(lambda: _prepare(predictor, config, split, *options))
-    agreement.require_same_inputs(split, pictures, {}, predictor.model.state_dict().values())
-    scores = predictor.probabilities(pictures, flip=flip, name=split)
+    images, expected, submissions = agreement.on_every_process(lambda: _prepare(predictor, config, split, *options))
+    agreement.require_same_inputs(split, images, {}, predictor.model.state_dict().values())
+    scores = predictor.probabilities(images, flip=flip, name=split)
     leave_at_exit()
     if not accelerator.is_main_process:
         return []
@@ -76,18 +76,18 @@ def _prepare(
     output: Path,
     overwrite: bool,
 ) -> tuple[datasets.Dataset, Expected, list[Submission]]:
-    """Read the pictures, and plan the predictions and the submissions, none of which may overwrite a file."""
-    pictures, expected = _expected(predictor, config, split)
+    """Read the images, and plan the predictions and the submissions, none of which may overwrite a file."""
+    images, expected = _expected(predictor, config, split)
     submissions = plan_submissions(expected, samples, multilabel_form, _tables(config))
     _check_folder(output, submissions, overwrite)
-    return pictures, expected, submissions
+    return images, expected, submissions
 
 
 def _expected(predictor: Predictor, config: Config, split: str) -> tuple[datasets.Dataset, Expected]:
-    """Read the pictures of a split, and say what is predicted of them."""
-    pictures, id_name = read_images(config, split)
+    """Read the images of a split, and say what is predicted of them."""
+    images, id_name = read_images(config, split)
     names = answers.column_names(predictor.tasks, id_name)
-    return pictures, Expected(split, list(ids_of(pictures)), id_name, predictor.tasks, names)
+    return images, Expected(split, list(ids_of(images)), id_name, predictor.tasks, names)
 
 
 def _tables(config: Config) -> TableCache:

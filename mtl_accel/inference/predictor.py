@@ -1,4 +1,4 @@
-"""A finished model in use: from pictures to logits, probabilities and answers."""
+"""A finished model in use: from images to logits, probabilities and answers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Predictor:
 
     Args:
         batch_size: None: that of validation, which gives the run's figures to the last digit.
-        num_workers: processes that decode pictures.
+        num_workers: processes that decode images.
         accelerator: deals the batches to the processes of a launch; None: this process does all of them.
     """
 
@@ -53,23 +53,23 @@ class Predictor:
         self.accelerator = accelerator
 
     def predict(self, images: Any, *, probabilities: bool = False, flip: bool = False) -> pd.DataFrame:
-        """Predict pictures: one row each, in their order.
+        """Predict images: one row each, in their order.
 
         Args:
             images: a path, a PIL image, a uint8 tensor [3, H, W], a uint8 array [H, W, 3], a list of these, a uint8
                 tensor [B, 3, H, W], or a `datasets.Dataset` with a column of images. Files are decoded batch by batch.
             probabilities: whether to add those of each class and label, in columns "task/class".
-            flip: decide on the mean of each picture's probabilities and those of its mirror image.
+            flip: decide on the mean of each image's probabilities and those of its mirror image.
 
         Returns:
             `id` (the path, the data set's id, or the row's number, as text); for a multiclass task the class name, for
             a multilabel one 0 or 1 for each label, for a regression its numbers.
 
         Raises:
-            UserError: everything that is not a picture, or cannot be decoded.
+            UserError: everything that is not an image, or cannot be decoded.
         """
         collection = collect_images(images)
-        # A few pictures are not padded to a whole batch, which would take the time of one.
+        # A few images are not padded to a whole batch, which would take the time of one.
         scores = self._scores(collection, flip, min(self.batch_size, max(len(collection), 1)))
         return answers.table(collection.ids, scores, self.tasks, self.thresholds, probabilities=probabilities)
 
@@ -77,11 +77,11 @@ class Predictor:
         """Compute the logits, float32 [N, outputs], of a split with the columns `id` and `image`, in its order.
 
         Args:
-            mirrored: whether left and right of the pictures are exchanged.
+            mirrored: whether left and right of the images are exchanged.
             name: name of the split, for messages.
 
         Raises:
-            UserError: pictures that cannot be decoded.
+            UserError: images that cannot be decoded.
         """
         return self._logits(images_of_split(split, name), (mirrored,), self.batch_size)
 
@@ -91,7 +91,7 @@ class Predictor:
         """Compute each task's probabilities, float64 [N, C]; a regression has its values.
 
         Args:
-            flip: whether to take the mean of each picture's probabilities and those of its mirror image.
+            flip: whether to take the mean of each image's probabilities and those of its mirror image.
         """
         return self._scores(images_of_split(split, name), flip, self.batch_size)
 
