@@ -13,6 +13,7 @@ from .knobs import Knob, all_knobs, did_you_mean, is_text
 from .merging import apply_overrides, override_places
 from .reading import add_place, format_value, parse_json, read_json, validate
 from .root import Config
+from .saved import is_saved, upgraded
 from .sections import DataConfig
 
 
@@ -59,6 +60,7 @@ def read_config(
         UserError: everything that is wrong with the file, the overrides or their values.
     """
     raw, changed = read_json(Path(path)), overrides or {}
+    raw = upgraded(raw) if is_saved(Path(path)) else raw
     given = override_places(raw, {key: (places or {}).get(key, f"--{key}") for key in changed})
     problems = [add_place(problem, str(path), given) for problem in apply_overrides(raw, changed)]
     try:

@@ -89,7 +89,11 @@ class Huber(Section):
     """Half the squared error up to delta, and linear beyond."""
 
     name: Literal["huber"]
-    delta: float = Field(1.0, gt=0, description="Error from which on it is linear, in the unit of the values.")
+    delta: float = Field(
+        1.0,
+        gt=0,
+        description="Error from which on it is linear, in standard deviations of the column where standardised.",
+    )
 
 
 MulticlassLoss = CrossEntropy | Focal

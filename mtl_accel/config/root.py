@@ -91,7 +91,7 @@ class Config(Section):
         "mean",
         description='What the best epoch is chosen by: a metric or "mean", that of the primary metrics of all tasks, '
         "errors with a minus sign. MAE and RMSE are in the unit of their columns, and a large one outweighs every "
-        'accuracy and F1: give such a task the primary_metric "r2".',
+        "accuracy, F1 and R2.",
     )
     checkpoint_every_steps: Annotated[int | None, RECORD] = Field(
         None, gt=0, description="Also save after each so many steps; null: after each epoch only."

@@ -65,7 +65,7 @@ class DataConfig(Section):
 class _TaskConfig(Section):
     weight: float = Field(1.0, ge=0, description="Weight of the task's loss in the sum.")
     primary_metric: str | None = Field(
-        None, description="Metric in the log and in the mean; null: accuracy, f1_macro or mae, by the kind."
+        None, description="Metric in the log and in the mean; null: accuracy, f1_macro or r2, by the kind."
     )
 
 
@@ -99,6 +99,15 @@ class RegressionConfig(_TaskConfig):
 
     kind: Literal["regression"]
     columns: tuple[str, ...] = Field(min_length=1, description="Columns of the numbers.")
+    standardise: bool = Field(
+        True,
+        description="Learn (value - mean) / std of each column over the training split. Metrics and predictions stay "
+        "in the column's unit; the loss is in standard deviations.",
+    )
+    log1p: bool = Field(
+        False,
+        description="Learn log(1 + value), standardised: for prices and counts, which span orders of magnitude.",
+    )
     loss: RegressionLoss = Field(MSE(name="mse"), discriminator="name", description="Loss.")
 
 
@@ -184,6 +193,8 @@ def task_problems(name: str, task: MulticlassConfig | MultilabelConfig | Regress
             found.append(f"tasks.{name}: give either columns or column, not both")
         if task.classes is not None and task.column is None:
             found.append(f"tasks.{name}.classes: only with column; with columns the labels are the columns' names")
+    if isinstance(task, RegressionConfig) and task.log1p and not task.standardise:
+        found.append(f"tasks.{name}.log1p: only with standardise; set that to true")
     classes = getattr(task, "classes", None) or ()
     if len(set(classes)) < len(classes):
         found.append(f"tasks.{name}.classes: {sorted(c for c in set(classes) if classes.count(c) > 1)} stand twice")

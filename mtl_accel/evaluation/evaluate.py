@@ -58,7 +58,7 @@ def evaluate(
     seed = config.seed if split == FITTED_ON else None
     # The model knows the numbers of "balanced", for which the training split may be missing here.
     given = predictor.description.losses
-    losses = build_losses({name: given.get(name, config.tasks[name].loss) for name in predictor.tasks})
+    losses = build_losses({name: given.get(name, config.tasks[name].loss) for name in predictor.tasks}, predictor.tasks)
     tasks = collect_task_predictions(logits, predictor.tasks, targets, losses, predictor.thresholds, seed)
     metrics = _with_fitted(scoring.score(logits, predictor.tasks, losses, targets), tasks)
     about = {"run": str(run), "source": config.data.source, "split": split, "images": len(table)}

@@ -51,7 +51,7 @@ class Graph(nn.Module):
         self.eval().to(memory_format=torch.contiguous_format)  # as a file holds them
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """uint8 [B, 3, H, W] -> {task: float32 [B, C]}: probabilities, or a regression's values as they are."""
+        """uint8 [B, 3, H, W] -> {task: float32 [B, C]}: probabilities, or a regression's values in their units."""
         logits = self.model(self.scaling(images))
         return {name: _probabilities(task, logits[name]) for name, task in self.tasks.items()}
 
@@ -59,7 +59,12 @@ class Graph(nn.Module):
 def _probabilities(task: Task, logits: Tensor) -> Tensor:
     if task.kind == "multiclass":
         return logits.softmax(dim=1)
-    return logits.sigmoid() if task.kind == "multilabel" else logits
+    if task.kind == "multilabel":
+        return logits.sigmoid()
+    if task.scale is None:
+        return logits
+    values = logits * logits.new_tensor(task.scale.std) + logits.new_tensor(task.scale.mean)
+    return values.expm1() if task.scale.log1p else values
 
 
 def example(description: ModelDescription) -> Tensor:

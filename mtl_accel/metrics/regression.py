@@ -62,9 +62,8 @@ def _r2_of_column(predictions: np.ndarray, target: np.ndarray, sample_weight: We
     return np.where(num_rows > 1, explained, np.nan)
 
 
+# R2 comes first and so is the primary one: it has no unit and is at most 1, so its mean with accuracies makes sense.
 METRICS = (
-    Metric("mae", "MAE", "MAE", "Mean absolute error, in the unit of the column.", mae, lower_is_better=True),
-    Metric("rmse", "RMSE", "RMSE", "Root mean squared error, in the unit of the column.", rmse, lower_is_better=True),
     Metric(
         "r2",
         "R\N{SUPERSCRIPT TWO}",
@@ -72,4 +71,6 @@ METRICS = (
         "Share of the variance that is explained; 1 is perfect, and 0 what the mean explains.",
         r2,
     ),
+    Metric("mae", "MAE", "MAE", "Mean absolute error, in the unit of the column.", mae, lower_is_better=True),
+    Metric("rmse", "RMSE", "RMSE", "Root mean squared error, in the unit of the column.", rmse, lower_is_better=True),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +24,7 @@ from ..config.losses import Loss
 from ..config.transforms import FixedTransform
 from ..core import atomic_io
 from ..core.errors import UserError
-from ..core.tasks import Task
+from ..core.tasks import Scale, Task
 from ..data.sources.hub import is_hub_id
 from ..data.transforms.pipeline import ImagePipeline
 from ..models.base import Pair
@@ -89,6 +89,8 @@ class ModelDescription:
                 "weight": task.weight,
                 "delimiter": task.delimiter,
             }
+            if task.scale is not None:
+                described[name]["scale"] = asdict(task.scale)
             if name in self.thresholds:
                 described[name]["thresholds"] = self.thresholds[name].tolist()
             if name in self.losses:
@@ -158,6 +160,7 @@ def load_model(folder: Path, description: ModelDescription) -> Pair:
 
 
 def _task(name: str, described: Mapping[str, Any]) -> Task:
+    scale = described.get("scale")  # null: not standardised, as every task before there was a scale
     return Task(
         name,
         described["kind"],
@@ -166,6 +169,7 @@ def _task(name: str, described: Mapping[str, Any]) -> Task:
         described["primary_metric"],
         described["weight"],
         described["delimiter"],
+        None if scale is None else Scale(tuple(scale["mean"]), tuple(scale["std"]), bool(scale["log1p"])),
     )
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..config import Config
 from ..config.differences import differences as changed_knobs
+from ..config.saved import upgraded
 from ..core.errors import UserError
 from ..data.labels.reader import Targets
 from ..inference.logits import Predictions
@@ -186,7 +187,19 @@ def _misfits(run: Run, saved: Checkpoint) -> list[str]:
             "optimizer.name, no_decay_on_norms_and_biases, model.backbone_lr_scale, model.layer_lr_decay: the "
             f"optimizer in {saved.folder} is another one, or groups the parameters otherwise"
         )
+    if before is not None and (changed := _changed_scales(before, run.config)):
+        problems.append(f"{', '.join(changed)}: the network in {saved.folder} learned values of another scale")
     return problems
+
+
+def _changed_scales(before: Config, now: Config) -> list[str]:
+    """Knobs of regression tasks that decide on what the network's outputs mean, and are not as they were."""
+    return [
+        f"tasks.{name}.{knob}"
+        for name, task in now.tasks.items()
+        for knob in ("standardise", "log1p")
+        if getattr(task, knob, None) != getattr(before.tasks.get(name), knob, None)
+    ]
 
 
 def _optimizer_layout(run: Run, config: Config) -> tuple[str, list[list[int]]]:
@@ -223,6 +236,6 @@ def differences(saved: Checkpoint, config: Config, fingerprint: str, used: Mappi
 def _config_of(saved: Checkpoint) -> Config | None:
     """Config of a checkpoint, with the defaults of knobs that came after it; None: no config of this version."""
     try:
-        return Config.model_validate(saved.state["config"])
+        return Config.model_validate(upgraded(saved.state["config"]))
     except ValidationError:
         return None

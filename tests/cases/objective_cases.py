@@ -8,10 +8,10 @@ from torch import nn
 
 from mtl_accel.core.tasks import Task
 from mtl_accel.metrics.registry import primary_metric
-from mtl_accel.objective.losses import build_losses
+from mtl_accel.objective import losses
 
 NUM, WIDTH = 12, 4
-LOSSES = build_losses(DEFAULTS)
+LOSSES = {name: losses.LOSSES[name](section) for name, section in DEFAULTS.items()}
 
 
 def generator(seed: int) -> torch.Generator:

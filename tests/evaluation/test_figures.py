@@ -31,7 +31,7 @@ TASKS = {
     "number": Task("number", "regression", COLUMNS, COLUMNS, "mae"),
 }
 ELEMENT_LOSSES = build_losses(
-    {"category": CrossEntropy(name="cross_entropy"), "attribute": BCE(name="bce"), "number": MSE(name="mse")}
+    {"category": CrossEntropy(name="cross_entropy"), "attribute": BCE(name="bce"), "number": MSE(name="mse")}, TASKS
 )
 THRESHOLDS = {"attribute": np.array([0.3, 0.6])}
 # Few distinct values make ties; the last one is a regression's constant column.

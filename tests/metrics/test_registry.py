@@ -32,7 +32,7 @@ from mtl_accel.training.finish import fit_thresholds
 
 LABELS = ("x", "y", "z")
 TASK = Task("attribute", "multilabel", LABELS, LABELS, "exact_misses")
-LOSSES = build_losses({"attribute": BCE(name="bce")})
+LOSSES = build_losses({"attribute": BCE(name="bce")}, {"attribute": TASK})
 CONFIG = Path("configs/quickstart.json")
 
 

@@ -18,7 +18,7 @@ from mtl_accel.config.sections import MulticlassConfig, MultilabelConfig
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels.reader import Targets
-from mtl_accel.objective.losses import LOSSES, build_losses, resolve_balanced
+from mtl_accel.objective.losses import LOSSES, resolve_balanced
 from mtl_accel.objective.losses.balanced import class_weights, pos_weight
 from mtl_accel.objective.objective import masked_sum
 
@@ -28,7 +28,7 @@ walk = pytest.mark.parametrize("section", ALL, ids=title)
 
 
 def loss_of(section: Loss):
-    return build_losses({"task": section})["task"]
+    return LOSSES[section.name](section)
 
 
 def case(section: Loss, scale: float = 2.0, dtype: torch.dtype = torch.float64) -> tuple[torch.Tensor, torch.Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -30,6 +31,8 @@ def split_labels(cell: str | tuple[str, ...], delimiter: str) -> list[str]:
 
 def parser_of(task: Task) -> tuple[Callable[[Any], Any], str]:
     """A function from a cell to its target, or to None if the cell breaks the rule; and the rule in words."""
+    if task.kind == "regression" and task.scale is not None and task.scale.log1p:
+        return partial(_parse_number, lowest=0.0), "must be a finite number of at least 0, because of log1p, or blank"
     if task.kind == "regression":
         return _parse_number, "must be a finite number or blank"
     if task.kind == "multilabel" and task.columns == task.classes:
@@ -42,13 +45,13 @@ def parser_of(task: Task) -> tuple[Callable[[Any], Any], str]:
     return parse, f"holds a label that is none of the {len(known)} {origin}"
 
 
-def _parse_number(text: str) -> float | None:
+def _parse_number(text: str, lowest: float = -math.inf) -> float | None:
     try:
         number = float(text)
     except ValueError:
         return None
     # The comparison is false for NaN as well.
-    return number if abs(number) <= float(np.finfo(np.float32).max) else None
+    return number if abs(number) <= float(np.finfo(np.float32).max) and number >= lowest else None
 
 
 def _parse_labels(cell: Any, known: Mapping[str, int], delimiter: str) -> np.ndarray | None:

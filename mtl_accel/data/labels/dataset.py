@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ...config import Config
 from ...core.errors import UserError
-from ...core.tasks import Task
+from ...core.tasks import Scale, Task
 from ..sources.load import load_source
 from ..sources.splits import ids_of
 from . import holdout
@@ -86,9 +86,24 @@ def read_dataset(config: Config) -> LabeledDataset:
     labelled = LabeledDataset(splits, tasks, targets, source.fingerprint, notes=tuple(reader.notes))
     if not len(splits.get("validation", ())):
         labelled = hold_out(labelled, data.validation_fraction, config.seed)
+    labelled = fit_scales(labelled)
     check_selection_metric(labelled, config.select_by)
     pa.default_memory_pool().release_unused()  # Arrow would keep it for more tables, and a run reads no more
     return labelled
+
+
+def fit_scales(labelled: LabeledDataset) -> LabeledDataset:
+    """Fit the scale of each standardised regression task to the training split, with a line for the log."""
+    tasks, notes = dict(labelled.tasks), list(labelled.notes)
+    for name, task in labelled.tasks.items():
+        if task.scale is not None:
+            scale = Scale.fit(*labelled.targets["train"][name], log1p=task.scale.log1p)
+            tasks[name] = replace(task, scale=scale)
+            numbers = zip(task.columns, scale.mean, scale.std, strict=True)
+            of = "log(1 + value)" if scale.log1p else "value"
+            columns = ", ".join(f"{column} (mean {mean:g}, std {std:g})" for column, mean, std in numbers)
+            notes.append(f"{name}: learns the standardised {of} of {columns}")
+    return replace(labelled, tasks=tasks, notes=tuple(notes))
 
 
 def check_selection_metric(labelled: LabeledDataset, select_by: str) -> None:

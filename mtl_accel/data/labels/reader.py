@@ -10,7 +10,7 @@ import datasets
 import numpy as np
 
 from ...config.sections import MultilabelConfig, RegressionConfig, TaskConfig, primary_metric
-from ...core.tasks import Task
+from ...core.tasks import Scale, Task
 from ..sources.splits import RawSplit
 from .cells import parser_of, split_labels
 from .columns import format_columns, read_column, zero_one_columns
@@ -95,6 +95,8 @@ class LabelReader:
                 self.problems.append(f"tasks.{name}: the training table has no column {absent}; it has: {present}")
             return None
         task = Task(name, config.kind, columns, columns, primary_metric(config), config.weight)
+        if isinstance(config, RegressionConfig) and config.standardise:
+            return replace(task, scale=Scale.unit(len(columns), log1p=config.log1p))
         if config.kind == "multiclass":
             return replace(task, classes=config.classes or sort_class_names(set(self._values(columns[0]))))
         if isinstance(config, MultilabelConfig) and config.column is not None:

@@ -16,9 +16,9 @@ from .balanced import Labels, resolve_balanced
 from .element import ElementLoss
 from .multiclass import cross_entropy, focal
 from .multilabel import asymmetric, bce, sigmoid_focal
-from .regression import huber, mse
+from .regression import huber, mse, standardised
 
-__all__ = ["LOSSES", "ElementLoss", "build_losses", "build_training_losses", "resolve_balanced"]
+__all__ = ["LOSSES", "ElementLoss", "build_loss", "build_losses", "build_training_losses", "resolve_balanced"]
 
 LOSSES: dict[str, Callable[[Any], ElementLoss]] = {
     "cross_entropy": cross_entropy,
@@ -31,13 +31,19 @@ LOSSES: dict[str, Callable[[Any], ElementLoss]] = {
 }
 
 
-def build_losses(sections: Mapping[str, Loss]) -> dict[str, ElementLoss]:
+def build_losses(sections: Mapping[str, Loss], tasks: Mapping[str, Task]) -> dict[str, ElementLoss]:
     """Build the loss of each task from sections that `resolve_balanced` returned."""
-    return {task: LOSSES[section.name](section) for task, section in sections.items()}
+    return {name: build_loss(section, tasks[name]) for name, section in sections.items()}
+
+
+def build_loss(section: Loss, task: Task) -> ElementLoss:
+    """Build the loss of a task, of the standardised values of a regression."""
+    loss = LOSSES[section.name](section)
+    return loss if task.scale is None else standardised(loss, task.scale)
 
 
 def build_training_losses(
     configs: Mapping[str, TaskConfig], tasks: Mapping[str, Task], targets: Mapping[str, Labels]
 ) -> dict[str, ElementLoss]:
     """Build the loss of each task of a config; arguments and errors as of `resolve_balanced`."""
-    return build_losses(resolve_balanced(configs, tasks, targets))
+    return build_losses(resolve_balanced(configs, tasks, targets), tasks)

@@ -1,4 +1,4 @@
-"""Losses of numbers. logits [B, C], target [B, C] -> [B, C]."""
+"""Losses of numbers. logits [B, C], target [B, C] -> [B, C], both standardised where the task is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...config.losses import MSE, Huber
-from .element import ElementLoss
+from ...core.tasks import Scale
+from .element import ClassWeights, ElementLoss
 
 
 def mse(section: MSE) -> ElementLoss:
@@ -23,5 +24,16 @@ def huber(section: Huber) -> ElementLoss:
 
     def elements(logits: Tensor, target: Tensor) -> Tensor:
         return F.huber_loss(logits, target, reduction="none", delta=section.delta)
+
+    return elements
+
+
+def standardised(loss: ElementLoss, scale: Scale) -> ElementLoss:
+    """Standardise targets before the loss; the network's outputs are standardised values already."""
+    mean, std = ClassWeights(scale.mean), ClassWeights(scale.std)
+
+    def elements(logits: Tensor, target: Tensor) -> Tensor:
+        values = target.log1p() if scale.log1p else target
+        return loss(logits, (values - mean.like(logits)) / std.like(logits))
 
     return elements

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...config import Config, validate
+from ...config.saved import upgraded
 from ...config.sections import primary_metric
 from ...core import atomic_io
 from ...core.errors import UserError
@@ -153,7 +154,7 @@ def _read_run(folder: Path, name: str) -> RunRecord:
     return RunRecord(
         name=name,
         folder=folder,
-        config=validate(raw, str(path)),
+        config=validate(upgraded(raw), str(path)),
         status=rows.read_one(Status, folder / "status.json"),
         environment=rows.read_one(Environment, folder / "environment.json"),
         epochs=log.epochs,
