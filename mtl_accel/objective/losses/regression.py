@@ -34,6 +34,8 @@ def standardised(loss: ElementLoss, scale: Scale) -> ElementLoss:
 
     def elements(logits: Tensor, target: Tensor) -> Tensor:
         values = target.log1p() if scale.log1p else target
-        return loss(logits, (values - mean.like(logits)) / std.like(logits))
+        center, width = mean.like(logits), std.like(logits)
+        assert center is not None and width is not None
+        return loss(logits, (values - center) / width)
 
     return elements
