@@ -70,6 +70,11 @@ class Task:
         return len(self.classes)
 
     @property
+    def is_one_column(self) -> bool:
+        """Whether one column holds the labels of all outputs, rather than one column for each of them."""
+        return self.kind == "multiclass" or self.columns != self.classes
+
+    @property
     def metric(self) -> str:
         """Full name of the primary metric, such as "category/accuracy"."""
         return f"{self.name}/{self.primary_metric}"

@@ -35,7 +35,7 @@ def parser_of(task: Task) -> tuple[Callable[[Any], Any], str]:
         return partial(_parse_number, lowest=0.0), "must be a finite number of at least 0, because of log1p, or blank"
     if task.kind == "regression":
         return _parse_number, "must be a finite number or blank"
-    if task.kind == "multilabel" and task.columns == task.classes:
+    if not task.is_one_column:
         return ZERO_ONE.get, "must be 0, 1 or blank"
     known = {label: index for index, label in enumerate(task.classes)}
     origin = f"of the training split or of tasks.{task.name}.classes"

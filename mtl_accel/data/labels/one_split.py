@@ -83,7 +83,7 @@ def _read_targets(
         problems += [
             f"tasks.{name}: the model knows {', '.join(task.classes)}; it cannot be scored on others"
             for name, task in tasks.items()
-            if task.kind == "multiclass" or task.columns != task.classes
+            if task.is_one_column
         ]
     if problems:
         raise UserError(problems)

@@ -124,10 +124,9 @@ class LabelReader:
         shape = (size,) if task.kind == "multiclass" else (size, task.num_outputs)
         target = np.zeros(shape, dtype=np.int64 if task.kind == "multiclass" else np.float32)
         mask = np.zeros(shape, dtype=bool)
-        is_one_column = task.kind == "multiclass" or (task.kind == "multilabel" and task.columns != task.classes)
         for index, name in enumerate(task.columns):
             if self.has(split, name):
-                outputs = ... if is_one_column else (slice(None), index)
+                outputs = ... if task.is_one_column else (slice(None), index)
                 self._fill(task, split, name, target[outputs], mask[outputs])
         return Targets(target, mask)
 
