@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import UserError
+from ..core.errors import UserError, collect
 from .knobs import Knob, all_knobs, did_you_mean, is_text
 from .merging import apply_overrides, override_places
 from .reading import add_place, format_value, parse_json, read_json, validate
@@ -39,10 +39,8 @@ def parse_command_line(arguments: Sequence[str], switches: Mapping[str, str]) ->
     if "config" not in own:
         problems.append("--config is missing; give the path of a JSON config, such as configs/quickstart.json")
         raise UserError(problems)
-    try:
+    with collect(problems):
         config = read_config(str(own.pop("config")), given)
-    except UserError as error:
-        raise UserError([*problems, *error.problems]) from None
     if problems:
         raise UserError(problems)
     return config, own
@@ -63,10 +61,8 @@ def read_config(
     raw = upgraded(raw) if is_saved(Path(path)) else raw
     given = override_places(raw, {key: (places or {}).get(key, f"--{key}") for key in changed})
     problems = [add_place(problem, str(path), given) for problem in apply_overrides(raw, changed)]
-    try:
+    with collect(problems):
         config = validate(raw, str(path), given)
-    except UserError as error:
-        raise UserError([*problems, *error.problems]) from None
     if problems:
         raise UserError(problems)
     return config

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 
 EXIT_CODE = 2  # of a launch script that ends with a UserError
@@ -29,6 +30,15 @@ def shorten(problems: list[str], what: str) -> list[str]:
     """The first MAX_LISTED problems, and how many more there are."""
     rest = len(problems) - MAX_LISTED
     return [*problems[:MAX_LISTED], f"... and {rest} more {what}"] if rest > 0 else problems
+
+
+@contextmanager
+def collect(problems: list[str]) -> Iterator[None]:
+    """Add the problems of a UserError raised in the block to a list, so that further checks can follow."""
+    try:
+        yield
+    except UserError as error:
+        problems += error.problems
 
 
 def import_extra(extra: str, *names: str) -> list[ModuleType]:

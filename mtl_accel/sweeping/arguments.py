@@ -13,7 +13,7 @@ from typing import Any
 
 from ..config import parse_overrides, read_json
 from ..config.reading import parse_json
-from ..core.errors import UserError
+from ..core.errors import UserError, collect
 
 
 def sweep_arguments(options: Mapping[str, Any], rest: Sequence[str], script: Path) -> dict[str, Any]:
@@ -43,10 +43,8 @@ def sweep_arguments(options: Mapping[str, Any], rest: Sequence[str], script: Pat
     }
     found = {"configs": options["config"], "output": options["output"], "trials": options["trials"]}
     for name, read in readers.items():
-        try:
+        with collect(problems):
             found[name] = read()
-        except UserError as error:  # noqa: PERF203 (all that is wrong is reported at once)
-            problems += error.problems
     if problems:
         raise UserError(problems)
     return found

@@ -6,14 +6,14 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..config import Config, read_config
 from ..config.differences import differences
-from ..core.errors import UserError
+from ..core.errors import UserError, collect
 
 _MAX_WORD = 24  # characters of a value in a name
 _MAX_LABEL = 100  # characters of all values in a name
@@ -60,32 +60,36 @@ def plan_runs(
     Raises:
         UserError: everything that is wrong with the arguments, and folders that hold other runs.
     """
-    problems = option_problems(configs, list(grid), seeds, overrides)
-    if problems := [*problems, *_grid_problems(grid), *_variant_problems(variants or {}, grid)]:
+    options = option_problems(configs, list(grid), seeds, overrides)
+    problems = [*options, *_grid_problems(grid), *_variant_problems(variants or {}, grid)]
+    if problems:
         raise UserError(problems)
     planned: list[Member] = []
-    names = [AS_IT_IS, *variants] if variants else [None]
-    for path, name, values in itertools.product(configs, names, itertools.product(*grid.values())):
-        knobs = (variants or {}).get(name or AS_IT_IS, {})
-        settings = dict(zip(grid, values, strict=True))
-        shown = settings if name is None else {"variant": name, **settings}
-        places = {**dict.fromkeys(knobs, f"--variants: {name}"), **dict.fromkeys(grid, "--grid")}
-        try:
-            runs = one_per_seed(path, settings_label(shown), output, settings, seeds, {**overrides, **knobs}, places)
-            planned += [replace(member, settings=shown) for member in runs]
-        except UserError as error:
-            suffix = f" (with {path})" if len(configs) > 1 else ""
-            problems += [problem if str(path) in problem else problem + suffix for problem in error.problems]
-    if problems := [*problems, *_member_problems(planned)]:
+    for path, (settings, knobs, places) in itertools.product(configs, _combinations(grid, variants or {})):
+        here: list[str] = []
+        with collect(here):
+            label = settings_label(settings)
+            planned += one_per_seed(path, label, output, settings, {**overrides, **knobs}, places, seeds)
+        is_clear = len(configs) == 1
+        problems += [text if is_clear or str(path) in text else f"{text} (with {path})" for text in here]
+    doubled = _duplicates([member.name for member in planned])
+    problems += [f"--grid: two runs would be named {name}; write one of the values in another way" for name in doubled]
+    problems += [problem for member in planned for problem in _folder_problems(member)]
+    if problems:
         raise UserError(list(dict.fromkeys(problems)))
     return planned
 
 
-def _member_problems(planned: Sequence[Member]) -> list[str]:
-    """Two runs of one name, and folders that hold runs of another config."""
-    doubled = _duplicates([member.name for member in planned])
-    problems = [f"--grid: two runs would be named {name}; write one of the values in another way" for name in doubled]
-    return [*problems, *(problem for member in planned for problem in _folder_problems(member))]
+def _combinations(
+    grid: Mapping[str, Sequence[Any]], variants: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[dict[str, Any], dict[str, Any], dict[str, str]]]:
+    """Settings of each combination, the knobs that it sets, and what messages call the place of each knob."""
+    for name in [AS_IT_IS, *variants] if variants else [None]:
+        knobs = variants.get(name or AS_IT_IS, {})
+        places = {**dict.fromkeys(knobs, f"--variants: {name}"), **dict.fromkeys(grid, "--grid")}
+        for values in itertools.product(*grid.values()):
+            chosen = dict(zip(grid, values, strict=True))
+            yield chosen if name is None else {"variant": name, **chosen}, {**knobs, **chosen}, places
 
 
 def one_per_seed(
@@ -93,23 +97,24 @@ def one_per_seed(
     label: str,
     output: Path,
     settings: Mapping[str, Any],
-    seeds: Sequence[int],
-    overrides: Mapping[str, Any],
+    knobs: Mapping[str, Any],
     places: Mapping[str, str],
+    seeds: Sequence[int],
 ) -> list[Member]:
     """Return the runs of one config with the same settings, one a seed.
 
     Args:
-        label: what the names of their folders have between config and seed; may be empty.
+        label: stands between config and seed in the names of their folders; may be empty.
+        settings: of the members.
+        knobs: changes to the config, by dotted paths.
         places: what messages call the place of a knob, such as {"optimizer.lr": "--grid"}; left out: "--KEY".
 
     Raises:
-        UserError: everything that is wrong with the config and its settings.
+        UserError: everything that is wrong with the config and the knobs.
     """
-    changed, places = {**overrides, **settings}, {**places, **({"seed": "--seeds"} if seeds else {})}
     members: list[Member] = []
     for seeded in [{"seed": seed} for seed in seeds] or [{}]:
-        config = read_config(path, {**changed, **seeded}, places)
+        config = read_config(path, {**knobs, **seeded}, {**places, **dict.fromkeys(seeded, "--seeds")})
         name = "-".join(part for part in (path.stem, label, f"seed{config.seed}") if part)
         where = {"run_dir": str(output / name), "schema_": None}  # the schema's path counts from the file's own folder
         members.append(Member(name, settings, config.model_copy(update=where), path.stem))

@@ -12,7 +12,7 @@ from typing import Any
 from ..config import Config, read_config
 from ..config.differences import differences
 from ..core import rng
-from ..core.errors import UserError, import_extra
+from ..core.errors import UserError, collect, import_extra
 from ..metrics.registry import lower_is_better
 from ..report.records.runs import read_runs
 from .plan import Member, one_per_seed, option_problems
@@ -44,7 +44,6 @@ class Search:
     ) -> None:
         self._optuna = import_extra("sweep", "optuna")[0]
         self.path, self.output, self.space, self.seeds, self.overrides = config, output, space, seeds, overrides
-        self._places = dict.fromkeys(space, "--search")
         self.base = self._checked()
 
     def run(self, runner: Runner, trials: int) -> None:
@@ -120,8 +119,11 @@ class Search:
             key: json.loads(drawn[key]) if isinstance(entry, Choices) else drawn[key]
             for key, entry in self.space.items()
         }
-        name = f"trial{trial.number:03d}"
-        return one_per_seed(self.path, name, self.output, settings, self.seeds, self.overrides, self._places)
+        return self._runs(f"trial{trial.number:03d}", settings)
+
+    def _runs(self, label: str, settings: Mapping[str, Any]) -> list[Member]:
+        knobs, places = {**self.overrides, **settings}, dict.fromkeys(self.space, "--search")
+        return one_per_seed(self.path, label, self.output, settings, knobs, places, self.seeds)
 
     def _checked(self) -> Config:
         """Check everything: the config with its overrides, which is returned, and each knob at its ends."""
@@ -132,11 +134,8 @@ class Search:
         first = {key: entry.ends[0] for key, entry in self.space.items()}
         for key, entry in self.space.items():
             for value in entry.ends:
-                try:
-                    settings = {**first, key: value}
-                    one_per_seed(self.path, "", self.output, settings, self.seeds, self.overrides, self._places)
-                except UserError as error:  # noqa: PERF203 (all that is wrong is reported at once)
-                    problems += error.problems
+                with collect(problems):
+                    self._runs("", {**first, key: value})
         if problems:
             raise UserError(list(dict.fromkeys(problems)))
         return base

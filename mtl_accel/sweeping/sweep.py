@@ -60,7 +60,8 @@ def sweep(
         seeds: each combination runs with each; empty: with the config's own.
         overrides: knobs of every run by dotted paths.
         variants: {name: knobs by dotted paths}: each config runs as it is, and with the knobs of each of them.
-        search: instead of a grid: ranges and choices by dotted paths, from which Optuna draws `trials` times.
+        search: instead of a grid: ranges and choices by dotted paths, from which Optuna draws.
+        trials: number of trials of a search.
 
     Raises:
         UserError: everything that is wrong with the arguments, before the first run starts.
@@ -75,16 +76,21 @@ def sweep(
         optuna_search = Search(paths[0], folder, parse_space(search), seeds, overrides or {})
         run_all = functools.partial(optuna_search.run, trials=trials or 0)
     with lock_run_folder(folder, "--output"), Interrupts() as interrupts:
-        run_all(runner := Runner(command, folder / "configs", interrupts))
-    finished = [member for member, outcome in runner.ended if outcome.status == "finished"]
-    failed = {member.name: outcome.message for member, outcome in runner.ended if outcome.status == "failed"}
-    return Sweep(folder, finished, failed, runner.stopped)
+        runner = Runner(command, folder / "configs", interrupts)
+        run_all(runner)
+    return _result(folder, runner)
 
 
 def _run_each(members: Sequence[Member], runner: Runner) -> None:
     for number, member in enumerate(members, start=1):
         if not runner.stopped:
             runner.run(member, f"{number} of {len(members)}")
+
+
+def _result(folder: Path, runner: Runner) -> Sweep:
+    finished = [member for member, outcome in runner.ended if outcome.status == "finished"]
+    failed = {member.name: outcome.message for member, outcome in runner.ended if outcome.status == "failed"}
+    return Sweep(folder, finished, failed, runner.stopped)
 
 
 def _problems(
