@@ -69,8 +69,8 @@ def load_source(data: DataConfig, *, only: str | None = None) -> Source:
         raw = [_split_named(only, raw, data.source)]
     columns = choose_columns(raw, data.image_column, data.id_column)
     normalized = _normalize_all(raw, columns, finder, cache)
-    problems = tuple(problem for split in normalized.values() for problem in split.problems)
-    if folder is not None and only is None and not problems:
+    row_problems = tuple(problem for split in normalized.values() for problem in split.problems)
+    if folder is not None and only is None and not row_problems:
         _warn_of_unnamed_images(folder, finder)
     digests = {name: split.digest for name, split in normalized.items()} if folder is not None else {}
     return Source(
@@ -79,7 +79,7 @@ def load_source(data: DataConfig, *, only: str | None = None) -> Source:
         columns.id,
         _fingerprint(raw, digests, columns, data.max_images),
         {split.name: split for split in raw},
-        problems,
+        row_problems,
     )
 
 

@@ -51,12 +51,12 @@ def normalize(split: RawSplit, columns: Columns, finder: ImageFinder, cache: Tab
     labels = _labels(split, split.table.remove_columns([name for name in {columns.image, columns.id} if name]))
     numbered = {name: feature for name, feature in labels.features.items() if _holds_class_numbers(feature)}
     files = _Files(split, columns, finder)
-    written = cache.put(_batches(ids, images, {name: labels.select_columns([name]) for name in numbered}, files))
-    plain = [name for name in labels.column_names if name not in numbered]
+    written = cache.put(_batches(ids, images, labels, numbered, files))
+    plain = labels.remove_columns(list(numbered)) if numbered else labels
     parts = [
         written.select_columns(["id"]),
         written.select_columns(["image"]) if "image" in written.column_names else images,
-        *([labels.select_columns(plain)] if plain else []),
+        *([plain] if plain.column_names else []),
         *([written.select_columns(list(numbered))] if numbered else []),
     ]
     problems = [*_id_problems(split, columns, ids), *files.problems()]
@@ -64,23 +64,22 @@ def normalize(split: RawSplit, columns: Columns, finder: ImageFinder, cache: Tab
 
 
 def _batches(
-    ids: pa.ChunkedArray | None, images: Dataset, numbered: Mapping[str, Dataset], files: _Files
+    ids: pa.ChunkedArray | None, images: Dataset, labels: Dataset, numbered: Mapping[str, Any], files: _Files
 ) -> Iterator[pa.Table]:
     """The columns that have to be written; pictures stay in the table of the source if all of them are in it."""
     column = column_of(images, "image")
     features = Features({"id": Value("string")})
     if not pc.all(pc.is_valid(pc.struct_field(column, "bytes"))).as_py():
         features["image"] = images.features["image"]
-    classes = {name: (table.features[name], column_of(table, name)) for name, table in numbered.items()}
-    for name, (feature, _) in classes.items():
+    for name, feature in numbered.items():
         features[name] = List(Value("string")) if isinstance(feature, List) else Value("string")
     for start in range(0, max(len(column), 1), ROWS):
         rows = slice(start, min(start + ROWS, len(column)))
         cells = {"id": [str(row) for row in range(rows.start, rows.stop)] if ids is None else ids[rows]}
         if "image" in features:
             cells["image"] = files.find(start, column[rows].combine_chunks())
-        for name, (feature, codes) in classes.items():
-            cells[name] = [_class_names(feature, code) for code in codes[rows].to_pylist()]
+        for name, feature in numbered.items():
+            cells[name] = [_class_names(feature, number) for number in column_of(labels, name)[rows].to_pylist()]
         yield pa.table(cells, schema=features.arrow_schema)
 
 
