@@ -80,7 +80,7 @@ def test_predictions_and_exports_are_in_the_unit_of_the_column(run_dir, source):
     predictor = mtl_accel.load(run_dir)
     predicted = predictor.predict(pictures)["price"].to_numpy(np.float64)
     assert (predicted > PRICE / 2).all() and predicted.std() > 1_000
-    description = model_folder.read(run_dir / "model")
+    description = model_folder.read_description(run_dir / "model")
     graph = Graph(predictor.model, description)
     images = torch.from_numpy(np.stack([np.asarray(Image.open(path)).transpose(2, 0, 1) for path in pictures]))
     with torch.no_grad():
@@ -115,7 +115,7 @@ def test_a_run_of_a_version_without_the_scale_resumes_as_it_was_and_not_otherwis
         path.write_text(json.dumps(content))
         if path.name == "state.json":
             (path.parent / manifest.NAME).unlink()
-            manifest.seal(path.parent)
+            manifest.write(path.parent)
     assert mtl_accel.evaluate(run_dir)["metrics"]["price/mae"]["value"] > PRICE / 2
     changes = {"epochs": 2, "run_dir": str(tmp_path / "longer")}
     same = mtl_accel.train(config.model_copy(update=changes), resume=str(run_dir), allow_changes=True)
