@@ -19,7 +19,7 @@ from datasets import Dataset, DatasetDict
 
 from ...config.sections import DataConfig
 from ...core.atomic_io import cache_dir
-from ...core.errors import MAX_LISTED, UserError
+from ...core.errors import MAX_LISTED, UserError, collect
 from ..wardrobe.wardrobe import write_wardrobe
 from . import arrow, hub, imagefolder, kaggle
 from .image_paths import ImageFinder
@@ -138,11 +138,9 @@ def _normalize_all(
     normalized: dict[str, Normalized] = {}
     problems: list[str] = []
     for split in raw:
-        try:
+        with collect(problems):
             normalized[split.name] = normalize(split, columns, finder, cache)
             problems += normalized[split.name].problems
-        except UserError as error:  # noqa: PERF203 - the problems of every split, at once
-            problems += error.problems
     if len(normalized) < len(raw):
         raise UserError(problems)
     return normalized
