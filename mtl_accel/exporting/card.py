@@ -1,4 +1,4 @@
-"""The model card, README.md of a model folder: only what the run itself says."""
+"""Write the model card, README.md of a model folder, from nothing but what the run recorded."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FILES = {
 }
 
 
-def write(folder: Path, record: RunRecord, description: ModelDescription, repo: str | None = None) -> Path:
+def write_card(folder: Path, record: RunRecord, description: ModelDescription, repo: str | None = None) -> Path:
     """Write the card into a model folder. `repo` is the Hub id that it will have."""
     path = folder / NAME
     files = [name for name in _FILES if (folder / name).is_file()]
@@ -37,7 +37,7 @@ def write(folder: Path, record: RunRecord, description: ModelDescription, repo: 
 
 
 def _front_matter(record: RunRecord, description: ModelDescription) -> str:
-    source = data_name(record.config)
+    source = _source_name(record.config)
     results = [
         EvalResult("image-classification", source, source, metric, value, metric_name=name, dataset_split="validation")
         for name, value in _figures(record).items()
@@ -59,36 +59,36 @@ def _sections(record: RunRecord, description: ModelDescription, files: list[str]
     start = "random weights" if config.model.weights is None else f"the weights `{Path(config.model.weights).name}`"
     parts = [
         f"# {record.folder.name}",
-        f"{backbone}, trained from {start} on {_data(config)}: {_epochs(record)}, with {_packages(record)}.",
+        f"{backbone}, trained from {start} on {_describe_data(config)}: {_epochs(record)}, with {_packages(record)}.",
         "## What it predicts",
-        "\n".join([_task(task, description) for task in description.tasks.values()]),
+        "\n".join([_describe_task(task, description) for task in description.tasks.values()]),
         "## Intended use",
-        f"Pictures like those of {_data(config)}, which is all that it has been measured on. A class or label that is "
-        "not named above it cannot predict. Its figures below are of validation rows that also chose the epoch "
-        f"(by `{config.select_by}`).",
+        f"Pictures like those of {_describe_data(config)}, which is all that it has been measured on. It cannot "
+        "predict a class or label that is not named above. Its figures below are of validation rows that also chose "
+        f"the epoch (by `{config.select_by}`).",
         "## Figures",
-        _table(record, description),
+        _figure_table(record, description),
         "## How to use it",
         f'```python\nimport mtl_accel\n\npredictor = mtl_accel.load("{repo or "path/of/this/folder"}")\n'
         'table = predictor.predict(["photo.jpg"])\n```',
         "\n".join(f"- `{name}`: {_FILES[name]}" for name in files),
         "## Training",
-        f"```json\n{_by_lines(_public(config))}\n```",
+        f"```json\n{_line_per_key(_public_knobs(config))}\n```",
     ]
     return [part for part in parts if part]
 
 
-def data_name(config: Config) -> str:
-    """The source as the public may know it: a folder's own name, without its path."""
+def _source_name(config: Config) -> str:
+    """Source as the public may know it: a folder's own name, without its path."""
     path = Path(config.data.source)
     return str(path) if is_hub_id(str(path)) and not path.exists() else path.name
 
 
-def _data(config: Config) -> str:
+def _describe_data(config: Config) -> str:
     if config.data.source == "wardrobe":
         sizes = config.data.wardrobe
         return f"the drawn garments of mtl_accel's data set `wardrobe` ({sizes.num_train} training pictures)"
-    return f"the data set `{data_name(config)}`"
+    return f"the data set `{_source_name(config)}`"
 
 
 def _epochs(record: RunRecord) -> str:
@@ -101,46 +101,47 @@ def _packages(record: RunRecord) -> str:
     return " and ".join(f"{name} {known[name]}" for name in ("mtl_accel", "torch") if name in known) or "mtl_accel"
 
 
-def _task(task: Task, description: ModelDescription) -> str:
-    cuts = description.thresholds.get(task.name)
-    if cuts is None:
+def _describe_task(task: Task, description: ModelDescription) -> str:
+    task_thresholds = description.thresholds.get(task.name)
+    if task_thresholds is None:
         return f"- **{task.name}** ({task.kind}): {', '.join(map(_code, task.classes))}"
-    listed = ", ".join(f"{_code(name)} ({cut:.4g})" for name, cut in zip(task.classes, cuts, strict=True))
+    listed = ", ".join(f"{_code(name)} ({t:.4g})" for name, t in zip(task.classes, task_thresholds, strict=True))
     return f"- **{task.name}** ({task.kind}; a label is there from the probability in brackets on): {listed}"
 
 
 def _code(name: str) -> str:
-    """A class name as code: Markdown has no other way to show it whatever is in it."""
+    """A class name as code: no other mark-up of Markdown shows every name as it is."""
     return "`" + " ".join(name.replace("`", "'").split()) + "`"
 
 
 def _figures(record: RunRecord) -> dict[str, float]:
-    """The best epoch's validation metrics; what was no number is left out."""
+    """Validation metrics of the best epoch; what is no number is left out."""
     names = (record.epochs[-1].validation or {}) if record.epochs else {}
     best = record.best_epoch
     values = {name: record.values("validation", name).get(best or 0) for name in names}
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _table(record: RunRecord, description: ModelDescription) -> str:
+def _figure_table(record: RunRecord, description: ModelDescription) -> str:
     figures = _figures(record)
     if not figures:
         return ""
     fitted = {name: v for name, v in record.end.fitted.items() if v is not None and math.isfinite(v)}
     rows = [f"| {name} | {value:.6f} |" for name, value in {**figures, **fitted}.items()]
-    half = f" F1 is at threshold {thresholds.DEFAULT_THRESHOLD}" if description.thresholds else ""
-    honest = "; `_cross_fitted` is with thresholds that were fitted on other rows." if fitted else "." if half else ""
-    intro = f"Validation after epoch {record.best_epoch}, the best one.{half}{honest}"
+    notes = f" F1 is at threshold {thresholds.DEFAULT_THRESHOLD}" if description.thresholds else ""
+    if fitted:
+        notes += "; `_cross_fitted` is with thresholds that were fitted on other rows"
+    intro = f"Validation after epoch {record.best_epoch}, the best one.{notes}{'.' if notes else ''}"
     return "\n".join([f"{intro}\n", "| metric | value |", "|---|---|", *rows])
 
 
-def _by_lines(raw: dict[str, Any]) -> str:
+def _line_per_key(raw: dict[str, Any]) -> str:
     """JSON, one line a key."""
     return "{\n" + ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in raw.items()) + "\n}"
 
 
-def _public(config: Config) -> dict[str, Any]:
-    """The config without what is of the machine that trained, or of the run's own name."""
+def _public_knobs(config: Config) -> dict[str, Any]:
+    """Config without the knobs that belong to the machine that trained, or that name the run."""
     raw: dict[str, Any] = config.model_dump(mode="json", by_alias=True)
     for knob in knobs_that_affect(base.NAME, base.PLACE):
         *parents, last = knob.split(".")
@@ -148,7 +149,7 @@ def _public(config: Config) -> dict[str, Any]:
         for parent in parents:
             branch = branch[parent]
         branch.pop(last, None)
-    raw["data"]["source"] = data_name(config)
+    raw["data"]["source"] = _source_name(config)
     if raw["model"]["weights"] is not None:
         raw["model"]["weights"] = Path(raw["model"]["weights"]).name
     return raw

@@ -1,9 +1,8 @@
-"""Whether an exported model says what the model says, on pictures of its run."""
+"""Compare an exported model with the model of the run, on pictures of the run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,46 +23,42 @@ TOLERANCE = 1e-4  # of a probability; of a regression's value relative to it, wh
 Runner = Callable[[Tensor], Mapping[str, np.ndarray]]  # uint8 [B, 3, H, W] -> {task: float32 [B, C]}
 
 
-class Sample(NamedTuple):
-    """What a check is made on: images uint8 [64, 3, H, W], and in words where they come from."""
+def sample_images(config: Config, description: ModelDescription) -> tuple[Tensor, str]:
+    """Images to check on, uint8 [64, 3, H, W], and in words where they come from.
 
-    images: Tensor
-    origin: str
-
-
-def sample(config: Config, description: ModelDescription) -> Sample:
-    """Validation pictures of a run's data, or drawn ones where the data are not there any more."""
+    They are of the run's validation split, or noise where its data are not there any more.
+    """
     try:
         split = read_dataset(config).splits["validation"]
         rows = np.arange(NUM_PICTURES) % len(split)
         images = DecodedPixels(split, description.pipeline.cached, "validation").read(rows)
         few = f", each of the {len(split)} more than once" if len(split) < NUM_PICTURES else ""
-        return Sample(images, f"{NUM_PICTURES} validation pictures{few}")
+        return images, f"{NUM_PICTURES} validation pictures{few}"
     except UserError as error:
         reason = f"since the validation pictures cannot be read ({error.problems[0]})"
-        return Sample(noise(description.pipeline.cached_size), f"{NUM_PICTURES} pictures of noise, {reason}")
+        return noise(description.pipeline.cached_size), f"{NUM_PICTURES} pictures of noise, {reason}"
 
 
 def noise(size: tuple[int, int]) -> Tensor:
-    """uint8 [64, 3, H, W]: noise, in each picture of another colour, so that a model tells them apart."""
+    """Noise, uint8 [64, 3, H, W], in each picture of another colour, so that a model tells them apart."""
     shape = (NUM_PICTURES, 3, *size)
     grain = rng.random_bits(0, np.arange(np.prod(shape))).astype(np.uint8).reshape(shape)
     colours = rng.random_bits(1, np.arange(NUM_PICTURES * 3)).astype(np.uint8).reshape(NUM_PICTURES, 3, 1, 1)
     return torch.from_numpy((grain * (colours / 255)).astype(np.uint8))
 
 
-def reference(model: Pair, description: ModelDescription, images: Tensor) -> dict[str, np.ndarray]:
-    """What a model on the CPU says by the code of training, in float32: {task: float64 [B, C]}."""
+def expected_outputs(model: Pair, description: ModelDescription, images: Tensor) -> dict[str, np.ndarray]:
+    """Outputs of a model on the CPU by the code of training, in float32: {task: float64 [B, C]}."""
     with torch.no_grad():
         logits = model.to(memory_format=torch.channels_last)(description.pipeline.batched(images))
     return {name: task.probabilities(logits[name].numpy()) for name, task in description.tasks.items()}
 
 
-def check(run: Runner, images: Tensor, expected: Mapping[str, np.ndarray], tasks: Mapping[str, Task]) -> float:
-    """The largest difference from the model, with all pictures in one batch and with each alone.
+def max_difference(run: Runner, images: Tensor, expected: Mapping[str, np.ndarray], tasks: Mapping[str, Task]) -> float:
+    """Largest difference from the expected outputs, with all pictures in one batch and with each alone.
 
     Raises:
-        UserError: it is not below the tolerance.
+        UserError: the difference is not below the tolerance.
     """
     alone = [run(image[None]) for image in images]
     found = {
@@ -74,8 +69,8 @@ def check(run: Runner, images: Tensor, expected: Mapping[str, np.ndarray], tasks
         (name, how): _difference(values[name], expected[name]) for how, values in found.items() for name in tasks
     }
     problems = [
-        f"tasks.{name}: the exported model differs by {difference:.3g} from the run's, on pictures {how}; less than "
-        f"{TOLERANCE:g} is asked for. Nothing was written; try another --format, or other versions of torch and onnx"
+        f"tasks.{name}: the exported model differs by {difference:.3g} from the run's, on pictures {how}; it must be "
+        f"below {TOLERANCE:g}. Nothing was written; try another --format, or other versions of torch and onnx"
         for (name, how), difference in differences.items()
         if not difference < TOLERANCE  # so that NaN is one
     ]

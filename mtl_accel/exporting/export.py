@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,20 +21,21 @@ from .check import Runner
 from .graph import Graph
 
 _ONE_FILE: dict[str, tuple[str, Callable[[Graph, ModelDescription], bytes], Callable[[bytes], Runner]]] = {
-    "onnx": ("model.onnx", onnx_file.write, onnx_file.Session),
-    "torch": ("model.pt2", torch_file.write, torch_file.Program),
+    "onnx": ("model.onnx", onnx_file.to_onnx, onnx_file.Session),
+    "torch": ("model.pt2", torch_file.to_program, torch_file.Program),
 }
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export wrote.
+    """Result of an export.
 
     Attributes:
-        path: the file; of safetensors the folder.
+        path: the file that was written; of safetensors the folder.
         difference: the largest one from the run's model that the check found.
-        checked_on: in words.
-        url: of the upload.
+        checked_on: the images of the check, in words.
+        card: the model card.
+        url: address of the upload; None without one.
     """
 
     path: Path
@@ -70,46 +70,32 @@ def export(
     if format not in FORMATS:
         raise UserError(f"--format: {format!r} is none of {', '.join(FORMATS)}")
     if format == "onnx":
-        onnx_file.packages()  # told before the work
+        onnx_file.require_packages()  # reported before the work
     if push_to_hub:
-        hub.check(push_to_hub, output)
+        hub.require_uploadable(push_to_hub, output)
     config = config or read_run_config(Path(run), [])
     folder = Path(run) / "model"
     description = model_folder.read_description(folder)
     (record,) = runs.read_runs([run])
     target = _target(folder, format, output)
-    sample = check.sample(config, description)
-    expected = check.reference(model_folder.load_model(folder, description), description, sample.images)
-    written = functools.partial(card.write, folder, record, description, push_to_hub)
-    difference = _write(folder, target, format, sample.images, expected, written)
-    url = hub.push(folder, push_to_hub, private=private) if push_to_hub else None
-    return Exported(target, difference, sample.origin, folder / card.NAME, url)
-
-
-def _write(
-    folder: Path,
-    target: Path,
-    format: str,
-    images: Tensor,
-    expected: Mapping[str, np.ndarray],
-    write_card: Callable[[], Path],
-) -> float:
-    """Write export and card if the check allows it; returns the largest difference."""
+    images, origin = check.sample_images(config, description)
+    expected = check.expected_outputs(model_folder.load_model(folder, description), description, images)
     if format == "safetensors":
         difference = _check_folder(folder, images, expected)
-        write_card()
-        return difference if target == folder else _copy(folder, target, images, expected)
-    description = model_folder.read_description(folder)
-    _, write, read = _ONE_FILE[format]
-    content = write(Graph(model_folder.load_model(folder, description), description), description)
-    difference = check.check(read(content), images, expected, description.tasks)
-    atomic_io.write_bytes(target, content)
-    write_card()
-    return difference
+    else:
+        _, write, read = _ONE_FILE[format]
+        content = write(Graph(model_folder.load_model(folder, description), description), description)
+        difference = check.max_difference(read(content), images, expected, description.tasks)
+        atomic_io.write_bytes(target, content)
+    path = card.write_card(folder, record, description, push_to_hub)
+    if format == "safetensors" and target != folder:
+        difference = _copy(folder, target, images, expected)
+    url = hub.push(folder, push_to_hub, private=private) if push_to_hub else None
+    return Exported(target, difference, origin, path, url)
 
 
 def _target(folder: Path, format: str, output: str | Path | None) -> Path:
-    """Where it goes. Raises UserError for what must not be overwritten."""
+    """Path to write. Raises UserError for what must not be overwritten."""
     if output is None:
         return folder if format == "safetensors" else folder / _ONE_FILE[format][0]
     target = Path(output)
@@ -126,10 +112,10 @@ def _is_model(folder: Path) -> bool:
 
 
 def _check_folder(folder: Path, images: Tensor, expected: Mapping[str, np.ndarray]) -> float:
-    """The difference that a model folder makes when it is read as the documents say."""
+    """Largest difference of a model folder that is read as the documents say."""
     description = model_folder.read_description(folder)
     graph = Graph(model_folder.load_model(folder, description), description)
-    return check.check(
+    return check.max_difference(
         lambda batch: {name: values.detach().numpy() for name, values in graph(batch).items()},
         images,
         expected,

@@ -1,4 +1,4 @@
-"""What is exported: a module from uint8 pictures to probabilities, and what it must be known by."""
+"""The module that is exported, from uint8 pictures to probabilities, and the metadata beside it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ..core.tasks import Task
 from ..models.base import Pair
 from ..runs.model_folder import ModelDescription
 
-# Not one of 1, whose sizes an exporter takes for constants.
+# Not 1, which an exporter takes for a constant.
 _TRACED_BATCH = 2
 DYNAMIC_SHAPES = {"images": {0: Dim("batch", min=1)}}
 
 
-class Scaling(nn.Module):
-    """Pixels to [0, 1], then the mean subtracted and divided by the standard deviation: the run's own steps."""
+class Normalization(nn.Module):
+    """Scale pixels to [0, 1], subtract the mean and divide by the standard deviation, in the run's own steps."""
 
     mean: Tensor
     std: Tensor
@@ -47,12 +47,12 @@ class Graph(nn.Module):
         super().__init__()
         pipeline = description.pipeline
         assert len(pipeline.batched.operations) == 1, "the rule of transforms.eval: resized, cropped, normalised"
-        self.scaling, self.model, self.tasks = Scaling(pipeline.normalize), model, description.tasks
+        self.normalization, self.model, self.tasks = Normalization(pipeline.normalize), model, description.tasks
         self.eval().to(memory_format=torch.contiguous_format)  # as a file holds them
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """uint8 [B, 3, H, W] -> {task: float32 [B, C]}: probabilities, or a regression's values in their units."""
-        logits = self.model(self.scaling(images))
+        """Return {task: float32 [B, C]} of uint8 [B, 3, H, W]: probabilities, or a regression's values unscaled."""
+        logits = self.model(self.normalization(images))
         return {name: _probabilities(task, logits[name]) for name, task in self.tasks.items()}
 
 
@@ -67,13 +67,13 @@ def _probabilities(task: Task, logits: Tensor) -> Tensor:
     return values.expm1() if task.scale.log1p else values
 
 
-def example(description: ModelDescription) -> Tensor:
+def example_images(description: ModelDescription) -> Tensor:
     """Pictures of the right shape to trace with."""
     return torch.zeros((_TRACED_BATCH, 3, *description.pipeline.cached_size), dtype=torch.uint8)
 
 
 def metadata(description: ModelDescription) -> dict[str, Any]:
-    """What goes with an exported file: tasks with classes and thresholds, transforms, shapes and versions."""
+    """Metadata of an exported file: tasks with classes and thresholds, transforms, shapes and versions."""
     described: Mapping[str, Any] = description.describe()
     return {
         "model": described["model"],

@@ -14,8 +14,8 @@ from ..core.errors import UserError
 _REFUSED = (OSError, ValueError, HTTPError)
 
 
-def check(repo: str, output: str | Path | None) -> None:
-    """Before the work. Raises UserError for what cannot be a model's id, and where the export would stay behind."""
+def require_uploadable(repo: str, output: str | Path | None) -> None:
+    """Raise UserError, before the work, for what cannot be a model's id, and where the export would stay behind."""
     problems: list[str] = []
     try:
         validate_repo_id(repo)
@@ -28,7 +28,7 @@ def check(repo: str, output: str | Path | None) -> None:
 
 
 def push(folder: Path, repo: str, *, private: bool = False) -> str:
-    """Upload a model folder, into a repository that is made where there is none. Returns the address of the commit.
+    """Upload a model folder, into a repository that is made where there is none, and return the commit's address.
 
     Raises:
         UserError: no network, no token, or a token that may not write there.

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from ..runs.model_folder import ModelDescription
-from .graph import DYNAMIC_SHAPES, Graph, example, metadata
+from .graph import DYNAMIC_SHAPES, Graph, example_images, metadata
 
 METADATA = "metadata.json"  # name inside the file
 
 
-def write(graph: Graph, description: ModelDescription) -> bytes:
-    """The file's content, with the metadata as JSON in its extra file."""
-    program = torch.export.export(graph, (example(description),), dynamic_shapes=DYNAMIC_SHAPES)
+def to_program(graph: Graph, description: ModelDescription) -> bytes:
+    """Content of the file, with the metadata as JSON in its extra file."""
+    program = torch.export.export(graph, (example_images(description),), dynamic_shapes=DYNAMIC_SHAPES)
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # names files of this machine
     buffer = io.BytesIO()
@@ -27,7 +27,7 @@ def write(graph: Graph, description: ModelDescription) -> bytes:
 
 
 class Program:
-    """A file's content at work. Only for what we wrote: a stranger's file can run code when it is loaded."""
+    """A file that is run by torch. Only for what we wrote: a stranger's file can run code when it is loaded."""
 
     def __init__(self, content: bytes) -> None:
         with warnings.catch_warnings():
@@ -37,5 +37,5 @@ class Program:
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> dict[str, np.ndarray]:
-        """uint8 [B, 3, H, W] -> {task: float32 [B, C]}."""
+        """Return {task: float32 [B, C]} of uint8 [B, 3, H, W]."""
         return {name: values.numpy() for name, values in self._module(images).items()}

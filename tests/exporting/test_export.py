@@ -63,7 +63,7 @@ def validation(run: Path) -> tuple[torch.Tensor, dict[str, np.ndarray]]:
     """The pictures as a file takes them, and what the predictor says of them."""
     split = read_dataset(read_run_config(run, [])).splits["validation"]
     at_work = predictor.load(run, "cpu")
-    return check.sample(read_run_config(run, []), at_work.description).images[: len(split)], at_work.probabilities(
+    return check.sample_images(read_run_config(run, []), at_work.description)[0][: len(split)], at_work.probabilities(
         split
     )
 
@@ -113,7 +113,7 @@ def test_a_file_names_no_place_of_the_machine_that_wrote_it(run, onnx_path):
 
 
 def test_a_model_that_says_something_else_is_not_written(copy, monkeypatch):
-    write, read_back = torch_file.write, torch_file.Program
+    write, read_back = torch_file.to_program, torch_file.Program
 
     def damaged(graph, description):
         graph.model.heads["category"].bias.data[0] += 0.01
@@ -136,7 +136,7 @@ def test_what_fails_for_single_pictures_only_is_found(run):
     description = model_folder.read_description(folder)
     graph = Graph(model_folder.load_model(folder, description), description)
     images = check.noise((32, 32))
-    expected = check.reference(model_folder.load_model(folder, description), description, images)
+    expected = check.expected_outputs(model_folder.load_model(folder, description), description, images)
 
     @torch.no_grad()
     def fixed_batch(pictures):
@@ -144,7 +144,7 @@ def test_what_fails_for_single_pictures_only_is_found(run):
         return {name: values.numpy() + offset for name, values in graph(pictures).items()}
 
     with pytest.raises(UserError) as caught:
-        check.check(fixed_batch, images, expected, description.tasks)
+        check.max_difference(fixed_batch, images, expected, description.tasks)
     assert len(caught.value.problems) == 2 and all("each alone" in problem for problem in caught.value.problems)
 
 
@@ -164,11 +164,11 @@ def test_tasks_may_be_named_like_operators_inputs_and_weights():
     description = ModelDescription("small", tasks, {}, transforms, "no", 8)
     model = small_run.Small(dict.fromkeys(tasks, 2)).eval()
     images = check.noise((32, 40))[:3]
-    expected = check.reference(model, description, images)
-    for write, read_back in ((onnx_file.write, onnx_file.Session), (torch_file.write, torch_file.Program)):
+    expected = check.expected_outputs(model, description, images)
+    for write, read_back in ((onnx_file.to_onnx, onnx_file.Session), (torch_file.to_program, torch_file.Program)):
         at_work = read_back(write(Graph(model, description), description))
         assert list(at_work(images)) == names
-        assert check.check(at_work, images, expected, tasks) < check.TOLERANCE
+        assert check.max_difference(at_work, images, expected, tasks) < check.TOLERANCE
 
 
 def test_the_copy_in_safetensors_is_a_model_folder_and_replaces_nothing_else(run, tmp_path):
@@ -189,7 +189,7 @@ def test_the_copy_in_safetensors_is_a_model_folder_and_replaces_nothing_else(run
 
 def test_the_card_has_the_figures_of_the_run_and_no_path_of_the_machine(run):
     (record,) = run_records.read_runs([run])
-    path = card.write(run / "model", record, model_folder.read_description(run / "model"), "owner/shapes")
+    path = card.write_card(run / "model", record, model_folder.read_description(run / "model"), "owner/shapes")
     found = huggingface_hub.ModelCard.load(path)
     best = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()][-1]["best"]
     for name, value in best.items():
@@ -223,7 +223,7 @@ def test_the_script_says_what_it_wrote_and_how_well_it_agrees(run, monkeypatch, 
     assert second == f"{run / 'model' / 'README.md'}: the model card"
 
 
-def test_a_run_without_a_model_and_wrong_options_are_told(copy, monkeypatch, capsys, tmp_path):
+def test_a_run_without_a_model_and_wrong_options_are_reported(copy, monkeypatch, capsys, tmp_path):
     (copy / "model" / "model.safetensors").unlink()
     assert script(monkeypatch, "--run", str(copy), "--format", "onnx") == 2
     assert "holds no finished model" in capsys.readouterr().err

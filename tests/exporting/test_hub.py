@@ -101,7 +101,7 @@ def test_every_file_of_the_folder_arrives_in_a_repository_that_is_made(server, f
 
 
 @pytest.mark.parametrize("token", ["hf_wrong", None])
-def test_a_token_that_is_missing_or_wrong_is_told_with_the_fix(server, folder, monkeypatch, tmp_path, token):
+def test_a_token_that_is_missing_or_wrong_is_reported_with_the_fix(server, folder, monkeypatch, tmp_path, token):
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
     monkeypatch.delenv("HF_TOKEN", raising=False)
     if token is not None:
@@ -114,23 +114,23 @@ def test_a_token_that_is_missing_or_wrong_is_told_with_the_fix(server, folder, m
     assert not server.created and not server.files
 
 
-def test_a_hub_that_is_not_there_is_told(folder, monkeypatch):
+def test_a_hub_that_is_not_there_is_reported(folder, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # the port of the discard service: closed
     with pytest.raises(UserError, match=r"could not be written at http://127.0.0.1:9: .*see that there is a network"):
         hub.push(folder, "owner/shapes")
 
 
-def test_offline_is_told(server, folder, monkeypatch):
+def test_offline_is_reported(server, folder, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(UserError, match="HF_HUB_OFFLINE"):
         hub.push(folder, "owner/shapes")
     assert not server.created
 
 
-def test_names_and_outputs_that_cannot_be_uploaded_are_told_before_the_work(tmp_path):
-    hub.check("owner/shapes", None)
+def test_names_and_outputs_that_cannot_be_uploaded_are_reported_before_the_work(tmp_path):
+    hub.require_uploadable("owner/shapes", None)
     with pytest.raises(UserError) as caught:
-        hub.check("owner/a--b/c", tmp_path / "model.onnx")
+        hub.require_uploadable("owner/a--b/c", tmp_path / "model.onnx")
     name, output = caught.value.problems
     assert name.startswith("--push-to-hub: ") and output.endswith("leave --output out")
