@@ -13,7 +13,7 @@ from PIL import Image
 from torchvision.transforms.v2 import functional as tvf
 
 from ...config.transforms import CachedTransform, Resize
-from ...core.errors import UserError
+from ...core.errors import UserError, collect
 from .decoding import Encoded, decode
 
 Transforms = Sequence[CachedTransform]  # the cached part of an image pipeline
@@ -39,12 +39,11 @@ def decode_batch(
     Raises:
         UserError: everything that is wrong with any of them.
     """
-    images, problems = [], []
+    images: list[np.ndarray] = []
+    problems: list[str] = []
     for value, place in zip(values, places, strict=True):
-        try:
+        with collect(problems):
             images.append(decode_and_resize(value, place, transforms))
-        except UserError as error:  # noqa: PERF203 - every image that is wrong is named
-            problems += error.problems
     if problems:
         raise UserError(problems)
     return torch.from_numpy(np.stack(images))

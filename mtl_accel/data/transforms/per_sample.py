@@ -22,7 +22,7 @@ from ...config.reading import format_value
 from ...config.torchvision_names import TorchvisionTransform
 from ...config.transforms import Transform
 from ...core import rng
-from ...core.errors import UserError
+from ...core.errors import UserError, collect
 from .augment import operation_of
 from .base import Operation
 
@@ -157,10 +157,8 @@ def _build_singles(transforms: Mapping[int, Transform]) -> dict[int, SingleImage
     problems: list[str] = []
     for position, config in transforms.items():
         if isinstance(config, TorchvisionTransform):
-            try:
+            with collect(problems):
                 singles[position] = SingleImageTransform(config, position)
-            except UserError as error:
-                problems += error.problems
     if problems:
         raise UserError(problems)
     return singles
