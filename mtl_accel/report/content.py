@@ -1,4 +1,4 @@
-"""All that a report shows, put together from the runs."""
+"""Contents of a report, put together from the runs."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ class Report:
 
 
 def build_report(records: Sequence[RunRecord], frame: pd.DataFrame) -> Report:
-    """Build everything, also what the models say of their validation images where that is to be had."""
-    answers = [_ask_model(record) for record in records]
+    """Build every part. The model of each finished run is evaluated on its validation images where they can be read."""
+    answers = [_evaluate(record) for record in records]
     shared, lacking = shared_metrics(records)
     # Of many runs, the labels of those that stand highest on the leaderboard.
     bars_of = sorted([n for n in leaderboard.ranked(records) if answers[n][0]][: label_figures.MAX_RUNS])
@@ -97,16 +97,16 @@ def build_report(records: Sequence[RunRecord], frame: pd.DataFrame) -> Report:
     )
 
 
-def _ask_model(record: RunRecord) -> tuple[Validation | None, list[str]]:
-    """What the model says of validation, and what keeps it from being shown or believed."""
+def _evaluate(record: RunRecord) -> tuple[Validation | None, list[str]]:
+    """Figures of the model on validation, and what keeps them from being shown or believed."""
     if not (record.folder / "model").is_dir():
         return None, [f"There is no finished model to look into; the run's state is: {record.state}."]
     try:
-        found = validation.of(record)
+        found = validation.evaluate_run(record)
     except UserError as error:
         more = len(error.problems) - _MAX_PROBLEMS
         rest = [f"... and {more} more"] if more > 0 else []
-        return None, ["The model was not asked about its validation images:", *error.problems[:_MAX_PROBLEMS], *rest]
+        return None, ["The model was not evaluated on its validation images:", *error.problems[:_MAX_PROBLEMS], *rest]
     return found, _differences_from_log(record, found)
 
 
@@ -144,7 +144,7 @@ def _manner_changes(before: RunRecord, record: RunRecord) -> list[str]:
 
 
 def _bars(records: Sequence[RunRecord], answers: Mapping[int, Validation]) -> list[Drawing]:
-    """One figure a task."""
+    """One figure of the labels' F1 for each task."""
     by_task: dict[str, dict[int, TaskFigures]] = {}
     for number, answer in answers.items():
         for task in answer.tasks:

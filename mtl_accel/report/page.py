@@ -11,7 +11,7 @@ from ..core import atomic_io
 from ..core.csv_cells import csv_line, escape_formula
 from ..core.errors import UserError, import_extra
 from .content import Report, RunPart, build_report
-from .records.frames import frame_of
+from .records.frames import comparison_frame
 from .records.mistakes import MAX_OF_A_KIND
 from .records.runs import read_runs
 from .records.validation import TaskFigures
@@ -27,7 +27,7 @@ def write_report(runs: Iterable[str | Path], output: str | Path = "report.html")
     """Write the report of some run folders; returns the page's path.
 
     Beside the page, say report.html, stand report.md with the same tables, and leaderboard.csv with what `compare`
-    gives. What a model says of its validation images is kept in its run folder.
+    gives. The figures of a model on its validation images are kept in its run folder.
 
     Raises:
         UserError: a folder that holds no run, files of a run that cannot be read, or a place that cannot be written.
@@ -37,7 +37,7 @@ def write_report(runs: Iterable[str | Path], output: str | Path = "report.html")
         raise UserError(f"--output: {path} must be the page to write, a file that ends in .html, such as report.html")
     template = _template()
     records = read_runs(list(runs))
-    frame = frame_of(records)
+    frame = comparison_frame(records)
     report = build_report(records, frame)
     page = template.render(report=report, max_of_a_kind=MAX_OF_A_KIND, max_dots=MAX_DOTS)
     texts = {path: page, path.with_suffix(".md"): _markdown(report), path.with_name(_CSV): _csv(frame)}

@@ -9,7 +9,7 @@ import pandas as pd
 from ..core import atomic_io
 from ..metrics.registry import lower_is_better, title
 from ..report import summary
-from ..report.records.frames import frame_of
+from ..report.records.frames import comparison_frame
 from ..report.records.runs import COMPOSITE, read_runs
 from ..report.sections.leaderboard import leaderboard
 from ..report.tables import Cell, Row, Table, figure, markdown
@@ -27,7 +27,7 @@ def write_comparison(done: Sweep) -> str:
         UserError: files of a run that cannot be read.
     """
     records = read_runs([member.folder for member in done.members])
-    frame = frame_of(records)
+    frame = comparison_frame(records)
     settings = pd.DataFrame([_settings(member.settings) for member in done.members], index=frame.index)
     means = summary(frame)
     varied = settings.groupby(frame["config"], sort=False).first()

@@ -163,5 +163,5 @@ class Search:
 def selection_score(member: Member) -> float:
     """`select_by` of a finished run at its best epoch; NaN where no epoch has a number."""
     (record,) = read_runs([member.folder])
-    best = record.best(record.selected)
+    best = record.best(record.selection_metric)
     return math.nan if best is None else best[1]

@@ -126,7 +126,7 @@ def test_what_is_computed_is_what_the_run_logged(made: Made) -> None:
     assert "Data or machine are not those of the run" not in Reader(made.page).text
 
 
-def test_a_second_report_asks_no_model_and_has_the_same_bytes(mine: Made) -> None:
+def test_a_second_report_runs_no_model_and_has_the_same_bytes(mine: Made) -> None:
     written(mine)
     before = mine.page.read_bytes()
     shutil.rmtree(mine.source)
@@ -152,7 +152,7 @@ def test_what_is_kept_of_another_model_or_damaged_is_computed_anew(mine: Made, d
 def test_data_that_are_gone_are_reported_in_the_page_and_the_rest_is_there(mine: Made) -> None:
     shutil.rmtree(mine.source)
     text = written(mine).text
-    assert text.count("The model was not asked about its validation images:") == 2
+    assert text.count("The model was not evaluated on its validation images:") == 2
     assert str(mine.source) in text and "Leaderboard" in text and "Overfitting" in text
 
 

@@ -16,37 +16,36 @@ from ...config.differences import knobs_that_affect
 from ...core.errors import UserError
 from .runs import COMPOSITE, RunRecord, read_runs
 
-# Columns that say what a run is; all others hold figures.
-IDENTITY = ["run", "folder", "config", "seed", "status"]
-_COUNTED = [*IDENTITY, "epochs"]
+# Columns that say what a run is and how far it is; all others hold figures.
+_IDENTITY = ["run", "folder", "config", "seed", "status", "epochs"]
 
 
 def compare(runs: Iterable[str | Path]) -> pd.DataFrame:
-    """Run folders side by side, one row a run in the order given.
+    """Compare run folders, one row a run in the order given.
 
     Columns: `run` (the folder's name), `folder`, `config` (the same for runs that differ only by their seed), `seed`,
     `status`, `epochs`; `best_epoch` (the one that `select_by` chooses) and, of that epoch, `composite` (the mean of
     the tasks' primary metrics) and every validation metric by its name, such as `category/accuracy`; for each primary
     metric `<metric>_best` and `<metric>_best_epoch`; `<metric>_cross_fitted` with thresholds fitted on other rows;
-    `images_per_second` (the median over epochs) and `seconds` of training. What a run has not got is NaN.
+    `images_per_second` (the median over epochs) and `seconds` of training. What a run lacks is NaN.
 
     Raises:
         UserError: a folder that holds no run, or files of a run that cannot be read.
     """
-    return frame_of(read_runs(list(runs)))
+    return comparison_frame(read_runs(list(runs)))
 
 
-def frame_of(records: Sequence[RunRecord]) -> pd.DataFrame:
-    """`compare` of runs that are read already."""
-    configs = config_names(records)
+def comparison_frame(records: Sequence[RunRecord]) -> pd.DataFrame:
+    """Return what `compare` does, of runs that are read already."""
+    configs = _config_names(records)
     frame = pd.DataFrame([_row(record, config) for record, config in zip(records, configs, strict=True)])
     # Where no run has a value pandas would see objects, of which it takes no mean.
-    kinds = {name: "Int64" if name.endswith("epoch") else "float64" for name in frame.columns if name not in _COUNTED}
+    kinds = {name: "Int64" if name.endswith("epoch") else "float64" for name in frame.columns if name not in _IDENTITY}
     return frame.astype(kinds)
 
 
 def summary(frame: pd.DataFrame, by: str = "config") -> pd.DataFrame:
-    """Mean and sample standard deviation of every figure over the rows that have the same `by`.
+    """Return mean and sample standard deviation of every figure over the rows that have the same `by`.
 
     Args:
         frame: what `compare` gives.
@@ -59,7 +58,7 @@ def summary(frame: pd.DataFrame, by: str = "config") -> pd.DataFrame:
     """
     if by not in frame.columns:
         raise UserError(f"by: {by!r} is no column of the comparison; it has {', '.join(frame.columns)}")
-    figures = [name for name in frame.columns if name not in (*_COUNTED, by) and not name.endswith("best_epoch")]
+    figures = [name for name in frame.columns if name not in (*_IDENTITY, by) and not name.endswith("best_epoch")]
     groups = frame.groupby(by, sort=False, dropna=False)
     parts = [groups.size().rename("runs")]
     for name in figures:
@@ -67,8 +66,8 @@ def summary(frame: pd.DataFrame, by: str = "config") -> pd.DataFrame:
     return pd.concat(parts, axis=1)
 
 
-def config_names(records: Sequence[RunRecord]) -> list[str]:
-    """For each run a name of its config, the same for runs that differ only by seed: what their names begin with."""
+def _config_names(records: Sequence[RunRecord]) -> list[str]:
+    """Name the config of each run. Runs that differ only by seed share what their own names begin with."""
     configs = [_without_seed(record) for record in records]
     names: dict[str, str] = {}
     for config in dict.fromkeys(configs):

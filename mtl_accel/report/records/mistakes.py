@@ -1,4 +1,4 @@
-"""The mistakes that a model was surest of, as small pictures with true and predicted labels."""
+"""The mistakes that a model was most confident of, as small pictures with true and predicted labels."""
 
 from __future__ import annotations
 
@@ -31,40 +31,42 @@ class Mistake(BaseModel):
     picture: str
 
 
-class Wrong(NamedTuple):
-    """One row whose answer is wrong, and how sure the model was: a probability, or an error in deviations.
+class WrongAnswer(NamedTuple):
+    """One row whose answer is wrong.
 
-    `kind`: what was taken for what, the same for mistakes that tell the same story.
+    Attributes:
+        kind: what was taken for what, the same for mistakes of one sort.
+        confidence: a probability, or an error in deviations; `description` says which.
     """
 
     row: int
     kind: tuple[int, int]
-    sureness: float
+    confidence: float
     true: str
     predicted: str
-    confidence: str
+    description: str
 
 
-def find(
+def find_wrong_answers(
     task: Task, scores: np.ndarray, target: np.ndarray, mask: np.ndarray, thresholds: np.ndarray | None
-) -> list[Wrong]:
-    """Every row that is wrong, the surest first.
+) -> list[WrongAnswer]:
+    """Find every row that is wrong, the most confident first.
 
-    - multiclass: sure is the probability of the class that was taken for the true one.
-    - multilabel, with its thresholds: that of the label that was wrongly seen or missed, of several the surest.
+    - multiclass: the confidence is the probability of the class that was taken for the true one.
+    - multilabel, with its thresholds: that of the label that was wrongly seen or missed, of several the highest.
     - regression: the error in standard deviations of the labels; only those beyond one are mistakes.
     """
     finders = {"multiclass": _classes, "multilabel": _labels, "regression": _numbers}
-    return sorted(finders[task.kind](task, scores, target, mask, thresholds), key=lambda w: (-w.sureness, w.row))
+    return sorted(finders[task.kind](task, scores, target, mask, thresholds), key=lambda w: (-w.confidence, w.row))
 
 
-def shown(wrong: Sequence[Wrong], table: datasets.Dataset) -> list[Mistake]:
-    """The first mistakes with their pictures, few of a kind; `table` has the columns `id` and `image`."""
-    seen: Counter[tuple[int, int]] = Counter()
-    chosen: list[Wrong] = []
+def choose_mistakes(wrong: Sequence[WrongAnswer], table: datasets.Dataset) -> list[Mistake]:
+    """Return the first mistakes with their pictures, few of a kind; `table` has the columns `id` and `image`."""
+    num_of_kind: Counter[tuple[int, int]] = Counter()
+    chosen: list[WrongAnswer] = []
     for mistake in wrong:
-        seen[mistake.kind] += 1
-        if seen[mistake.kind] <= MAX_OF_A_KIND and len(chosen) < MAX_SHOWN:
+        num_of_kind[mistake.kind] += 1
+        if num_of_kind[mistake.kind] <= MAX_OF_A_KIND and len(chosen) < MAX_SHOWN:
             chosen.append(mistake)
     rows = table.select([w.row for w in chosen])
     return [
@@ -72,7 +74,7 @@ def shown(wrong: Sequence[Wrong], table: datasets.Dataset) -> list[Mistake]:
             id=str(row["id"]),
             true=w.true,
             predicted=w.predicted,
-            confidence=w.confidence,
+            confidence=w.description,
             picture=_picture(row["image"], str(row["id"])),
         )
         for w, row in zip(chosen, rows, strict=True)
@@ -92,33 +94,33 @@ def _picture(value: object, identifier: str) -> str:
 
 def _classes(
     task: Task, scores: np.ndarray, target: np.ndarray, mask: np.ndarray, thresholds: np.ndarray | None
-) -> list[Wrong]:
+) -> list[WrongAnswer]:
     guessed = scores.argmax(axis=1)
     found = []
     for row in np.flatnonzero(mask & (guessed != target)):
         true, taken = int(target[row]), int(guessed[row])
-        sureness = float(scores[row, taken])
-        confidence = f"probability {sureness:.2f}"
-        found.append(Wrong(int(row), (true, taken), sureness, task.classes[true], task.classes[taken], confidence))
+        probability = float(scores[row, taken])
+        names = task.classes[true], task.classes[taken]
+        found.append(WrongAnswer(int(row), (true, taken), probability, *names, f"probability {probability:.2f}"))
     return found
 
 
 def _labels(
     task: Task, scores: np.ndarray, target: np.ndarray, mask: np.ndarray, thresholds: np.ndarray | None
-) -> list[Wrong]:
+) -> list[WrongAnswer]:
     assert thresholds is not None
     predicted, positive = scores >= thresholds, target == 1
     found = []
     for row in np.flatnonzero((mask & (predicted != positive)).any(axis=1)):
         wrong = np.flatnonzero(mask[row] & (predicted[row] != positive[row]))
-        sureness = np.where(predicted[row, wrong], scores[row, wrong], 1 - scores[row, wrong])
-        worst = int(wrong[sureness.argmax()])
-        seen = bool(predicted[row, worst])
-        what = "wrongly seen" if seen else "missed"
-        confidence = f"{what}: {task.classes[worst]}, probability {scores[row, worst]:.2f}"
+        confidence = np.where(predicted[row, wrong], scores[row, wrong], 1 - scores[row, wrong])
+        worst = int(wrong[confidence.argmax()])
+        kind = (worst, int(predicted[row, worst]))
+        what = "wrongly seen" if predicted[row, worst] else "missed"
+        description = f"{what}: {task.classes[worst]}, probability {scores[row, worst]:.2f}"
         # An unlabelled label is neither true nor a mistake.
-        names = [_names(task, labels & mask[row]) for labels in (positive[row], predicted[row])]
-        found.append(Wrong(int(row), (worst, int(seen)), float(sureness.max()), names[0], names[1], confidence))
+        true, taken = (_names(task, labels & mask[row]) for labels in (positive[row], predicted[row]))
+        found.append(WrongAnswer(int(row), kind, float(confidence.max()), true, taken, description))
     return found
 
 
@@ -128,16 +130,14 @@ def _names(task: Task, labels: np.ndarray) -> str:
 
 def _numbers(
     task: Task, scores: np.ndarray, target: np.ndarray, mask: np.ndarray, thresholds: np.ndarray | None
-) -> list[Wrong]:
-    count = np.maximum(mask.sum(axis=0), 1)
-    mean = np.where(mask, target, 0).sum(axis=0) / count
-    deviation = np.sqrt(np.where(mask, (target - mean) ** 2, 0).sum(axis=0) / count)
+) -> list[WrongAnswer]:
+    deviation = np.ma.array(target, mask=~mask).std(axis=0).filled(0)
     errors = np.where(mask, np.abs(scores - target), 0) / np.maximum(deviation, 1e-12)
     found = []
     for row in np.flatnonzero((errors > 1).any(axis=1)):
         worst = int(errors[row].argmax())
-        sides = [f"{task.classes[worst]} {values[row, worst]:.6g}" for values in (target, scores)]
-        size = float(errors[row, worst])
+        true, predicted = (f"{task.classes[worst]} {values[row, worst]:.6g}" for values in (target, scores))
+        error = float(errors[row, worst])
         kind = (worst, int(scores[row, worst] > target[row, worst]))
-        found.append(Wrong(int(row), kind, size, sides[0], sides[1], f"off by {size:.1f} deviations"))
+        found.append(WrongAnswer(int(row), kind, error, true, predicted, f"off by {error:.1f} deviations"))
     return found

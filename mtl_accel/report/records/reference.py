@@ -1,4 +1,4 @@
-"""What the author of the five notebooks measured, on images that are not public."""
+"""Figures that the author of the five notebooks measured, on images that are not public."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ REFERENCES = {
 }
 
 
-def of(record: RunRecord) -> Reference | None:
+def find(record: RunRecord) -> Reference | None:
     """The source's figures for a run whose folder is named v1 to v5."""
     return REFERENCES.get(record.folder.name)
 
 
 def last_epoch(record: RunRecord, metric: str) -> float | None:
     """Validation of the source's own run after its last epoch."""
-    measured = of(record)
+    measured = find(record)
     return measured.last_epoch.get(metric) if measured else None

@@ -1,4 +1,4 @@
-"""What a run writes about itself: the rows of log.jsonl, status.json and environment.json."""
+"""The records of a run as it writes them: rows of log.jsonl, status.json and environment.json."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ...core.errors import UserError
 
 
 class Epoch(BaseModel):
-    """One epoch row of log.jsonl; null stands for what was no number.
+    """One epoch row of log.jsonl; null stands for a value that was no number.
 
-    `task_weights`: what the balancing multiplied each task's loss with, as a mean over the epoch, where that changes.
+    `task_weights`: factors of the balancing on each task's loss, as means over the epoch, where they change.
     """
 
     epoch: int
@@ -79,7 +79,7 @@ Kind = TypeVar("Kind", bound=BaseModel)
 
 
 def read_log(path: Path) -> Log:
-    """All rows as far as they are there; of an epoch or a step that was run again the last row counts."""
+    """Read the rows of a log.jsonl; of an epoch or a step that was run again the last row counts."""
     epochs: dict[int, Epoch] = {}
     conflicts: dict[tuple[int, int], Conflict] = {}
     end = End()
@@ -88,34 +88,34 @@ def read_log(path: Path) -> Log:
     # A last line without its end was cut short by a kill, or is being written now.
     for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), start=1):
         place = f"{path}, line {number}"
-        row = _json(line, place)
+        row = _load_json(line, place)
         event = row.get("event") if isinstance(row, dict) else None
         if event == "epoch":
-            epoch = _parsed(Epoch, row, place)
+            epoch = _parse(Epoch, row, place)
             epochs[epoch.epoch] = epoch
         elif event == "conflict":
-            conflict = _parsed(Conflict, row, place)
+            conflict = _parse(Conflict, row, place)
             conflicts[conflict.epoch, conflict.step] = conflict
         elif event == "end":
-            end = _parsed(End, row, place)
+            end = _parse(End, row, place)
     return Log(tuple(epochs[key] for key in sorted(epochs)), tuple(conflicts[key] for key in sorted(conflicts)), end)
 
 
-def read_one(kind: type[Kind], path: Path) -> Kind:
-    """A file that holds one object; where it is not there, what is known without it."""
-    return _parsed(kind, atomic_io.read_json(path) if path.is_file() else {}, str(path))
+def read_object(kind: type[Kind], path: Path) -> Kind:
+    """Read a file that holds one object; without the file, the object has its defaults."""
+    return _parse(kind, atomic_io.read_json(path) if path.is_file() else {}, str(path))
 
 
-def _json(line: bytes, place: str) -> Any:
+def _load_json(line: bytes, place: str) -> Any:
     try:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{place}: not JSON ({error}); remove the line") from error
 
 
-def _parsed(kind: type[Kind], value: Any, place: str) -> Kind:
+def _parse(kind: type[Kind], value: Any, place: str) -> Kind:
     try:
         return kind.model_validate(value)
     except ValidationError as error:
-        found = [(".".join(map(str, detail["loc"])), detail["msg"]) for detail in error.errors()]
-        raise UserError([f"{place}: {key}: {message}; a run did not write this" for key, message in found]) from error
+        details = [(".".join(map(str, detail["loc"])), detail["msg"]) for detail in error.errors()]
+        raise UserError([f"{place}: {key}: {message}; a run did not write this" for key, message in details]) from error

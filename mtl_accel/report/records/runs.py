@@ -33,7 +33,7 @@ class Gap(NamedTuple):
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a run folder says. `name` is the folder's, with as much of its path as tells it from the others."""
+    """Contents of a run folder. `name` is the folder's, with as much of its path as tells it from the others."""
 
     name: str
     folder: Path
@@ -46,24 +46,24 @@ class RunRecord:
 
     @property
     def tasks(self) -> dict[str, Task]:
-        """By name, without their classes, which only the finished model knows."""
+        """Tasks by name, without their classes, which only the finished model knows."""
         return {n: Task(n, t.kind, (), (), primary_metric(t), t.weight) for n, t in self.config.tasks.items()}
 
     @property
     def primary_metrics(self) -> list[str]:
-        """Such as ["category/accuracy", "attribute/f1_macro"]."""
+        """Full names, such as ["category/accuracy", "attribute/f1_macro"]."""
         return [task.metric for task in self.tasks.values()]
 
     def values(self, split: str, metric: str) -> dict[int, float]:
-        """A metric, or COMPOSITE, of "train" or "validation" by epoch; what is no number is left out."""
-        found: dict[int, float] = {}
+        """Values of a metric, or of COMPOSITE, on "train" or "validation" by epoch; what is no number is left out."""
+        values: dict[int, float] = {}
         for row in self.epochs:
             figures = {k: v for k, v in (getattr(row, split) or {}).items() if v is not None}
-            whole = metric == COMPOSITE and all(name in figures for name in self.primary_metrics)
-            value = composite(figures, self.tasks) if whole else figures.get(metric)
+            has_all = metric == COMPOSITE and all(name in figures for name in self.primary_metrics)
+            value = composite(figures, self.tasks) if has_all else figures.get(metric)
             if value is not None and math.isfinite(value):
-                found[row.epoch] = value
-        return found
+                values[row.epoch] = value
+        return values
 
     def best(self, metric: str) -> tuple[int, float] | None:
         """Epoch and value of the best validation, the first of equals."""
@@ -74,7 +74,7 @@ class RunRecord:
         return epoch, values[epoch]
 
     def gap(self, metric: str) -> Gap | None:
-        """Of the last epoch; None where it lacks one of the two figures."""
+        """Overfitting in the last epoch; None where it lacks one of the two figures."""
         last = self.epochs[-1].epoch if self.epochs else 0
         train, validation = (self.values(split, metric).get(last) for split in ("train", "validation"))
         if train is None or validation is None:
@@ -83,30 +83,30 @@ class RunRecord:
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch that the config selects: that of the finished model."""
-        best = self.best(self.selected)
+        """Epoch that the config selects: that of the finished model."""
+        best = self.best(self.selection_metric)
         return best[0] if best else None
 
     @property
-    def selected(self) -> str:
-        """The metric, or COMPOSITE, by which the config selects."""
+    def selection_metric(self) -> str:
+        """Metric, or COMPOSITE, by which the config selects the best epoch."""
         return COMPOSITE if self.config.select_by == "mean" else self.config.select_by
 
     @property
-    def steps_an_epoch(self) -> int:
-        """From the images that an epoch took; before one has ended, the last step that the conflict meter saw."""
+    def steps_per_epoch(self) -> int:
+        """Steps of a whole epoch; before one has ended, the last step that the conflict meter measured."""
         images = [(row.images_per_second or 0.0) * (row.seconds or 0.0) for row in self.epochs]
         trained = math.ceil(round(max(filter(math.isfinite, images), default=0.0)) / self.config.batch_size)
         return max([trained, *(row.step for row in self.conflicts)])
 
     @property
     def seconds(self) -> float:
-        """Of training, over all epochs."""
+        """Seconds of training, over all epochs."""
         return sum(row.seconds or 0.0 for row in self.epochs)
 
     @property
     def state(self) -> str:
-        """finished, running, stopped, failed, killed or unknown: killed when it ran here and its process is gone."""
+        """Status, or "killed" for a run of this host that says "running" and whose process is gone."""
         status = self.status
         is_gone = status.status == "running" and not lock.may_live(status.host, status.pid)
         return "killed" if is_gone else status.status
@@ -155,8 +155,8 @@ def _read_run(folder: Path, name: str) -> RunRecord:
         name=name,
         folder=folder,
         config=validate(upgraded(raw), str(path)),
-        status=rows.read_one(Status, folder / "status.json"),
-        environment=rows.read_one(Environment, folder / "environment.json"),
+        status=rows.read_object(Status, folder / "status.json"),
+        environment=rows.read_object(Environment, folder / "environment.json"),
         epochs=log.epochs,
         conflicts=log.conflicts,
         end=log.end,

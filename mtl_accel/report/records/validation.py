@@ -1,4 +1,4 @@
-"""What a finished run's model says of its validation split: per label, confusions, and its most confident mistakes.
+"""Evaluate a finished run's model on its validation split: figures per label, confusions, confident mistakes.
 
 Computed once and kept in the run folder, until the model is another one.
 """
@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 import datasets
@@ -32,8 +33,8 @@ from .runs import RunRecord
 
 _FILE = "report.json"
 _VERSION = 1  # of what the file holds: another one never reads an older file
-_MOST_CLASSES = 20  # of a confusion matrix
-_MOST_CONFUSIONS = 8
+_MAX_CLASSES = 20  # of a confusion matrix
+_MAX_CONFUSIONS = 8
 _CHUNK_BYTES = 1 << 20
 
 logger = logging.getLogger(__name__)
@@ -74,24 +75,24 @@ class TaskFigures(BaseModel):
 
 
 class Validation(BaseModel):
-    """All tasks of a run. `key` says of which model and data."""
+    """All tasks of a run. `key` identifies the model and its data."""
 
     key: str
     images: int
     tasks: list[TaskFigures]
 
 
-def of(record: RunRecord) -> Validation:
-    """From the run folder, or else computed and written there.
+def evaluate_run(record: RunRecord) -> Validation:
+    """Read the figures from the run folder, or else compute them and write them there.
 
     Raises:
         UserError: no finished model lies there, or the data are not what they were.
     """
     key = _key(record)
     path = record.folder / _FILE
-    kept = _kept(record, key)
-    if kept is not None:
-        return kept
+    saved = _read_saved(path, key)
+    if saved is not None:
+        return saved
     model = predictor.load(record.folder, num_workers=record.config.data.num_workers)
     table, targets = read_labeled_split(record.config, model.tasks, "validation")
     scores = model.probabilities(table, name="validation")
@@ -116,14 +117,14 @@ def task_figures(
 ) -> TaskFigures:
     """Figures of one task from its probabilities [N, C]; `thresholds` [C] of a multilabel one."""
     arrays = (scores, targets.target, targets.mask)
-    wrong = mistakes.find(task, *arrays, thresholds)
+    wrong = mistakes.find_wrong_answers(task, *arrays, thresholds)
     fitted = {} if thresholds is None else metrics.compute(task.kind, *arrays, thresholds)
     return TaskFigures(
         name=task.name,
         kind=task.kind,
         labels=_labels(task, *arrays, thresholds),
         confusion=_confusion(task, *arrays) if task.kind == "multiclass" else None,
-        mistakes=mistakes.shown(wrong, table),
+        mistakes=mistakes.choose_mistakes(wrong, table),
         num_mistakes=len(wrong),
         metrics=_named(task, metrics.compute(task.kind, *arrays)),
         fitted=_named(task, {name: fitted[name] for name in decision_metric_names(task.kind) if name in fitted}),
@@ -150,9 +151,9 @@ def _confusion(task: Task, scores: np.ndarray, target: np.ndarray, mask: np.ndar
     counts = np.bincount(true * size + guessed, minlength=size * size).reshape(size, size)
     wrong = counts - np.diag(np.diag(counts))
     # All classes in their own order, or of too many those with the most mistakes.
-    worst = np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")[:_MOST_CLASSES]
+    worst = np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")[:_MAX_CLASSES]
     chosen = np.sort(worst)
-    pairs = [divmod(int(place), size) for place in np.argsort(-wrong, axis=None, kind="stable")[:_MOST_CONFUSIONS]]
+    pairs = [divmod(int(place), size) for place in np.argsort(-wrong, axis=None, kind="stable")[:_MAX_CONFUSIONS]]
     return Confusion(
         classes=[task.classes[index] for index in chosen],
         counts=counts[np.ix_(chosen, chosen)].tolist(),
@@ -166,17 +167,16 @@ def _named(task: Task, values: Mapping[str, float]) -> dict[str, float | None]:
     return found
 
 
-def _kept(record: RunRecord, key: str) -> Validation | None:
-    path = record.folder / _FILE
+def _read_saved(path: Path, key: str) -> Validation | None:
     try:
-        kept = Validation.model_validate_json(path.read_bytes())
+        saved = Validation.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):  # none yet, or one that is damaged: it is written anew
         return None
-    return kept if kept.key == key else None
+    return saved if saved.key == key else None
 
 
 def _key(record: RunRecord) -> str:
-    """Of the model, what it is asked, and how the answer is written.
+    """Digest of the model, of the data that it is evaluated on, and of the version of the file.
 
     Raises:
         UserError: there is no finished model.

@@ -1,4 +1,4 @@
-"""What the conflict meter measured: for each pair of tasks cosine and norm ratio of their gradients over the run."""
+"""Figures of conflicts: for each pair of tasks, cosine and norm ratio of their gradients over the run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Conflicts(NamedTuple):
 
 
 def conflicts(records: Sequence[RunRecord]) -> Conflicts | None:
-    """None where no run has measured any."""
+    """Draw and count the conflicts of all runs; None where no run has measured any."""
     steps = measured_steps(records)
     if steps.empty:
         return None
@@ -56,9 +56,9 @@ def measured_steps(records: Sequence[RunRecord]) -> pd.DataFrame:
     order: dict[frozenset[str], tuple[str, str]] = {}
     rows = []
     for number, record in enumerate(records):
-        steps_an_epoch = record.steps_an_epoch
+        steps_per_epoch = record.steps_per_epoch
         for step in record.conflicts:
-            at = step.epoch - 1 + (step.step - 1) / steps_an_epoch
+            at = step.epoch - 1 + (step.step - 1) / steps_per_epoch
             for pair in step.pairs:
                 tasks = order.setdefault(frozenset(pair.tasks), pair.tasks)
                 log_ratio = np.log(pair.norm_ratio) if pair.norm_ratio else np.nan

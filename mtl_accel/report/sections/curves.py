@@ -22,14 +22,14 @@ Values = Mapping[int, float]  # by epoch
 
 
 def metrics_of(records: Sequence[RunRecord]) -> list[str]:
-    """What gets a curve: the loss, every primary metric, and their mean where any run has several tasks."""
+    """Metrics that get a curve: the loss, every primary metric, and their mean where any run has several tasks."""
     primary = list(dict.fromkeys(metric for record in records for metric in record.primary_metrics))
     several = any(len(record.tasks) > 1 for record in records)
     return ["loss", *primary, *([COMPOSITE] if several else [])]
 
 
 def metric_curves(records: Sequence[RunRecord]) -> list[Drawing]:
-    """One figure a metric. Validation is drawn through, train dashed, and what the source measured dotted."""
+    """One figure a metric, with validation as a solid line, train dashed, and the source's own figures dotted."""
     return [_metric_curve(records, metric) for metric in metrics_of(records)]
 
 
@@ -60,7 +60,7 @@ def _metric_words(record: RunRecord, metric: str) -> str:
 
 
 def learning_rate(records: Sequence[RunRecord]) -> Drawing:
-    """The learning rate after each epoch; on a logarithmic scale where it falls below a tenth of its highest."""
+    """Learning rate after each epoch; on a logarithmic scale where it falls below a tenth of its highest."""
     values = [
         {row.epoch: row.lr for row in record.epochs if row.lr is not None and math.isfinite(row.lr)}
         for record in records
@@ -74,7 +74,7 @@ def learning_rate(records: Sequence[RunRecord]) -> Drawing:
 def value_curves(
     heading: str, records: Sequence[RunRecord], values: Sequence[Values], shown: Sequence[float]
 ) -> Drawing:
-    """One line a run, on a vertical axis that holds the values `shown`: logarithmic if they are positive and wide."""
+    """Draw one line a run, on an axis for the values `shown`: logarithmic if they are positive and far apart."""
     with epoch_axes([epoch for own in values for epoch in own]) as axes:
         for number, own in enumerate(values):
             draw_line(axes, own, mark(number))

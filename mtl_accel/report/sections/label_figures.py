@@ -62,7 +62,7 @@ def _label_words(labels: Sequence[LabelFigures], f1: Mapping[str, float | None])
 
 
 def confusion_matrix(task: str, run: str, confusion: Confusion) -> Drawing:
-    """Each row holds the images of one true class; the tint is the share of the row, and the number their count."""
+    """Confusion matrix: a row for each true class; the tint is the share of the row, and the number the count."""
     counts = np.array(confusion.counts)
     size = len(counts)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

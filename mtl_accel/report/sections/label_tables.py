@@ -1,4 +1,4 @@
-"""What a run's model is worth label by label, and what its fitted thresholds change."""
+"""Tables of a run's figures label by label, and of what its fitted thresholds change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The runs side by side: the leaderboard with the source's figures, means over seeds, and how far each overfits."""
+"""Tables of runs side by side: the leaderboard with the figures of the source, means over seeds, and overfitting."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CROSS_FITTED = "_cross_fitted"
 
 
 def leaderboard(records: Sequence[RunRecord], frame: pd.DataFrame) -> Table:
-    """The best validation value of each task and of their mean, with its epoch; the best runs first.
+    """Best validation value of each task and of their mean, with its epoch; the best runs first.
 
     Args:
         frame: of `compare`, a row a run, in the same order.
@@ -37,7 +37,7 @@ def leaderboard(records: Sequence[RunRecord], frame: pd.DataFrame) -> Table:
     head = tuple(name for name, _ in columns)
     lines = list(zip(*(cells for _, cells in columns), strict=True))
     rows = [Row(lines[number], number) for number in ranked(records)]
-    rows += [_reference_row(record, metrics, len(head)) for record in records if reference.of(record)]
+    rows += [_reference_row(record, metrics, len(head)) for record in records if reference.find(record)]
     caption = "Best validation value of each run, and its epoch"
     if COMPOSITE in metrics:
         caption += "; the composite is the mean of the tasks' metrics"
@@ -69,7 +69,7 @@ def _best_cells(frame: pd.DataFrame, metric: str, values: str, epochs: str, note
 
 
 def _reference_row(record: RunRecord, metrics: Sequence[str], length: int) -> Row:
-    measured = reference.of(record)
+    measured = reference.find(record)
     assert measured is not None
     cells = [Cell(figure(measured.last_epoch.get(m), 6), measured.kaggle.get(m, "")) for m in metrics]
     name = Cell(f"{record.folder.name}, the source", "last epoch")
@@ -94,7 +94,7 @@ def over_seeds(records: Sequence[RunRecord], frame: pd.DataFrame) -> Table | Non
 
 
 def overfitting(records: Sequence[RunRecord]) -> Table:
-    """How much better each run is on what it trains on than on validation, after its last epoch."""
+    """Difference of each run between training and validation after its last epoch."""
     metrics = metrics_of(records)
     rows = []
     for number, record in enumerate(records):

@@ -1,4 +1,4 @@
-"""What a balancing that adapts multiplied each task's loss with, over the epochs."""
+"""Figures of the tasks' weights over the epochs, where the balancing changes them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TaskWeights(NamedTuple):
 
 
 def task_weights(records: Sequence[RunRecord]) -> TaskWeights | None:
-    """None where no run's weights change."""
+    """Draw the weights of all runs; None where no run's weights change."""
     tasks = list(dict.fromkeys(task for record in records for row in record.epochs for task in row.task_weights))
     by_task = {task: runs for task in tasks if any(runs := [_weights(record, task) for record in records])}
     if not by_task:

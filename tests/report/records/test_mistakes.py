@@ -29,8 +29,10 @@ def table(num_rows: int, broken: int | None = None) -> datasets.Dataset:
 
 def test_of_classes_the_surest_wrong_answer_comes_first_and_no_right_or_unlabelled_one() -> None:
     scores = np.array([[0.6, 0.3, 0.1], [0.1, 0.8, 0.1], [0.05, 0.05, 0.9], [0.2, 0.7, 0.1]])
-    found = mistakes.find(CLASS, scores, np.array([1, 0, 0, 1]), np.array([True, True, False, True]), None)
-    assert [(w.row, w.true, w.predicted, w.confidence) for w in found] == [
+    found = mistakes.find_wrong_answers(
+        CLASS, scores, np.array([1, 0, 0, 1]), np.array([True, True, False, True]), None
+    )
+    assert [(w.row, w.true, w.predicted, w.description) for w in found] == [
         (1, "shirt", "dress", "probability 0.80"),
         (0, "dress", "shirt", "probability 0.60"),
     ]
@@ -40,8 +42,8 @@ def test_of_labels_a_missed_one_and_a_wrongly_seen_one_count_by_how_sure_they_ar
     scores = np.array([[0.9, 0.6], [0.4, 0.01], [0.9, 0.9], [0.9, 0.1]])
     target = np.array([[0, 1], [0, 1], [1, 1], [0, 0]], np.float32)
     mask = np.array([[True, True], [True, True], [True, True], [False, True]])
-    found = mistakes.find(LABELS, scores, target, mask, np.array([0.5, 0.5]))
-    assert [(w.row, w.true, w.predicted, w.confidence) for w in found] == [
+    found = mistakes.find_wrong_answers(LABELS, scores, target, mask, np.array([0.5, 0.5]))
+    assert [(w.row, w.true, w.predicted, w.description) for w in found] == [
         (1, "hood", "none", "missed: hood, probability 0.01"),
         (0, "hood", "zip, hood", "wrongly seen: zip, probability 0.90"),
     ]
@@ -49,35 +51,35 @@ def test_of_labels_a_missed_one_and_a_wrongly_seen_one_count_by_how_sure_they_ar
 
 def test_the_thresholds_of_the_model_decide_what_is_a_mistake() -> None:
     scores, target, mask = np.array([[0.4, 0.6]]), np.array([[1.0, 0.0]]), np.ones((1, 2), bool)
-    assert mistakes.find(LABELS, scores, target, mask, np.array([0.3, 0.7])) == []
-    assert len(mistakes.find(LABELS, scores, target, mask, np.array([0.5, 0.5]))) == 1
+    assert mistakes.find_wrong_answers(LABELS, scores, target, mask, np.array([0.3, 0.7])) == []
+    assert len(mistakes.find_wrong_answers(LABELS, scores, target, mask, np.array([0.5, 0.5]))) == 1
 
 
 def test_of_numbers_only_errors_beyond_a_deviation_count_and_each_column_has_its_own() -> None:
     target = np.array([[0.0, 0.0], [10.0, 1000.0], [0.0, 0.0], [10.0, 1000.0]])
     scores = target + np.array([[0.0, 0.0], [20.0, 0.0], [0.0, 700.0], [1.0, 10.0]])
-    found = mistakes.find(NUMBERS, scores, target, np.ones((4, 2), bool), None)
-    assert [(w.row, w.true, w.predicted, w.confidence) for w in found] == [
+    found = mistakes.find_wrong_answers(NUMBERS, scores, target, np.ones((4, 2), bool), None)
+    assert [(w.row, w.true, w.predicted, w.description) for w in found] == [
         (1, "price 10", "price 30", "off by 4.0 deviations"),
         (2, "weight 0", "weight 700", "off by 1.4 deviations"),
     ]
-    assert mistakes.find(NUMBERS, scores, target, np.zeros((4, 2), bool), None) == []
+    assert mistakes.find_wrong_answers(NUMBERS, scores, target, np.zeros((4, 2), bool), None) == []
 
 
-def wrong(row: int, kind: int) -> mistakes.Wrong:
-    return mistakes.Wrong(row, (kind, 0), 1 - row / 100, "a", "b", "sure")
+def wrong(row: int, kind: int) -> mistakes.WrongAnswer:
+    return mistakes.WrongAnswer(row, (kind, 0), 1 - row / 100, "a", "b", "sure")
 
 
 def test_few_of_a_kind_are_shown_and_no_more_than_fit() -> None:
     same = [wrong(row, 0) for row in range(9)]
-    assert [m.id for m in mistakes.shown(same, table(9))] == ["0.png", "1.png", "2.png"]
+    assert [m.id for m in mistakes.choose_mistakes(same, table(9))] == ["0.png", "1.png", "2.png"]
     different = [wrong(row, row) for row in range(20)]
-    assert len(mistakes.shown(different, table(20))) == mistakes.MAX_SHOWN
-    assert mistakes.shown([], table(1)) == []
+    assert len(mistakes.choose_mistakes(different, table(20))) == mistakes.MAX_SHOWN
+    assert mistakes.choose_mistakes([], table(1)) == []
 
 
 def test_pictures_are_small_and_one_that_cannot_be_decoded_is_left_empty() -> None:
-    shown = mistakes.shown([wrong(0, 0), wrong(1, 1)], table(2, broken=1))
+    shown = mistakes.choose_mistakes([wrong(0, 0), wrong(1, 1)], table(2, broken=1))
     assert shown[0].picture.startswith("data:image/jpeg;base64,") and len(shown[0].picture) < 4000
     assert shown[1].picture == ""
 

@@ -22,7 +22,7 @@ import mtl_accel
 from mtl_accel.core.errors import UserError
 from mtl_accel.report import summary, tables
 from mtl_accel.report.records import runs
-from mtl_accel.report.records.frames import frame_of
+from mtl_accel.report.records.frames import comparison_frame
 from mtl_accel.report.sections import leaderboard
 from mtl_accel.report.text import escape_markdown
 
@@ -174,7 +174,9 @@ def test_a_folder_given_twice_counts_once(three: list[Path]) -> None:
 
 def board(folders: list[Path]) -> list[list[str]]:
     records = runs.read_runs(folders)
-    return [[cell.text for cell in row.cells] for row in leaderboard.leaderboard(records, frame_of(records)).rows]
+    return [
+        [cell.text for cell in row.cells] for row in leaderboard.leaderboard(records, comparison_frame(records)).rows
+    ]
 
 
 def test_the_leaderboard_ranks_by_the_mean_and_puts_the_source_last(tmp_path: Path, three: list[Path]) -> None:
@@ -193,7 +195,10 @@ def test_only_folders_named_v1_to_v5_stand_beside_the_source(tmp_path: Path) -> 
 def test_the_best_of_each_column_is_marked(tmp_path: Path) -> None:
     folders = [write(tmp_path / n, V1, epochs(pair)) for n, pair in (("a", (0.5, 0.1)), ("b", (0.25, 0.2)))]
     records = runs.read_runs(folders)
-    marks = [[cell.best for cell in row.cells[1:3]] for row in leaderboard.leaderboard(records, frame_of(records)).rows]
+    marks = [
+        [cell.best for cell in row.cells[1:3]]
+        for row in leaderboard.leaderboard(records, comparison_frame(records)).rows
+    ]
     assert marks == [[True, False], [False, True]]
 
 

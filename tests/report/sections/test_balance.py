@@ -66,7 +66,7 @@ def test_steps_stand_at_their_fraction_of_an_epoch(tmp_path: Path) -> None:
 
 def test_steps_of_a_first_epoch_that_is_not_over_are_drawn(tmp_path: Path) -> None:
     started = record(tmp_path / "v6", *STEPS[:2], epochs=[])
-    assert started.steps_an_epoch == 3
+    assert started.steps_per_epoch == 3
     assert "1 of 2 measured steps" in found(started).drawings[0].description
 
 
