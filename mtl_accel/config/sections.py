@@ -67,6 +67,9 @@ class _TaskConfig(Section):
     primary_metric: str | None = Field(
         None, description="Metric in the log and in the mean; null: accuracy, f1_macro or r2, by the kind."
     )
+    values: dict[str, str | int | float | None] = Field(
+        {}, description='What cells of the columns mean, such as {"-1": 0, "unknown": null}; null: no label.'
+    )
 
 
 class MulticlassConfig(_TaskConfig):
@@ -89,7 +92,9 @@ class MultilabelConfig(_TaskConfig):
         description="0/1 columns, one a label; null: every column left over that holds only 0, 1 or blanks.",
     )
     column: str | None = Field(None, description="Instead: one column that holds a list, or names with a delimiter.")
-    delimiter: str = Field(" ", min_length=1, description="Between the names of `column`.")
+    delimiter: str | None = Field(
+        None, min_length=1, description="Between the names of `column`; null: found, one of comma, semicolon, |, space."
+    )
     classes: tuple[str, ...] | None = Field(None, description="Label names of `column`; null: sorted, from the data.")
     loss: MultilabelLoss = Field(BCE(name="bce"), discriminator="name", description="Loss.")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -53,7 +54,7 @@ class Task:
 
     `classes` holds the class names of a multiclass task, the label names of a multilabel one and the column
     names of a regression, always in the order of the model's outputs. `scale` belongs to a regression whose columns
-    are standardised.
+    are standardised. `values` says what some cells mean, such as {"-1": 0}; null: no label.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Task:
     weight: float = 1.0
     delimiter: str = " "
     scale: Scale | None = None
+    values: Mapping[str, str | int | float | None] = field(default_factory=dict, hash=False)
 
     @property
     def num_outputs(self) -> int:

@@ -89,6 +89,8 @@ class ModelDescription:
                 "weight": task.weight,
                 "delimiter": task.delimiter,
             }
+            if task.values:
+                described[name]["values"] = dict(task.values)
             if task.scale is not None:
                 described[name]["scale"] = asdict(task.scale)
             if name in self.thresholds:
@@ -170,6 +172,7 @@ def _task(name: str, described: Mapping[str, Any]) -> Task:
         described["weight"],
         described["delimiter"],
         None if scale is None else Scale(tuple(scale["mean"]), tuple(scale["std"]), bool(scale["log1p"])),
+        described.get("values", {}),
     )
 
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from ...core.tasks import Task
 
-ZERO_ONE = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "False": 0, "True": 1, "false": 0, "true": 1}
+MISSING: Final = object()  # a cell that says that there is no label
+_MISSING_WORDS = {"nan", "na", "n/a", "null", "none", "?"}  # in columns of numbers and of 0 and 1, in any case
+_WORDS = {"true": 1, "t": 1, "yes": 1, "y": 1, "false": 0, "f": 0, "no": 0, "n": 0}  # in any case
+LETTERS = {word for word in _WORDS if len(word) == 1}
+DELIMITERS = ",;|"  # between the names of a list, where the config names none; a space where no cell has one of them
+_WHOLE_NUMBER = re.compile(r"(-?(?:0|[1-9]\d*))\.0+")
+_QUOTES_WITHOUT_COMMA = re.compile(r"""(['"])\s+['"]""")
 
 
 def text_of(value: Any) -> str | None:
@@ -23,41 +32,119 @@ def text_of(value: Any) -> str | None:
     return str(value).strip() or None
 
 
-def split_labels(cell: str | tuple[str, ...], delimiter: str) -> list[str]:
-    """The label names in a cell, which is a list, or text with a delimiter."""
-    parts = cell if isinstance(cell, tuple) else cell.split(delimiter)
+def whole_number(text: str) -> str:
+    """Return "3" for "3.0", and any other text unchanged: zip codes keep their zeros."""
+    match = _WHOLE_NUMBER.fullmatch(text)
+    return match[1] if match else text
+
+
+def is_missing(text: str) -> bool:
+    """Whether a cell of numbers, or of 0 and 1, says in words that there is no value."""
+    return text.casefold() in _MISSING_WORDS
+
+
+def binary_value(text: str) -> int | None:
+    """Return 0, 1 or -1 for a cell that spells one of them, such as "1.0", "TRUE" or "no"; None for any other."""
+    word = text.casefold()
+    if word in _WORDS:
+        return _WORDS[word]
+    number = _parse_number(text)
+    return int(number) if number in (-1, 0, 1) else None
+
+
+def split_labels(cell: str | tuple[str, ...], delimiter: str) -> list[str] | None:
+    """The label names in a cell, which is a list, or text with a delimiter; None for a list that is broken."""
+    if isinstance(cell, str) and cell.startswith("["):
+        parts = _parse_list(cell)
+        if parts is None:
+            return None
+    else:
+        parts = list(cell) if isinstance(cell, tuple) else cell.split(delimiter)
     return [part.strip() for part in parts if part and part.strip()]
 
 
+def _parse_list(text: str) -> list[str] | None:
+    """A list in JSON's or Python's notation as texts; None where it is neither."""
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        if _QUOTES_WITHOUT_COMMA.search(text):  # NumPy's notation; Python would join the two names
+            return None
+        try:
+            values = ast.literal_eval(text)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            return None
+    if not isinstance(values, list) or any(isinstance(value, (list, dict, tuple, set)) for value in values):
+        return None
+    return [text_of(value) or "" for value in values]
+
+
 def parser_of(task: Task) -> tuple[Callable[[Any], Any], str]:
-    """A function from a cell to its target, or to None if the cell breaks the rule; and the rule in words."""
-    if task.kind == "regression" and task.scale is not None and task.scale.log1p:
-        return partial(_parse_number, lowest=0.0), "must be a finite number of at least 0, because of log1p, or blank"
+    """A function from a cell to its target, MISSING, or None if the cell breaks the rule; and the rule in words."""
     if task.kind == "regression":
-        return _parse_number, "must be a finite number or blank"
+        is_log = task.scale is not None and task.scale.log1p
+        rule = "must be a finite number of at least 0 (because of log1p), or blank"
+        return (
+            partial(_parse_value, lowest=0.0 if is_log else -math.inf, values=task.values),
+            rule if is_log else "must be a finite number or blank",
+        )
     if not task.is_one_column:
-        return ZERO_ONE.get, "must be 0, 1 or blank"
+        return partial(_parse_binary, values=task.values), "must be 0, 1 or blank"
     known = {label: index for index, label in enumerate(task.classes)}
     origin = f"of the training split or of tasks.{task.name}.classes"
     if task.kind == "multiclass":
-        return known.get, f"is none of the {len(known)} classes {origin}"
-    parse = partial(_parse_labels, known=known, delimiter=task.delimiter)
-    return parse, f"holds a label that is none of the {len(known)} {origin}"
+        parse = partial(_parse_class, known=known, values=task.values)
+        return parse, f"is none of the {len(known)} classes {origin}"
+    parse = partial(_parse_labels, known=known, task=task)
+    return parse, f"holds a label that is none of the {len(known)} {origin}, or is a list that cannot be read"
 
 
-def _parse_number(text: str, lowest: float = -math.inf) -> float | None:
+def mapped(text: str, values: Mapping[str, Any]) -> Any:
+    """What `values` of a task makes of a cell: MISSING for null, and the text itself where it is not mentioned."""
+    for key in (text, whole_number(text)):
+        if key in values:
+            return MISSING if values[key] is None else values[key]
+    return text
+
+
+def _parse_binary(text: str, values: Mapping[str, Any]) -> Any:
+    value = mapped(text, values)
+    if not isinstance(value, str):
+        return value
+    if is_missing(value):
+        return MISSING
+    number = binary_value(value)
+    return None if number == -1 else number
+
+
+def _parse_value(text: str, lowest: float, values: Mapping[str, Any]) -> Any:
+    value = mapped(text, values)
+    if value is MISSING or (isinstance(value, str) and is_missing(value)):
+        return MISSING
+    number = _parse_number(str(value))
+    return number if number is not None and number >= lowest else None
+
+
+def _parse_number(text: str) -> float | None:
     try:
         number = float(text)
     except ValueError:
         return None
     # The comparison is false for NaN as well.
-    return number if abs(number) <= float(np.finfo(np.float32).max) and number >= lowest else None
+    return number if abs(number) <= float(np.finfo(np.float32).max) else None
 
 
-def _parse_labels(cell: Any, known: Mapping[str, int], delimiter: str) -> np.ndarray | None:
+def _parse_class(text: str, known: Mapping[str, int], values: Mapping[str, Any]) -> Any:
+    value = mapped(text, values)
+    if value is MISSING:
+        return MISSING
+    return known.get(str(value), known.get(whole_number(str(value))))
+
+
+def _parse_labels(cell: Any, known: Mapping[str, int], task: Task) -> np.ndarray | None:
     """0 or 1 for each known label: float64 [C]; None if the cell holds another label."""
-    labels = split_labels(cell, delimiter)
-    if any(label not in known for label in labels):
+    labels = split_labels(cell, task.delimiter)
+    if labels is None or any(label not in known for label in labels):
         return None
     row = np.zeros(len(known))
     row[[known[label] for label in labels]] = 1

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from ..sources.splits import column_of
 from ..sources.table_cache import ROWS
-from .cells import ZERO_ONE, text_of
+from .cells import LETTERS, binary_value, is_missing, text_of
 
 
 class Cells(NamedTuple):
@@ -69,7 +69,7 @@ class LeftOut(NamedTuple):
 def zero_one_columns(
     split: str, table: datasets.Dataset, names: Iterable[str]
 ) -> tuple[tuple[str, ...], list[LeftOut]]:
-    """Those of the columns that hold only 0, 1 and blanks, and not only blanks; and the others."""
+    """Those of the columns that hold only 0, 1 (or -1, 1) and blanks, and not only blanks; and the others."""
     features = table.features  # a property that copies those of all columns each time
     found = {
         name: _left_out(split, table, name)
@@ -83,14 +83,19 @@ def zero_one_columns(
 def _left_out(split: str, table: datasets.Dataset, name: str) -> LeftOut | None:
     """None for a column of labels. Stops after the block of rows with the first other value."""
     num_fitting = 0
+    words: set[str] = set()
     for cells in read_column(table, name):
-        fits = np.array([*(value in ZERO_ONE for value in cells.values), True])  # the last one, at -1, is for blanks
+        blank = np.array([*(is_missing(value) for value in cells.values), True])  # the last one, at -1, is for blanks
+        fits = blank | np.array([*(binary_value(value) is not None for value in cells.values), True])
         others = np.flatnonzero(~fits[cells.codes])
-        num_fitting += int((cells.codes >= 0).sum()) - len(others)
+        num_fitting += int((~blank[cells.codes]).sum()) - len(others)
+        words |= {value.casefold() for value in cells.values if not is_missing(value)}
         if len(others):
             sample = table.select_columns(["id"])[cells.rows.start + int(others[0])]["id"]
             value = _shortened(cells.values[cells.codes[others[0]]])
             return LeftOut(name, f"{split}, {sample}: {value!r}", num_fitting > len(others))
+    if words <= LETTERS and len(words) == 1:
+        return LeftOut(name, f"{split}: only {words.pop()!r}, which need not mean yes or no", False)
     return None if num_fitting else LeftOut(name, f"{split}: all blank", False)
 
 

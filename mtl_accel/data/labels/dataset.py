@@ -83,7 +83,9 @@ def read_dataset(config: Config) -> LabeledDataset:
     ]
     if problems:
         raise UserError(problems)
-    labelled = LabeledDataset(splits, tasks, targets, source.fingerprint, notes=tuple(reader.notes))
+    labelled = LabeledDataset(
+        splits, tasks, targets, source.fingerprint, notes=(*reader.notes, *reader.describe_missing())
+    )
     if not len(splits.get("validation", ())):
         labelled = hold_out(labelled, data.validation_fraction, config.seed)
     labelled = fit_scales(labelled)

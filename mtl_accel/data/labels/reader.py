@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -12,8 +13,8 @@ import numpy as np
 from ...config.sections import MultilabelConfig, RegressionConfig, TaskConfig, primary_metric
 from ...core.tasks import Scale, Task
 from ..sources.splits import RawSplit
-from .cells import parser_of, split_labels
-from .columns import format_columns, read_column, zero_one_columns
+from .cells import DELIMITERS, MISSING, binary_value, is_missing, mapped, parser_of, split_labels, whole_number
+from .columns import Cells, format_columns, read_column, zero_one_columns
 
 _MAX_SHOWN = 5  # rows named for one problem
 _ORDER = ("train", "validation", "test")
@@ -28,6 +29,10 @@ class Targets(NamedTuple):
 
     target: np.ndarray
     mask: np.ndarray
+
+
+def _is_whole(name: str) -> bool:
+    return name.removeprefix("-").isdecimal()
 
 
 def sort_class_names(names: set[str]) -> tuple[str, ...]:
@@ -59,6 +64,19 @@ class LabelReader:
         self.reserved, self.origins = reserved, origins or {}
         self.problems: list[str] = []
         self.notes: list[str] = []
+        self._missing: dict[str, Counter[str]] = {}  # by task: words that stand for a missing label, such as "NA"
+
+    def describe_missing(self) -> list[str]:
+        """Name the words that were read as a missing label, with the number of cells; a line for each task."""
+        return [
+            f"{task}: read as missing: {', '.join(f'{word} ({count} cells)' for word, count in counts.items())}"
+            for task, counts in self._missing.items()
+        ]
+
+    def _count_missing(self, task: Task, cells: Cells, blank: np.ndarray) -> None:
+        counts = np.bincount(cells.codes[cells.codes >= 0], minlength=len(cells.values))
+        for code in np.flatnonzero(blank[:-1]):
+            self._missing.setdefault(task.name, Counter())[cells.values[code]] += int(counts[code])
 
     def _values(self, name: str) -> Iterator[Any]:
         """The values of a training column, some of them more than once."""
@@ -94,16 +112,59 @@ class LabelReader:
                 present = ", ".join(c for c in self.splits["train"].column_names if c not in self.reserved)
                 self.problems.append(f"tasks.{name}: the training table has no column {absent}; it has: {present}")
             return None
-        task = Task(name, config.kind, columns, columns, primary_metric(config), config.weight)
+        task = Task(
+            name, config.kind, columns, columns, primary_metric(config), config.weight, values=dict(config.values)
+        )
         if isinstance(config, RegressionConfig) and config.standardise:
             return replace(task, scale=Scale.unit(len(columns), log1p=config.log1p))
         if config.kind == "multiclass":
-            return replace(task, classes=config.classes or sort_class_names(set(self._values(columns[0]))))
+            return replace(task, classes=config.classes or self._find_classes(task))
         if isinstance(config, MultilabelConfig) and config.column is not None:
-            task = replace(task, delimiter=config.delimiter)
-            names = {label for cell in self._values(config.column) for label in split_labels(cell, config.delimiter)}
+            task = replace(task, delimiter=config.delimiter or self._find_delimiter(task))
+            names = {
+                label for cell in self._values(config.column) for label in split_labels(cell, task.delimiter) or ()
+            }
             return replace(task, classes=config.classes or sort_class_names(names))
-        return task
+        return replace(task, values=self._find_minus_one(task)) if config.kind == "multilabel" else task
+
+    def _find_classes(self, task: Task) -> tuple[str, ...]:
+        """The classes of a column, where "1.0" is the class "1" of a column of numbers."""
+        found = {mapped(value, task.values) for value in self._values(task.columns[0])} - {MISSING}
+        names = {str(name) for name in found}
+        whole = {whole_number(name) for name in names}
+        return sort_class_names(whole if all(_is_whole(name) for name in whole) else names)
+
+    def _find_delimiter(self, task: Task) -> str:
+        """The delimiter that stands in the cells of training; a space where none of the others does."""
+        texts = [cell for cell in self._values(task.columns[0]) if isinstance(cell, str) and not cell.startswith("[")]
+        found = [delimiter for delimiter in DELIMITERS if any(delimiter in text for text in texts)]
+        if len(found) > 1:
+            cell = next((text for text in texts if all(delimiter in text for delimiter in found)), texts[0])
+            readings = " or ".join(f"{split_labels(cell, delimiter)}, by {delimiter!r}" for delimiter in found)
+            self.problems.append(
+                f"tasks.{task.name}.delimiter: {cell!r} of column {task.columns[0]!r} may be {readings}; name the one "
+                "that holds"
+            )
+        delimiter = found[0] if found else " "
+        if any(delimiter in text for text in texts):
+            self.notes.append(f"{task.name}: names in column {task.columns[0]} are separated by {delimiter!r}")
+        return delimiter
+
+    def _find_minus_one(self, task: Task) -> Mapping[str, str | int | float | None]:
+        """`values` of a task of 0/1 columns, with -1 as 0 where no cell of them is 0."""
+        cells = {cell for column in task.columns for cell in self._values(column) if isinstance(cell, str)}
+        numbers = {binary_value(cell) for cell in cells if mapped(cell, task.values) is cell and not is_missing(cell)}
+        if -1 not in numbers:
+            return task.values
+        columns = ", ".join(task.columns[:_MAX_SHOWN]) + (" ..." if len(task.columns) > _MAX_SHOWN else "")
+        if 0 in numbers:
+            self.problems.append(
+                f"tasks.{task.name}: {columns} hold -1, 0 and 1; -1 may be a no, as in CelebA, or uncertain, as in "
+                f'CheXpert. Add to the task "values": {{"-1": 0}} for no, or "values": {{"-1": null}} for no label'
+            )
+            return {**task.values, "-1": None}
+        self.notes.append(f"{task.name}: -1 is read as 0, since no cell of {columns} is 0")
+        return {**task.values, "-1": 0}
 
     def _zero_one_columns(self, name: str, taken: set[str]) -> tuple[str, ...]:
         left = [column for column in self.splits["train"].column_names if column not in taken]
@@ -136,13 +197,16 @@ class LabelReader:
         bad: list[tuple[int, Any]] = []
         for cells in read_column(self.splits[split], name):
             parsed = [parse(value) for value in cells.values]
-            known = np.array([*(value is not None for value in parsed), False])  # the last one, at -1, is for blanks
+            # The last one, at -1, is for blanks.
+            blank = np.array([*(value is MISSING for value in parsed), True])
+            known = np.array([*(value is not None for value in parsed), False]) & ~blank
             lookup = np.zeros((len(known), *target.shape[1:]), target.dtype)
             for code in np.flatnonzero(known):
                 lookup[code] = parsed[code]
             target[cells.rows] = lookup[cells.codes]
             mask[cells.rows] = known[cells.codes].reshape(-1, *(1,) * (mask.ndim - 1))
-            wrong = np.flatnonzero((cells.codes >= 0) & ~known[cells.codes])
+            wrong = np.flatnonzero(~known[cells.codes] & ~blank[cells.codes])
+            self._count_missing(task, cells, blank)
             bad += [(cells.rows.start + place, cells.values[cells.codes[place]]) for place in wrong]
         if bad:
             place, rows = self._describe_rows(split, [row for row, _ in bad[:_MAX_SHOWN]])

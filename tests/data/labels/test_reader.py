@@ -152,7 +152,7 @@ def test_regression_reads_finite_numbers_and_masks_blanks():
     assert targets["train"].mask.tolist() == [[True, True], [False, False], [True, True]]
 
 
-@pytest.mark.parametrize("cell", ["much", "nan", "inf", "1e300"])
+@pytest.mark.parametrize("cell", ["much", "inf", "1e300", "1,000"])
 def test_a_number_that_float32_cannot_hold_is_named(cell):
     (problem,) = read({"kind": "regression", "columns": ["price"]}, {"price": ["1", cell]})[2]
     assert f"id 1.png: {cell!r}" in problem and "must be a finite number or blank" in problem
