@@ -53,7 +53,7 @@ def task_section(
     task = predictions.task
     section: dict[str, Any] = {"kind": task.kind, "labelled_images": int(predictions.labelled.any(axis=1).sum())}
     if task.kind == "regression":
-        return section
+        return section | {"per_column": _columns_section(predictions, intervals)}
     rows: list[dict[str, Any]] = [{"label": label} for label in task.classes]
     for index, row in enumerate(rows):
         known = predictions.labelled[:, index]
@@ -73,6 +73,23 @@ def task_section(
         section["confusion"] = {"rows": "true class", "columns": "predicted class", "counts": np.array(counts).tolist()}
     section["reliability"] = reliability(predictions)
     return section
+
+
+def _columns_section(predictions: TaskPredictions, intervals: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """A row for each column of a regression: every metric in its unit, beside how far its numbers spread."""
+    task, rows = predictions.task, []
+    for index, column in enumerate(task.columns):
+        part = slice(index, index + 1)
+        scores, target, mask = predictions.scores[:, part], predictions.target[:, part], predictions.mask[:, part]
+        values = metrics.compute(task.kind, scores, target, mask)
+        known = target[mask].astype(np.float64)
+        spread = {"mean": known.mean() if known.size else np.nan, "std": known.std() if known.size else np.nan}
+        row = {"column": column, "labelled_images": known.size, **{key: float(value) for key, value in spread.items()}}
+        row |= {
+            name: with_interval(value, intervals[f"{task.name}/column/{name}"][index]) for name, value in values.items()
+        }
+        rows.append(row)
+    return rows
 
 
 def with_interval(number: float, interval: np.ndarray) -> Value:

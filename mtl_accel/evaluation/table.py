@@ -29,7 +29,7 @@ def format_table(row: Mapping[str, Any]) -> str:
 def _task(name: str, section: Mapping[str, Any]) -> list[str]:
     head = f"{title(name + '/').strip()} ({section['kind']}): {section['labelled_images']:,} labelled images"
     if section["kind"] == "regression":
-        return [head]
+        return [head, *_columns(_column_rows(section["per_column"]))]
     decisions = [decision for decision in _DECISIONS if decision in section["per_label"][0]]
     columns = [_head(section, decisions)]
     for label in section["per_label"]:
@@ -44,6 +44,22 @@ def _task(name: str, section: Mapping[str, Any]) -> list[str]:
     lines.append(f"expected calibration error over {len(section['reliability']['bins'])} bins: {error}")
     confused = _confusions(section)
     return lines + ([f"most often confused (true -> predicted): {', '.join(confused)}"] if confused else [])
+
+
+def _column_rows(columns: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """The columns of a regression with their metrics, under a head."""
+    names = [name for name, value in columns[0].items() if isinstance(value, Mapping)]
+    heads = [cell for name in names for cell in (title(name), "")]
+    rows = [
+        (
+            row["column"],
+            str(row["labelled_images"]),
+            *(_number(row[spread], 3) for spread in ("mean", "std")),
+            *(cell for name in names for cell in _cells(row[name], 3)),
+        )
+        for row in columns
+    ]
+    return [("column", "labelled", "mean", "std", *heads), *rows]
 
 
 def _head(section: Mapping[str, Any], decisions: Sequence[str]) -> tuple[str, ...]:

@@ -18,7 +18,8 @@ def measure_weighted(predictions: TaskPredictions, weights: np.ndarray) -> Value
     Args:
         weights: how often each row counts, whole numbers, float64 [R, N].
 
-    Returns: [R] of each metric under its full name, and [R, C] under "task/decision/precision" and so on.
+    Returns: [R] of each metric under its full name, and [R, C] under "task/decision/precision" and so on;
+        of a regression [R, C] under "task/column/mae" and so on.
     """
     task, target, mask = predictions.task, predictions.target, predictions.mask
     positive, labelled = predictions.positive, predictions.labelled
@@ -33,6 +34,13 @@ def measure_weighted(predictions: TaskPredictions, weights: np.ndarray) -> Value
     for decision in predictions.decisions:
         counts = label_counts.count(predictions.predicted(decision), positive, labelled, weights)
         values |= {f"{decision}/{column}": of_labels for column, of_labels in counts.table().items()}
-    if task.kind != "regression":
+    if task.kind == "regression":
+        for metric in REGISTRY[task.kind]:
+            of_columns = [
+                metric.function(predictions.scores[:, [c]], target[:, [c]], mask[:, [c]], weights)
+                for c in range(task.num_outputs)
+            ]
+            values[f"column/{metric.name}"] = np.stack(of_columns, axis=-1)
+    else:
         values["average_precision"] = label_counts.average_precision(predictions.scores, positive, labelled, weights)
     return {f"{task.name}/{name}": value for name, value in values.items()}

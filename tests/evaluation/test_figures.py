@@ -74,6 +74,12 @@ def of_rows(logits: torch.Tensor, targets: dict[str, Targets]) -> dict[str, np.n
         if task.kind != "regression":
             truth = target[:, None] == np.arange(3) if target.ndim == 1 else target == 1
             values[f"{name}/average_precision"] = _average_precision(probabilities, truth, mask.reshape(len(mask), -1))
+        else:
+            columns = [
+                metrics.compute(task.kind, probabilities[:, [c]], target[:, [c]], mask[:, [c]]) for c in range(2)
+            ]
+            for metric in columns[0]:
+                values[f"{name}/column/{metric}"] = np.array([column[metric] for column in columns])
     return values
 
 
@@ -194,7 +200,13 @@ def test_the_counts_of_a_label_and_of_a_confusion_add_up():
     supports = [row["support"] for row in found["category"]["per_label"]]
     assert counts.sum(axis=1).tolist() == supports
     assert sum(supports) == found["category"]["labelled_images"]
-    assert found["number"] == {"kind": "regression", "labelled_images": found["number"]["labelled_images"]}
+
+
+def test_a_regression_has_the_metrics_of_each_column_with_its_spread():
+    for row, column in zip(sections(200)["number"]["per_column"], COLUMNS, strict=True):
+        assert row["column"] == column and 150 < row["labelled_images"] < 200
+        assert (row["mean"], row["std"]) == (0, 0)
+        assert row["mae"] == {"value": 0, "interval": [0, 0]} and row["r2"]["value"] == 1
 
 
 def test_fitted_thresholds_have_one_name_on_the_split_of_their_fit_and_another_elsewhere():
