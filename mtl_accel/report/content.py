@@ -60,7 +60,7 @@ class Report:
     Attributes:
         shared: the primary metrics that all runs have; `lacking`: the others, each with the runs that lack it.
         conflicts, weights: of the runs that measured, or changed, them; None where none did.
-        bars_of: the places of the runs whose labels are drawn.
+        balanced: the runs that `conflicts` and `weights` are of; `with_bars`: those whose labels are drawn.
     """
 
     runs: list[RunPart]
@@ -72,8 +72,9 @@ class Report:
     curves: list[Drawing]
     conflicts: Conflicts | None
     weights: TaskWeights | None
+    balanced: list[RunPart]
     bars: list[Drawing]
-    bars_of: list[int]
+    with_bars: list[RunPart]
 
 
 def build_report(records: Sequence[RunRecord], frame: pd.DataFrame) -> Report:
@@ -82,8 +83,9 @@ def build_report(records: Sequence[RunRecord], frame: pd.DataFrame) -> Report:
     shared, lacking = shared_metrics(records)
     # Of many runs, the labels of those that stand highest on the leaderboard.
     bars_of = sorted([n for n in leaderboard.ranked(records) if answers[n][0]][: label_figures.MAX_RUNS])
+    parts = [_run_part(records, number, *answer) for number, answer in enumerate(answers)]
     return Report(
-        runs=[_run_part(records, number, *answers[number]) for number in range(len(records))],
+        runs=parts,
         leaderboard=leaderboard.leaderboard(records, frame),
         seeds=leaderboard.over_seeds(records, frame),
         overfitting=leaderboard.overfitting(records),
@@ -92,8 +94,9 @@ def build_report(records: Sequence[RunRecord], frame: pd.DataFrame) -> Report:
         curves=[*curves.metric_curves(records), curves.learning_rate(records)],
         conflicts=conflict_figures.conflicts(records),
         weights=weight_figures.task_weights(records),
-        bars=_bars(records, {number: answer for number in bars_of if (answer := answers[number][0])}),
-        bars_of=bars_of,
+        balanced=[part for part in parts if part.record.conflicts or any(e.task_weights for e in part.record.epochs)],
+        bars=_bars(parts, bars_of),
+        with_bars=[parts[number] for number in bars_of],
     )
 
 
@@ -143,12 +146,12 @@ def _manner_changes(before: RunRecord, record: RunRecord) -> list[str]:
     return [*knobs, *changes.environment_changes(before.environment, record.environment)]
 
 
-def _bars(records: Sequence[RunRecord], answers: Mapping[int, Validation]) -> list[Drawing]:
-    """One figure of the labels' F1 for each task."""
+def _bars(parts: Sequence[RunPart], shown: Sequence[int]) -> list[Drawing]:
+    """One figure of the labels' F1 for each task, of the runs with these places."""
     by_task: dict[str, dict[int, TaskFigures]] = {}
-    for number, answer in answers.items():
-        for task in answer.tasks:
-            if task.labels:
-                by_task.setdefault(task.name, {})[number] = task
-    names = [record.name for record in records]
+    for number in shown:
+        for task in parts[number].tasks:
+            if task.figures.labels:
+                by_task.setdefault(task.figures.name, {})[number] = task.figures
+    names = [part.record.name for part in parts]
     return [label_figures.label_bars(task, runs, names) for task, runs in by_task.items()]

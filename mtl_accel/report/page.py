@@ -100,5 +100,5 @@ def _labels(part: RunPart) -> Iterator[str]:
 
 def _mistakes(task: TaskFigures) -> Table:
     rows = tuple(Row((Cell(m.id), Cell(m.true), Cell(m.predicted), Cell(m.confidence))) for m in task.mistakes)
-    caption = f"{task.name}: the surest of {task.num_mistakes} wrong answers"
-    return Table(caption, ("image", "true", "predicted", "sure"), rows, frozenset(range(4)))
+    caption = f"{task.name}: the most confident of {task.num_mistakes} wrong answers"
+    return Table(caption, ("image", "true", "predicted", "confidence"), rows, frozenset(range(4)))
