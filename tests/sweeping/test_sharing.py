@@ -11,7 +11,7 @@ from mtl_accel.sweeping.sharing import sharing_table
 
 QUICK = Path("configs/quickstart.json")
 CATEGORY = {"kind": "multiclass", "column": "category"}
-ERROR = {"kind": "regression", "columns": ["size"]}
+ERROR = {"kind": "regression", "columns": ["size"], "primary_metric": "mae"}
 ALONE = {"category alone": {"tasks.size.weight": 0}, "size alone": {"tasks": {"size": ERROR}}}  # either way
 
 
