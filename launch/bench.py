@@ -1,6 +1,6 @@
 """Measure how fast a config trains here: python launch/bench.py --config configs/v5.json [--KEY VALUE ...]
 
-It prints one table, and as the last line the same figures as one JSON object.
+It prints one table, and the same figures as one JSON object on the last line.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any
 
 import mtl_accel
 from mtl_accel.benchmark.settings import SWITCHES
-from mtl_accel.benchmark.table import table
+from mtl_accel.benchmark.table import format_table
 from mtl_accel.cli.console import run_script
 
 
 def main(config: mtl_accel.Config, options: dict[str, Any]) -> int:
     row = mtl_accel.measure(config, **options)
-    print(table(row))
+    print(format_table(row))
     print(json.dumps(row, allow_nan=False), flush=True)
     return 0
 

@@ -29,8 +29,11 @@ def measure_accuracy(config: Config, num_seeds: int, num_workers: int) -> dict[s
         for name, metrics in (("ours", _ours(seeded)), ("huggingface", _huggingface(seeded, num_workers))):
             for metric, value in metrics.items():
                 values.setdefault(metric, {}).setdefault(name, []).append(value)
-    both = {metric: found for metric, found in values.items() if len(found) == 2}
-    return {metric: {name: spread(each) for name, each in found.items()} for metric, found in both.items()}
+    return {
+        metric: {name: spread(of_seeds) for name, of_seeds in of_loops.items()}
+        for metric, of_loops in values.items()
+        if len(of_loops) == 2  # both loops have it
+    }
 
 
 def spread(values: list[float]) -> Spread:

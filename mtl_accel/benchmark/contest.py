@@ -69,19 +69,19 @@ def _contestants(run: Run, labelled: LabeledDataset, settings: Settings, only_lo
     """All that is measured, by the names that it has in the row."""
     config, accelerator, workers = run.config, run.accelerator, settings.peer_workers
     micro_batch_size = run.train_loader.order.micro_batch_size
-    found: dict[str, Contestant] = {"ours": Loop(run)}
+    contestants: dict[str, Contestant] = {"ours": Loop(run)}
     if not only_loops:
-        found = {"limit": Limit(run), **found}
+        contestants = {"limit": Limit(run), **contestants}
         for cache in CACHES:
             changed = config.model_copy(update={"data": config.data.model_copy(update={"cache": cache})})
             train_loader, _ = build_loaders(changed, run.pipelines, accelerator, labelled, micro_batch_size)
-            found[f"data_{cache}"] = DataAlone(run, train_loader)
+            contestants[f"data_{cache}"] = DataAlone(run, train_loader)
     if settings.peers:
-        found["huggingface"] = HuggingFace(config, labelled, micro_batch_size, workers)
+        contestants["huggingface"] = HuggingFace(config, labelled, micro_batch_size, workers)
         if accelerator.mixed_precision != "no":
-            found[PLAIN] = HuggingFace(config, labelled, micro_batch_size, workers, plain=True)
-        found["notebook"] = Notebook(config, labelled, accelerator.device, workers)
-    return found
+            contestants[PLAIN] = HuggingFace(config, labelled, micro_batch_size, workers, plain=True)
+        contestants["notebook"] = Notebook(config, labelled, accelerator.device, workers)
+    return contestants
 
 
 def _described(run: Run, labelled: LabeledDataset, settings: Settings) -> dict[str, Any]:

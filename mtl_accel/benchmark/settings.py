@@ -1,4 +1,4 @@
-"""What a benchmark is asked to do; each field is a switch of launch/bench.py."""
+"""The options of a benchmark; each field is a switch of launch/bench.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A row of results as one table for people."""
+"""The row of results as a table to read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ _CONTESTANTS = {
 }
 
 
-def table(row: Mapping[str, Any]) -> str:
+def format_table(row: Mapping[str, Any]) -> str:
+    """The printed table: rates, epochs, start, memory, and where asked for, scale and accuracy."""
     parts = [_head(row), _rates(row), _epochs(row), _start(row), _scale(row), _accuracy(row)]
     return "\n".join(line for part in parts for line in part)
 
@@ -56,13 +57,13 @@ def _epochs(row: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"note: {note}" for note in row["notes"])
 
 
-def _contestants(row: Mapping[str, Any], title: str, found: Mapping[str, Any], suffix: str) -> Iterator[str]:
+def _contestants(row: Mapping[str, Any], title: str, result: Mapping[str, Any], suffix: str) -> Iterator[str]:
     yield ""
     yield f"{title:<40}{'training/s':>12}{'validation/s':>15}{'epoch in s':>12}{'ours is faster':>17}"
     for name, contestant in _CONTESTANTS.items():
-        if name not in found["epoch_seconds"]:
+        if name not in result["epoch_seconds"]:
             continue
-        rates, seconds = found["images_per_second"], found["epoch_seconds"][name]
+        rates, seconds = result["images_per_second"], result["epoch_seconds"][name]
         training, validation = ("loop", "validation") if name == "ours" else (name, f"{name}_validation")
         ratio = "" if name == "ours" else f"{row[f'vs_{name}{suffix}']:>16.2f}x"
         yield f"{contestant:<40}{rates[training]:>12.1f}{rates[validation]:>15.1f}{seconds:>12.2f}{ratio}"
@@ -112,6 +113,6 @@ def _accuracy(row: Mapping[str, Any]) -> Iterator[str]:
         return
     yield ""
     yield f"{'validation after the last epoch':<32}{'ours':>20}{'Hugging Face':>20}"
-    for metric, found in row["accuracy"].items():
-        cells = [f"{found[name]['mean']:.4f} +- {found[name]['deviation']:.4f}" for name in ("ours", "huggingface")]
+    for metric, spreads in row["accuracy"].items():
+        cells = [f"{spreads[name]['mean']:.4f} +- {spreads[name]['deviation']:.4f}" for name in ("ours", "huggingface")]
         yield f"{metric:<32}{cells[0]:>20}{cells[1]:>20}"

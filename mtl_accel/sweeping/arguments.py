@@ -41,13 +41,13 @@ def sweep_arguments(options: Mapping[str, Any], rest: Sequence[str], script: Pat
         "overrides": lambda: parse_overrides(rest),
         "search": lambda: _object("--search", options["search"]),
     }
-    found = {"configs": options["config"], "output": options["output"], "trials": options["trials"]}
+    arguments = {"configs": options["config"], "output": options["output"], "trials": options["trials"]}
     for name, read in readers.items():
         with collect(problems):
-            found[name] = read()
+            arguments[name] = read()
     if problems:
         raise UserError(problems)
-    return found
+    return arguments
 
 
 def _command(launch: str | None, script: Path) -> list[str]:

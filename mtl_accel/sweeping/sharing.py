@@ -39,8 +39,8 @@ def sharing_table(members: Sequence[Member], frame: pd.DataFrame) -> Table | Non
         metrics = _metrics(member.config)
         keys = {task: (member.source, member.config.seed, task) for task in metrics}
         if len(metrics) > 1 and all(key in alone for key in keys.values()):
-            found = {task: _gain(frame[metric][place], alone[keys[task]], metric) for task, metric in metrics.items()}
-            gains.setdefault(str(frame["config"][place]), []).append(found)
+            own = {task: _gain(frame[metric][place], alone[keys[task]], metric) for task, metric in metrics.items()}
+            gains.setdefault(str(frame["config"][place]), []).append(own)
     return _table(gains) if gains else None
 
 

@@ -33,15 +33,15 @@ def variant_table(members: Sequence[Member], frame: pd.DataFrame) -> Table | Non
     numbered = list(zip(frame.index, members, strict=True))
     as_it_is = {_key(member): (place, member) for place, member in numbered if _is_as_it_is(member)}
     metrics = [metric for metric in quality_metrics(members) if metric in frame.columns]
-    found: dict[tuple[str, str], list[dict[str, float]]] = {}
+    changes: dict[tuple[str, str], list[dict[str, float]]] = {}
     for place, member in numbered:
         if _is_as_it_is(member) or _key(member) not in as_it_is:  # the latter: it failed, or the sweep has no variants
             continue
         base, base_member = as_it_is[_key(member)]
         both = [name for name in metrics if _trained(name, member) and _trained(name, base_member)]
         line = (str(frame["config"][base]), member.settings["variant"])
-        found.setdefault(line, []).append({name: frame[name][place] - frame[name][base] for name in both})
-    return _table(found, metrics) if found else None
+        changes.setdefault(line, []).append({name: frame[name][place] - frame[name][base] for name in both})
+    return _table(changes, metrics) if changes else None
 
 
 def _is_as_it_is(member: Member) -> bool:
@@ -59,9 +59,9 @@ def _trained(metric: str, member: Member) -> bool:
     return task is not None and task.weight > 0
 
 
-def _table(found: dict[tuple[str, str], list[dict[str, float]]], metrics: list[str]) -> Table:
+def _table(changes: dict[tuple[str, str], list[dict[str, float]]], metrics: list[str]) -> Table:
     rows = []
-    for (config, variant), pairs in found.items():
+    for (config, variant), pairs in changes.items():
         spreads = [spread([pair[name] for pair in pairs if name in pair], 4) for name in metrics]
         rows.append(Row(tuple(map(Cell, (config, variant, str(len(pairs)), *spreads)))))
     caption = "What a variant changes: its figure less that of the config as it is, same seed, mean ± deviation"

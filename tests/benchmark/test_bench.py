@@ -107,7 +107,7 @@ def test_a_row_says_what_was_measured_and_follows_from_its_rounds(config):
         whole = [sum(each) for each in zip(seconds[f"{peer}/train"], seconds[f"{peer}/validation"], strict=True)]
         assert row[f"vs_{peer}"] == pytest.approx(ratio(whole, ours))
     assert (row["train_images"], row["validation_images"], row["micro_batch_size"]) == (16, 6, 4)
-    assert row["notes"] == ["the peers know no missing labels, and take 3 of the training split as 0"]
+    assert row["notes"] == ["the peers do not support missing labels, and take 3 of the training split as 0"]
 
 
 def test_without_images_the_model_s_own_speed_sets_their_number_and_peers_may_be_left_out(config):

@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -54,7 +55,8 @@ class Peer(ABC):
     """A loop that ours is measured against. It trains the model, tasks, optimizer and schedule of a config."""
 
     def __init__(self, config: Config, labelled: LabeledDataset, device: torch.device) -> None:
-        self.config, self.tasks, self.device = config, labelled.tasks, device
+        self.config, self.device = config, device
+        self.tasks = {name: replace(task, scale=None) for name, task in labelled.tasks.items()}  # numbers as they are
         self.model: nn.Module = ModelWithLoss(config, self.tasks).to(device)
         options = config.optimizer.model_dump(exclude={"name"})
         self.optimizer = OPTIMIZERS[config.optimizer.name](self.model.parameters(), **options)
@@ -107,17 +109,20 @@ def pil_transforms(configured: Sequence[Transform]) -> v1.Compose:
 
 
 def differences(config: Config, labelled: LabeledDataset) -> list[str]:
-    """What the peers do otherwise than the config asks, a line each."""
+    """List what the peers do in another way than the config asks, a line each."""
     blank = sum(int((~mask).sum()) for _, mask in labelled.targets["train"].values())
-    found = [f"the peers know no missing labels, and take {blank:,} of the training split as 0"] if blank else []
+    notes = [f"the peers do not support missing labels, and take {blank:,} of the training split as 0"] if blank else []
     if config.balancing.name != "fixed":
-        found.append(f"the peers sum the weighted losses, and know no balancing such as {config.balancing.name!r}")
+        notes.append(f"the peers sum the weighted losses, and do not balance them by {config.balancing.name!r}")
     plain = (CrossEntropy(name="cross_entropy"), BCE(name="bce"), MSE(name="mse"))
     others = [name for name, task in config.tasks.items() if task.loss not in plain]
     if others:
-        found.append(f"the peers train {', '.join(others)} on cross-entropy or squared error without options")
+        notes.append(f"the peers train {', '.join(others)} on cross-entropy or squared error without options")
+    standardised = [name for name, task in labelled.tasks.items() if task.scale is not None]
+    if standardised:
+        notes.append(f"the peers train {', '.join(standardised)} in the unit of the columns, not standardised")
     if config.data.sampler is not None:
-        found.append("the peers see each sample once an epoch, and know no sampler")
+        notes.append("the peers see each sample once an epoch, and do not support a sampler")
     if config.mixing:
-        found.append(f"the peers mix no pictures, and know no {' or '.join(method.name for method in config.mixing)}")
-    return found
+        notes.append(f"the peers do not mix pictures by {' or '.join(method.name for method in config.mixing)}")
+    return notes

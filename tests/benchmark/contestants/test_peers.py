@@ -202,15 +202,26 @@ def test_what_the_peers_do_not_know_is_said(source, tmp_path):
     config = config_of(source, tmp_path)
     assert differences(config, complete(config)) == []
     (note,) = differences(config, read_dataset(config))
-    assert note.startswith("the peers know no missing labels, and take ")
+    assert note.startswith("the peers do not support missing labels, and take ")
     task = config.tasks["category"].model_copy(update={"loss": Focal(name="focal")})
     data = config.data.model_copy(update={"sampler": RareLabels(name="rare_labels")})
     config = config.model_copy(update={"tasks": {**config.tasks, "category": task}, "data": data})
     notes = differences(config, complete(config))
     assert notes == [
         "the peers train category on cross-entropy or squared error without options",
-        "the peers see each sample once an epoch, and know no sampler",
+        "the peers see each sample once an epoch, and do not support a sampler",
     ]
+
+
+def test_peers_predict_numbers_in_the_unit_of_their_columns(source, tmp_path):
+    """A run of ours learns them standardised. The peers do not, and their metrics are those of what they learn."""
+    tasks = {"size": {"kind": "regression", "columns": ["big"]}}
+    config = config_of(source, tmp_path, tasks=tasks)
+    labelled = complete(config)
+    assert differences(config, labelled) == ["the peers train size in the unit of the columns, not standardised"]
+    start_accelerator(config)
+    hub, notebook = HuggingFace(config, labelled, 8), Notebook(config, labelled, torch.device("cpu"))
+    assert hub.validate()["size/mae"] == pytest.approx(notebook.validate()["size/mae"], rel=1e-5)
 
 
 def test_a_crop_is_translated_by_its_own_name():

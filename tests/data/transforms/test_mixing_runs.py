@@ -90,7 +90,7 @@ def test_a_benchmark_trains_on_what_a_step_trains_on(source, tmp_path, pairs):
     config = config_of(source, tmp_path, model={"name": "without"})
     run = run_of(config)
     assert Limit(run).seconds(2) > 0
-    assert "the peers mix no pictures, and know no mixup or cutmix" in differences(config, read_dataset(config))
+    assert "the peers do not mix pictures by mixup or cutmix" in differences(config, read_dataset(config))
 
 
 def test_a_micro_batch_of_one_has_no_partners_and_is_told_before_any_picture_is_read(source, tmp_path, pairs):
