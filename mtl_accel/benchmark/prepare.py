@@ -1,4 +1,4 @@
-"""What a measurement works on: the Accelerator, a part of the data, a run as `train` builds it, temporary folders."""
+"""Preparation of a measurement: the Accelerator, a part of the data, a run as `train` builds it, temporary folders."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from .start import check_scale, fill_caches, measure_scale, measure_start
 
 
 def measure(config: Config, **options: Any) -> dict[str, Any]:
-    """How fast a config trains here: one row, fit for JSON. The options are the fields of `Settings`.
+    """Measure how fast a config trains here: one row, fit for JSON. The options are the fields of `Settings`.
 
     Raises:
         UserError: wrong options, several processes, and all that a run raises.

@@ -105,7 +105,7 @@ def add_place(problem: str, origin: str, given: Mapping[str, str], keys: Collect
         return f"--{problem}" if given[key] == f"--{path}" else f"{given[key]}: {problem}"
 
     def is_involved(key: str) -> bool:
-        """What the file has at the path may be right there, and wrong beside another branch or number."""
+        """Whether the file may be right at the path, and wrong only beside the value of this key."""
         parent, _, last = key.rpartition(".")
         is_branch_around = last in TAGS and (not parent or path.startswith(f"{parent}."))
         return key.partition(".")[0] in keys or key.startswith(f"{path}.") or is_branch_around

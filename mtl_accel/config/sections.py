@@ -24,7 +24,7 @@ class WardrobeConfig(Section):
 
 
 class DataConfig(Section):
-    """Where images and labels come from."""
+    """The source of images and labels."""
 
     source: str = Field(
         "wardrobe",

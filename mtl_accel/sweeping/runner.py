@@ -24,7 +24,7 @@ _POLL_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: status "finished", "stopped" or "failed", and why."""
+    """The end of a run: status "finished", "stopped" or "failed", and why."""
 
     status: str
     message: str = ""

@@ -22,7 +22,7 @@ _FAILED = 1  # exit code of a sweep in which a run has failed
 
 @dataclass(frozen=True)
 class Sweep:
-    """How a sweep ended.
+    """The end of a sweep.
 
     Attributes:
         members: the runs that have finished, in their order.

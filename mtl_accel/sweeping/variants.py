@@ -1,4 +1,4 @@
-"""What a part is worth: runs of each variant against runs of the config as it is, seed by seed."""
+"""The worth of each part: runs of each variant against runs of the config as it is, seed by seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the peers share: the model with its losses in it, torch's own optimizer, and torchvision's own transforms."""
+"""Base of the peers: the model with its losses in it, torch's own optimizer, and torchvision's own transforms."""
 
 from __future__ import annotations
 
