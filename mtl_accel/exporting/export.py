@@ -67,12 +67,7 @@ def export(
         UserError: no finished run, missing packages, an output that is something else, a difference, or a Hub that
             refuses.
     """
-    if format not in FORMATS:
-        raise UserError(f"--format: {format!r} is none of {', '.join(FORMATS)}")
-    if format == "onnx":
-        onnx_file.require_packages()  # reported before the work
-    if push_to_hub:
-        hub.require_uploadable(push_to_hub, output)
+    _require_options(format, output, push_to_hub)
     config = config or read_run_config(Path(run), [])
     folder = Path(run) / "model"
     description = model_folder.read_description(folder)
@@ -83,15 +78,32 @@ def export(
     if format == "safetensors":
         difference = _check_folder(folder, images, expected)
     else:
-        _, write, read = _ONE_FILE[format]
-        content = write(Graph(model_folder.load_model(folder, description), description), description)
-        difference = check.max_difference(read(content), images, expected, description.tasks)
-        atomic_io.write_bytes(target, content)
+        difference = _write_file(folder, target, format, images, expected)
     path = card.write_card(folder, record, description, push_to_hub)
     if format == "safetensors" and target != folder:
         difference = _copy(folder, target, images, expected)
     url = hub.push(folder, push_to_hub, private=private) if push_to_hub else None
     return Exported(target, difference, origin, path, url)
+
+
+def _require_options(format: str, output: str | Path | None, push_to_hub: str | None) -> None:
+    """Raise UserError, before the work, for an unknown format, missing packages and what cannot be uploaded."""
+    if format not in FORMATS:
+        raise UserError(f"--format: {format!r} is none of {', '.join(FORMATS)}")
+    if format == "onnx":
+        onnx_file.require_packages()
+    if push_to_hub:
+        hub.require_uploadable(push_to_hub, output)
+
+
+def _write_file(folder: Path, target: Path, format: str, images: Tensor, expected: Mapping[str, np.ndarray]) -> float:
+    """Write one file if the check allows it; returns the largest difference."""
+    description = model_folder.read_description(folder)
+    _, write, read = _ONE_FILE[format]
+    content = write(Graph(model_folder.load_model(folder, description), description), description)
+    difference = check.max_difference(read(content), images, expected, description.tasks)
+    atomic_io.write_bytes(target, content)
+    return difference
 
 
 def _target(folder: Path, format: str, output: str | Path | None) -> Path:
