@@ -35,6 +35,17 @@ class DataConfig(Section):
     revision: str | None = Field(None, description="Commit, tag or branch of a data set on the Hub.")
     streaming: bool = Field(False, description="Read a data set on the Hub row by row, without downloading it whole.")
     image_column: str | None = Field(None, description="Column of the images; null: found by the usual names.")
+    image_dirs: Annotated[tuple[str, ...] | None, PLACE] = Field(
+        None,
+        min_length=1,
+        description="Folders in which the names of images are looked up first, relative to the folder of the table, or "
+        "absolute. Absolute paths in the table and symbolic links may lead into them; null: images lie in data.source.",
+    )
+    image_names: Literal["similar", "exact"] = Field(
+        "similar",
+        description='Where no file has the name that the table gives: "similar" takes the only file whose name differs '
+        'in case, suffix, slashes or Unicode normal form alone; "exact" takes none.',
+    )
     id_column: str | None = Field(None, description="Column of the ids; null: found by the usual names.")
     validation_fraction: float = Field(
         0.12,

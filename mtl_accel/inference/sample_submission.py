@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.errors import UserError
 from ..core.tasks import Task
-from ..data.sources.image_paths import IMAGE_SUFFIXES
+from ..data.sources.image_names import IMAGE_SUFFIXES
 from ..data.sources.splits import ID_NAMES, column_of
 from ..data.sources.table_cache import TableCache
 from ..data.sources.text_tables import read_csv

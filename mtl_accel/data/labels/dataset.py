@@ -29,7 +29,7 @@ class LabeledDataset:
         targets: by split and task.
         fingerprint: digest of the source.
         held_out_ids: the column `id` of the rows that were taken from training for validation.
-        notes: lines for the log: which columns were taken as labels where the config names none.
+        notes: lines for the log: what was inferred, such as which columns hold labels where the config names none.
     """
 
     splits: dict[str, datasets.Dataset]
@@ -83,9 +83,8 @@ def read_dataset(config: Config) -> LabeledDataset:
     ]
     if problems:
         raise UserError(problems)
-    labelled = LabeledDataset(
-        splits, tasks, targets, source.fingerprint, notes=(*reader.notes, *reader.describe_missing())
-    )
+    notes = (*source.notes, *reader.notes, *reader.describe_missing())
+    labelled = LabeledDataset(splits, tasks, targets, source.fingerprint, notes=notes)
     if not len(splits.get("validation", ())):
         labelled = hold_out(labelled, data.validation_fraction, config.seed)
     labelled = fit_scales(labelled)

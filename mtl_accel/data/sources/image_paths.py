@@ -1,25 +1,22 @@
 """Finds the image files of a data folder, and none outside it."""
 
 # A `Path` takes ten times the time and the memory of its text, and a table may name millions of files.
-# ruff: noqa: PTH110, PTH114, PTH116, PTH118, PTH122
+# ruff: noqa: PTH110, PTH112, PTH114, PTH116, PTH118
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-IMAGE_SUFFIXES = frozenset(
-    f".{suffix}"
-    for suffix in (
-        *("jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff"),
-        *("ppm", "pgm", "pbm", "pnm", "jp2", "avif", "tga"),
-    )
-)
+from .image_names import Spelling, SpellingCounts, is_image, spelling_key, spelling_of, stem_of
+from .listing import Listing, by_parts, files_below
+
+_CONSENT = "name the folder where it lies in data.image_dirs"
 
 
 class NoImageError(Exception):
@@ -34,20 +31,16 @@ class ImageFile(NamedTuple):
     changed_ns: int
 
 
-@dataclass
-class _Listing:
-    """The files of a folder, and for each whether a row names it."""
+class _Candidate(NamedTuple):
+    """A file that a name may mean, and how its spelling differs from the name's."""
 
-    real: str
-    named: dict[str, bool]
+    listing: Listing
+    file: str
+    spellings: frozenset[Spelling]
 
-    @cached_property
-    def stems(self) -> dict[str, list[str]]:
-        """Names of the image files, by their names without suffix."""
-        found: dict[str, list[str]] = {}
-        for name in filter(is_image, self.named):
-            found.setdefault(os.path.splitext(name)[0], []).append(name)
-        return found
+    @property
+    def path(self) -> str:
+        return f"{self.listing.real}{os.sep}{self.file}"
 
 
 @dataclass
@@ -56,18 +49,25 @@ class ImageFinder:
 
     The real path of every file must lie below one of `roots`, which are real paths: a name may contain `..`, be an
     absolute path or lead through symbolic links, as long as the file lies inside. Only regular files count.
+
+    A name may leave out the suffix of its file. Where no file has the name as it is written, one is looked for that
+    differs in case, in its Unicode normal form, by backslashes for slashes, or by a suffix in the table that the file
+    lacks. `spellings` counts these names. With `exact`, a name must be that of the file.
     """
 
     roots: tuple[Path, ...]
-    _listings: dict[tuple[Path, str], _Listing | None] = field(default_factory=dict)
-    _by_real: dict[str, _Listing | None] = field(default_factory=dict)
+    exact: bool = False
+    spellings: SpellingCounts = field(default_factory=SpellingCounts)
+    _listings: dict[tuple[Path, str], Listing | None] = field(default_factory=dict)
+    _by_real: dict[str, Listing | None] = field(default_factory=dict)
+    _similar_folders: dict[tuple[Path, str], list[tuple[Listing, frozenset[Spelling]]]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, *folders: str | Path) -> ImageFinder:
-        return cls(tuple(Path(os.path.realpath(folder)) for folder in folders))
+    def of(cls, *folders: str | Path, exact: bool = False) -> ImageFinder:
+        return cls(tuple(Path(os.path.realpath(folder)) for folder in folders), exact)
 
-    def find(self, name: str, bases: Sequence[Path]) -> ImageFile:
-        """Find the file `name`, relative to the first of `bases` that has it; its suffix may be left out.
+    def find(self, name: str, bases: Sequence[Path], image_dirs: Sequence[Path] = ()) -> ImageFile:
+        """Find the file `name`, in one of `image_dirs`, else relative to the first of `bases` that has it.
 
         Raises:
             NoImageError: there is none, several match, or it lies outside the roots.
@@ -76,22 +76,94 @@ class ImageFinder:
             raise NoImageError("the name contains a NUL character")
         if "://" in name:
             raise NoImageError("it is a URL, and none is fetched: download the image into the data folder")
+        found = self._as_written(name, bases, image_dirs)
+        if not found and not self.exact:
+            found = self._similar(name, bases, image_dirs)
+        if len(found) > 1:
+            raise NoImageError(f"several files fit: {', '.join(sorted(self._describe(found)))}; write the name of one")
+        if not found:
+            raise NoImageError(self._reason(name, (*image_dirs, *bases)))
+        (candidate,) = found
+        candidate.listing.named[candidate.file] = True
+        image = self._regular(candidate.path)
+        if candidate.spellings:
+            self.spellings.add(candidate.spellings, name, candidate.path)
+        return image
+
+    def _as_written(self, name: str, bases: Sequence[Path], image_dirs: Sequence[Path]) -> list[_Candidate]:
+        """The files of this name, which may lack the suffix: in all of `image_dirs`, else in the first of `bases`."""
         parent, file = os.path.split(name)
-        escapes = False
-        for base in bases:
-            listing = self._listing(base, parent)
-            if listing is None:
-                escapes = True
-                continue
-            matches = [file] if file in listing.named else listing.stems.get(file, [])
-            if len(matches) > 1:
-                raise NoImageError(f"several files fit: {', '.join(sorted(matches))}; write the suffix")
-            if matches:
-                listing.named[matches[0]] = True
-                return self._regular(f"{listing.real}{os.sep}{matches[0]}")
-        if escapes:
-            raise NoImageError(f"it lies outside of the data folder {self.roots[0]}; move it inside")
-        raise NoImageError("there is no such file")
+        in_dirs = [candidate for folder in image_dirs for candidate in self._in_folder(folder, parent, file)]
+        if in_dirs:
+            return _distinct(in_dirs)
+        return next((found for base in bases if (found := self._in_folder(base, parent, file))), [])
+
+    def _in_folder(self, base: Path, parent: str, file: str) -> list[_Candidate]:
+        listing = self._listing(base, parent)
+        if listing is None:
+            return []
+        if file in listing.named:
+            return [_Candidate(listing, file, frozenset())]
+        matches = () if self.exact else listing.stems.get(file, ())
+        return [_Candidate(listing, match, frozenset({Spelling.NO_SUFFIX})) for match in matches]
+
+    def _similar(self, name: str, bases: Sequence[Path], image_dirs: Sequence[Path]) -> list[_Candidate]:
+        """The files in all of the folders whose names differ from this one by their spelling."""
+        with_slashes = name.replace("\\", "/")
+        backslash = frozenset({Spelling.BACKSLASH} if with_slashes != name else ())
+        found = self._as_written(with_slashes, bases, image_dirs) if backslash else []
+        if not found:
+            parent, file = os.path.split(with_slashes)
+            found = [
+                _Candidate(listing, match, of_folder | spellings)
+                for base in (*image_dirs, *bases)
+                for listing, of_folder in self._listings_like(base, parent)
+                for match, spellings in listing.similar(file)
+            ]
+        return _distinct([_Candidate(listing, match, spellings | backslash) for listing, match, spellings in found])
+
+    def _listings_like(self, base: Path, parent: str) -> list[tuple[Listing, frozenset[Spelling]]]:
+        """The folder `parent` of a base, else the folders whose names differ from it by their spelling."""
+        if (base, parent) not in self._similar_folders:
+            folder, missing = str(base / parent), []
+            while not os.path.isdir(folder):
+                folder, part = os.path.split(folder)
+                missing.append(part)
+            start = self._real_listing(os.path.realpath(folder))
+            found = [] if start is None else [(start, frozenset[Spelling]())]
+            for part in reversed(missing):
+                found = [
+                    (inner, spellings | spelling_of(part, match))
+                    for listing, spellings in found
+                    for match in listing.similar_folders.get(spelling_key(part), ())
+                    if (inner := self._real_listing(os.path.realpath(os.path.join(listing.real, match)))) is not None
+                ]
+            self._similar_folders[base, parent] = found
+        return self._similar_folders[base, parent]
+
+    def _describe(self, candidates: Sequence[_Candidate]) -> list[str]:
+        """Names of files, with their whole paths where they lie in several folders."""
+        if len({candidate.listing.real for candidate in candidates}) == 1:
+            return [candidate.file for candidate in candidates]
+        return [candidate.path for candidate in candidates]
+
+    def _reason(self, name: str, bases: Sequence[Path]) -> str:
+        """Why no file was found."""
+        parent, file = os.path.split(name)
+        listings = [self._listing(base, parent) for base in bases]
+        if None in listings:
+            return f"it lies outside of the data folder {self.roots[0]}; move it inside, or {_CONSENT}"
+        near = [match for listing in listings if listing for match in listing.stems.get(stem_of(file), ())]
+        return "there is no such file" + (f"; there is {' and '.join(dict.fromkeys(near))}" if near else "")
+
+    def relative(self, path: str) -> str:
+        """A path relative to the root that it lies below: a move of the root does not change it."""
+        root = next((root for root in self._prefixes if path.startswith(root)), "")
+        return path[len(root) :]
+
+    @cached_property
+    def _prefixes(self) -> list[str]:
+        return [os.path.join(root, "") for root in self.roots]
 
     @property
     def found_any(self) -> bool:
@@ -108,25 +180,21 @@ class ImageFinder:
                 path = os.path.join(parent, name)
                 if not (os.path.islink(path) and self._is_named(*os.path.split(os.path.realpath(path)))):
                     unnamed.append(path)
-        return sorted(unnamed, key=_by_parts), count
+        return sorted(unnamed, key=by_parts), count
 
     def _is_named(self, parent: str, name: str) -> bool:
         listing = self._by_real.get(parent)
         return listing is not None and listing.named.get(name, False)
 
-    def _listing(self, base: Path, parent: str) -> _Listing | None:
+    def _listing(self, base: Path, parent: str) -> Listing | None:
         """The files of a folder: none if it does not exist, None if it lies outside the roots."""
         if (base, parent) not in self._listings:
             self._listings[base, parent] = self._real_listing(os.path.realpath(base / parent))
         return self._listings[base, parent]
 
-    def _real_listing(self, real: str) -> _Listing | None:
+    def _real_listing(self, real: str) -> Listing | None:
         if real not in self._by_real:
-            self._by_real[real] = (
-                _Listing(real, {entry.name: False for entry in _entries(real) if not entry.is_dir()})
-                if self._inside(real)
-                else None
-            )
+            self._by_real[real] = Listing.of(real) if self._inside(real) else None
         return self._by_real[real]
 
     def _regular(self, path: str) -> ImageFile:
@@ -134,7 +202,9 @@ class ImageFinder:
         if stat.S_ISLNK(status.st_mode):
             path = os.path.realpath(path)
             if not self._inside(path):
-                raise NoImageError(f"it is a link to outside of the data folder {self.roots[0]}; copy the file inside")
+                raise NoImageError(
+                    f"it is a link to outside of the data folder {self.roots[0]}; copy the file inside, or {_CONSENT}"
+                )
             if not os.path.exists(path):
                 raise NoImageError("it is a link to a file that does not exist")
             status = os.stat(path)
@@ -150,42 +220,6 @@ class ImageFinder:
         return any(Path(real).is_relative_to(root) for root in self.roots)
 
 
-def is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
-
-
-def files_below(folder: Path) -> Iterator[tuple[str, str]]:
-    """Folder and name of every file in a folder and its subfolders, except hidden ones. A linked folder is a file."""
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        linked = [name for name in folders if os.path.islink(os.path.join(parent, name))]
-        yield from ((parent, name) for name in (*files, *linked) if not name.startswith("."))
-
-
-def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
-    """The entries of a folder; none if it does not exist or cannot be read."""
-    try:
-        with os.scandir(folder) as entries:
-            yield from entries
-    except OSError:
-        return
-
-
-def relative_files(folder: Path) -> list[str]:
-    """The paths of these files relative to the folder, sorted."""
-    start = len(os.path.join(folder, ""))
-    return sorted((os.path.join(*file)[start:] for file in files_below(folder)), key=_by_parts)
-
-
-def _by_parts(path: str) -> str:
-    """Key that sorts paths as `Path` does, folder by folder."""
-    return path.replace(os.sep, "\0")
-
-
-def file_stamps(files: Iterable[Path], folder: Path) -> list[tuple[str, int, int]]:
-    """Relative path, size in bytes and time of the last change in ns of each file, by which a change shows."""
-    found = []
-    for file in files:
-        status = file.stat()
-        found.append((os.path.relpath(file, folder), status.st_size, status.st_mtime_ns))
-    return found
+def _distinct(candidates: Sequence[_Candidate]) -> list[_Candidate]:
+    """The candidates, each file once: folders may be named twice, and an absolute path is the same in all."""
+    return list({candidate.path: candidate for candidate in reversed(candidates)}.values())

@@ -19,7 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...core.errors import MAX_LISTED, UserError
-from .image_paths import files_below, is_image, relative_files
+from .image_names import is_image
+from .listing import files_below, relative_files
 from .splits import ALIASES, RawSplit, choose_columns, column_of, split_of, split_paths
 from .table_cache import ROWS, TableCache, digest_of
 from .text_tables import read_csv, read_jsonl

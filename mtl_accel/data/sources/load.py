@@ -11,8 +11,8 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datasets import Dataset, DatasetDict
@@ -37,6 +37,7 @@ class Source:
     `id_column` is the name of the column `id` in the source; None: there was none, and the row number is the id.
     `fingerprint` changes when a table or an image file does. `origins` holds each split as the source had it: where
     its rows stand. `row_problems` says which ids and images are wrong: the caller raises them, with those of labels.
+    `notes` are lines for the log: what was inferred.
     """
 
     splits: DatasetDict
@@ -45,6 +46,7 @@ class Source:
     fingerprint: str
     origins: Mapping[str, RawSplit]
     row_problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def load_source(data: DataConfig, *, only: str | None = None) -> Source:
@@ -61,12 +63,14 @@ def load_source(data: DataConfig, *, only: str | None = None) -> Source:
     """
     cache = TableCache(cache_dir(data.cache_dir) / "tables")
     folder = _find_folder(data)
-    if folder is None:
-        raw, finder = hub.read_hub(data, cache), hub.image_finder()
-    else:
-        raw, finder = _read_folder(folder, data.image_column, cache), ImageFinder.of(folder)
+    if folder is None and data.image_dirs is not None:
+        raise UserError("data.image_dirs: a data set of the Hub brings its images along. Leave data.image_dirs out")
+    raw = hub.read_hub(data, cache) if folder is None else _read_folder(folder, data.image_column, cache)
     if only is not None:
         raw = [_split_named(only, raw, data.source)]
+    if data.image_dirs is not None:
+        raw = _with_image_dirs(raw, data.image_dirs)
+    finder = _image_finder(raw, folder, exact=data.image_names == "exact")
     columns = choose_columns(raw, data.image_column, data.id_column)
     normalized = _normalize_all(raw, columns, finder, cache)
     row_problems = tuple(problem for split in normalized.values() for problem in split.problems)
@@ -80,6 +84,7 @@ def load_source(data: DataConfig, *, only: str | None = None) -> Source:
         _fingerprint(raw, digests, columns, data.max_images),
         {split.name: split for split in raw},
         row_problems,
+        tuple(finder.spellings.notes()),
     )
 
 
@@ -119,6 +124,35 @@ def _read_folder(folder: Path, image_column: str | None, cache: TableCache) -> l
         f"data.source: {folder} holds no data set. Expected train.csv with images, train/metadata.csv (or .jsonl, "
         f".parquet), class folders with images, train*.parquet, or a folder of save_to_disk. It holds: {there}"
     )
+
+
+def _with_image_dirs(raw: list[RawSplit], names: Sequence[str]) -> list[RawSplit]:
+    """Give each split the folders of data.image_dirs, by their real paths.
+
+    Raises:
+        UserError: a folder does not exist.
+    """
+    placed: list[RawSplit] = []
+    missing: dict[str, None] = {}
+    for split in raw:
+        table_folder = Path(split.origin) if Path(split.origin).is_dir() else Path(split.origin).parent
+        dirs = [table_folder / Path(name).expanduser() for name in names]
+        for name, path in zip(names, dirs, strict=True):
+            if not path.is_dir():
+                problem = f"data.image_dirs: {name!r} is no folder (looked at {path})"
+                missing[f"{problem}. Give folders that exist, absolute or relative to that of the table"] = None
+        placed.append(replace(split, image_dirs=tuple(path.resolve() for path in dirs)))
+    if missing:
+        raise UserError(list(missing))
+    return placed
+
+
+def _image_finder(raw: Sequence[RawSplit], folder: Path | None, *, exact: bool) -> ImageFinder:
+    """Finder of the images that may be read: in the source's folder and those that the config names, nowhere else."""
+    if folder is None:
+        return hub.image_finder()
+    named = dict.fromkeys(path for split in raw for path in split.image_dirs)
+    return ImageFinder.of(folder, *named, exact=exact)
 
 
 def _split_named(name: str, raw: list[RawSplit], source: str) -> RawSplit:

@@ -138,12 +138,11 @@ class _Files:
             try:
                 if not names[row]:
                     raise NoImageError("the cell is empty")
-                found.append(self.finder.find(names[row], self.split.bases))
+                found.append(self.finder.find(names[row], self.split.bases, self.split.image_dirs))
                 names[row] = found[-1].path
             except NoImageError as error:  # noqa: PERF203 - every wrong row is reported
                 self._bad.append((start + row, f"image {names[row]!r} (column {self.columns.image!r}): {error}"))
-        root = f"{self.finder.roots[0]}/"
-        stamps = (f"{file.path.removeprefix(root)}\0{file.size}\0{file.changed_ns}\0" for file in found)
+        stamps = (f"{self.finder.relative(file.path)}\0{file.size}\0{file.changed_ns}\0" for file in found)
         self.digest.update("".join(stamps).encode())
         return pa.StructArray.from_arrays([content, pa.array(names, pa.string())], ["bytes", "path"])
 

@@ -29,7 +29,8 @@ class RawSplit:
     """One split as its source has it: ids, images and labels are columns like any other.
 
     `origin` is the file, folder or Hub id that errors name. `key` changes when the table does. `bases` are the folders
-    that its image names are relative to, the first one first. `lines` is the line of each row in its text file,
+    that its image names are relative to, the first one first, and `image_dirs` those that the config names, which come
+    before them. `lines` is the line of each row in its text file,
     the first being 1; None for a table without lines.
     """
 
@@ -39,6 +40,7 @@ class RawSplit:
     key: str
     bases: tuple[Path, ...] = ()
     lines: pa.ChunkedArray | None = None
+    image_dirs: tuple[Path, ...] = ()
 
     def describe_rows(self, rows: Sequence[int]) -> list[str]:
         """Describe where some rows are, for messages."""

@@ -1,0 +1,102 @@
+"""Lists the files of a folder, with the names that a table may have for them."""
+
+# A `Path` takes ten times the time and the memory of its text, and a folder may hold millions of files.
+# ruff: noqa: PTH114, PTH118
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from .image_names import Spelling, is_image, spelling_key, spelling_of, stem_of
+
+
+@dataclass
+class Listing:
+    """The files and folders of a folder, and for each file whether a row names it."""
+
+    real: str
+    named: dict[str, bool]
+    folders: list[str]
+
+    def similar(self, file: str) -> Iterator[tuple[str, frozenset[Spelling]]]:
+        """Iterate over the files whose names differ from this one by their spelling, and how they do."""
+        key, stem = spelling_key(file), stem_of(file)
+        yield from ((match, spelling_of(file, match)) for match in self._similar_files.get(key, ()))
+        for match in self._similar_stems.get(key, ()):
+            yield match, spelling_of(file, stem_of(match)) | {Spelling.NO_SUFFIX}
+        if is_image(file):
+            for match in self._similar_files.get(spelling_key(stem), ()):
+                yield match, spelling_of(stem, match) | {Spelling.SUFFIX}
+
+    @cached_property
+    def stems(self) -> dict[str, list[str]]:
+        """Names of the image files, by their names without suffix."""
+        return _group(filter(is_image, self.named), stem_of)
+
+    @cached_property
+    def _similar_files(self) -> dict[str, list[str]]:
+        """Names of the files, by the keys of their spelling."""
+        return _group(self.named, spelling_key)
+
+    @cached_property
+    def _similar_stems(self) -> dict[str, list[str]]:
+        """Names of the image files, by the keys of their names without suffix."""
+        return _group(filter(is_image, self.named), lambda name: spelling_key(stem_of(name)))
+
+    @cached_property
+    def similar_folders(self) -> dict[str, list[str]]:
+        return _group(self.folders, spelling_key)
+
+    @classmethod
+    def of(cls, folder: str) -> Listing:
+        """List a folder by its real path; it is empty if it does not exist or cannot be read."""
+        listing = cls(folder, {}, [])
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir():
+                        listing.folders.append(entry.name)
+                    else:
+                        listing.named[entry.name] = False
+        except OSError:
+            return cls(folder, {}, [])
+        return listing
+
+
+def _group(names: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(key(name), []).append(name)
+    return found
+
+
+def files_below(folder: Path) -> Iterator[tuple[str, str]]:
+    """Folder and name of every file in a folder and its subfolders, except hidden ones. A linked folder is a file."""
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        linked = [name for name in folders if os.path.islink(os.path.join(parent, name))]
+        yield from ((parent, name) for name in (*files, *linked) if not name.startswith("."))
+
+
+def relative_files(folder: Path) -> list[str]:
+    """The paths of these files relative to the folder, sorted."""
+    start = len(os.path.join(folder, ""))
+    return sorted((os.path.join(*file)[start:] for file in files_below(folder)), key=by_parts)
+
+
+def by_parts(path: str) -> str:
+    """Key that sorts paths as `Path` does, folder by folder."""
+    return path.replace(os.sep, "\0")
+
+
+def file_stamps(files: Iterable[Path], folder: Path) -> list[tuple[str, int, int]]:
+    """Relative path, size in bytes and time of the last change in ns of each file, by which a change shows."""
+    found = []
+    for file in files:
+        status = file.stat()
+        found.append((os.path.relpath(file, folder), status.st_size, status.st_mtime_ns))
+    return found
