@@ -12,15 +12,15 @@ from .balancing import Balancing, Fixed
 from .base import NAME, RECORD, SPEED, Section
 from .knobs import did_you_mean
 from .optimization import EarlyStopping, Optimizer, Scheduler
+from .sampling import Mixer, mixing_problems
 from .sections import (
     DataConfig,
-    Mixer,
     ModelConfig,
     MultilabelConfig,
     TaskConfig,
     TransformsConfig,
+    fold_problems,
     metric_names,
-    mixing_problems,
     sampler_problems,
     task_problems,
 )
@@ -129,6 +129,7 @@ def _findings(config: Config) -> list[Finding]:
 
     for name, task in config.tasks.items():
         add("tasks", *task_problems(name, task))
+    add("data", *fold_problems(config.data))
     add("data tasks", *sampler_problems(config.data.sampler, config.tasks))
     left_over = [t for t in config.tasks.values() if isinstance(t, MultilabelConfig) and t.columns is t.column is None]
     if len(left_over) > 1:

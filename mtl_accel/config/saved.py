@@ -18,10 +18,12 @@ def is_saved(path: Path) -> bool:
 
 def upgraded(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return a saved config with the knobs that it lacks, set to what its version did."""
-    tasks = raw.get("tasks")
-    if not isinstance(tasks, dict):
-        return dict(raw)
-    return {**raw, "tasks": {name: _upgraded_task(task) for name, task in tasks.items()}}
+    found, tasks, data = dict(raw), raw.get("tasks"), raw.get("data")
+    if isinstance(tasks, dict):
+        found["tasks"] = {name: _upgraded_task(task) for name, task in tasks.items()}
+    if isinstance(data, dict) and "split_seed" not in data and "seed" in raw:
+        found["data"] = {**data, "split_seed": raw["seed"]}  # one seed decided on both
+    return found
 
 
 def _upgraded_task(task: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The sections of a config: data, tasks, model, transforms, mixing."""
+"""The sections of a config: data, tasks, model, transforms."""
 
 from __future__ import annotations
 
@@ -53,6 +53,17 @@ class DataConfig(Section):
         lt=1,
         description="Share of the training rows held out when the source has no validation split.",
     )
+    split_seed: int = Field(
+        0, ge=0, description="Seed of the hold-out and of the folds, apart from `seed`: runs of all seeds compare."
+    )
+    group_column: str | None = Field(
+        None, description="Column whose rows of one value stay together, in training or in validation."
+    )
+    folds: int | None = Field(
+        None, ge=2, description="Cut the training rows into so many parts and hold out one, in place of a fraction."
+    )
+    fold_column: str | None = Field(None, description="Column that holds the number of each row's fold, instead.")
+    fold: int | None = Field(None, ge=0, description="The fold that is held out, counted from 0.")
     max_images: int | None = Field(
         None, gt=0, description="Use only this many rows of each split, the first ones; null: all."
     )
@@ -169,35 +180,6 @@ class TransformsConfig(Section):
     eval: tuple[FixedTransform, ...] = Field(min_length=1, description="For validation, test and prediction.")
 
 
-class _MixingKnobs(Section):
-    probability: float = Field(1.0, gt=0, le=1, description="Share of the samples that are mixed in this way.")
-
-
-class Mixup(_MixingKnobs):
-    """Blends pictures and labels of two samples (Zhang et al., 2018)."""
-
-    name: Literal["mixup"]
-    alpha: float = Field(0.2, gt=0, description="Shares are drawn from Beta(alpha, alpha); 1 is uniform.")
-
-
-class CutMix(_MixingKnobs):
-    """Pastes a box of another sample's picture, and its labels by the box's area (Yun et al., 2019)."""
-
-    name: Literal["cutmix"]
-    alpha: float = Field(1.0, gt=0, description="Areas are drawn from Beta(alpha, alpha); 1 is uniform.")
-
-
-Mixer = Annotated[Mixup | CutMix, Field(discriminator="name")]
-
-
-def mixing_problems(mixing: tuple[Mixup | CutMix, ...]) -> list[str]:
-    """Problems of the probabilities: each sample is mixed in one way at most."""
-    total = sum(method.probability for method in mixing)
-    if total <= 1 + 1e-9:
-        return []
-    return [f"mixing: the probabilities add up to {total:g}, and a sample is mixed once; let them add up to at most 1"]
-
-
 def task_problems(name: str, task: MulticlassConfig | MultilabelConfig | RegressionConfig) -> list[str]:
     """Problems that the keys of one task have together."""
     found: list[str] = []
@@ -214,6 +196,20 @@ def task_problems(name: str, task: MulticlassConfig | MultilabelConfig | Regress
     classes = getattr(task, "classes", None) or ()
     if len(set(classes)) < len(classes):
         found.append(f"tasks.{name}.classes: {sorted(c for c in set(classes) if classes.count(c) > 1)} stand twice")
+    return found
+
+
+def fold_problems(data: DataConfig) -> list[str]:
+    """What the knobs of the folds get wrong together."""
+    found = []
+    if data.folds is not None and data.fold_column is not None:
+        found.append("data.folds: give either folds or fold_column, not both")
+    if (data.fold is None) != (data.folds is None and data.fold_column is None):
+        found.append("data.fold: goes with data.folds or data.fold_column, and both are needed")
+    if data.fold_column is not None and data.group_column is not None:
+        found.append("data.group_column: the folds of data.fold_column are made already; leave one of the two out")
+    if data.folds is not None and data.fold is not None and data.fold >= data.folds:
+        found.append(f"data.fold: {data.fold} is none of the folds 0 to {data.folds - 1}")
     return found
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...config import Config
+from ...config.sections import DataConfig
 from ...core.errors import UserError
 from ...core.tasks import Scale, Task
 from ..sources.load import load_source
@@ -72,7 +73,8 @@ def read_dataset(config: Config) -> LabeledDataset:
     if not len(splits.get("train", ())):
         no_rows = f"data.source: {data.source} has no training rows; it has the splits {sorted(splits)}"
         raise UserError([*problems, no_rows])
-    reserved = {"id", "image", source.image_column} | ({source.id_column} if source.id_column else set())
+    beside = {column for column in (source.id_column, data.group_column, data.fold_column) if column}
+    reserved = {"id", "image", source.image_column} | beside
     reader = LabelReader(splits, reserved, source.origins)
     tasks = reader.find_tasks(config.tasks)
     targets = {split: {name: reader.read_targets(task, split) for name, task in tasks.items()} for split in splits}
@@ -86,7 +88,11 @@ def read_dataset(config: Config) -> LabeledDataset:
     notes = (*source.notes, *reader.notes, *reader.describe_missing())
     labelled = LabeledDataset(splits, tasks, targets, source.fingerprint, notes=notes)
     if not len(splits.get("validation", ())):
-        labelled = hold_out(labelled, data.validation_fraction, config.seed)
+        labelled = hold_out(labelled, data)
+    elif data.fold is not None:
+        raise UserError(f"data.fold: {data.source} has a validation split, so nothing is held out; leave fold out")
+    elif data.group_column is not None:
+        labelled = replace(labelled, notes=(*labelled.notes, *holdout.shared_groups(splits, data.group_column)))
     labelled = fit_scales(labelled)
     check_selection_metric(labelled, config.select_by)
     pa.default_memory_pool().release_unused()  # Arrow would keep it for more tables, and a run reads no more
@@ -131,14 +137,14 @@ def check_selection_metric(labelled: LabeledDataset, select_by: str) -> None:
         raise UserError(problems)
 
 
-def hold_out(labelled: LabeledDataset, fraction: float, seed: int) -> LabeledDataset:
+def hold_out(labelled: LabeledDataset, data: DataConfig) -> LabeledDataset:
     """Take part of the training rows for validation, each class and set of labels in proportion.
 
     Raises:
-        UserError: the fraction leaves one of the two splits empty.
+        UserError: a column is not there, or one of the two splits would be empty.
     """
     strata = [np.where(t.mask, t.target, -1).astype(np.int32).reshape(len(t.mask), -1) for t in _stratified(labelled)]
-    chosen = holdout.choose_rows(ids_of(labelled.splits["train"]), np.concatenate(strata, axis=1), fraction, seed)
+    chosen = holdout.choose_validation(labelled.splits["train"], strata, data)
     train = labelled.select("train", np.flatnonzero(~chosen))
     validation = labelled.select("train", np.flatnonzero(chosen))
     return replace(

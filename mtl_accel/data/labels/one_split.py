@@ -56,7 +56,7 @@ def read_labeled_split(
     targets = _read_targets(reader, tasks, origin, source.row_problems)
     labelled = LabeledDataset({origin: splits[origin]}, dict(tasks), {origin: targets}, source.fingerprint)
     if held_out:
-        labelled = hold_out(labelled, data.validation_fraction, config.seed)
+        labelled = hold_out(labelled, data)
     if not any(labels.mask.any() for labels in labelled.targets[split].values()):
         columns = ", ".join(column for task in tasks.values() for column in task.columns)
         raise UserError(

@@ -215,8 +215,8 @@ def test_labels_without_a_1_in_validation_cannot_choose_the_best_epoch_by_averag
 
 def held_out(root: Path, rows: list[str], seed: int = 0) -> dataset.LabeledDataset:
     config = config_of(make_folder(root, "file_name,colour,zip", rows), it=COLOUR, zips={"kind": "multilabel"})
-    data = config.data.model_copy(update={"validation_fraction": 0.25})
-    return dataset.read_dataset(config.model_copy(update={"data": data, "seed": seed}))
+    data = config.data.model_copy(update={"validation_fraction": 0.25, "split_seed": seed})
+    return dataset.read_dataset(config.model_copy(update={"data": data}))
 
 
 def test_a_hold_out_is_stratified_seeded_whole_and_known_by_its_ids(tmp_path):

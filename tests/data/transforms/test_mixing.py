@@ -16,7 +16,7 @@ from scipy import stats
 from torch import nn
 
 from mtl_accel.config.balancing import Fixed
-from mtl_accel.config.sections import CutMix, Mixup
+from mtl_accel.config.sampling import CutMix, Mixup
 from mtl_accel.data.loading.loader import MicroBatches, TrainingLoader, TrainingOrder
 from mtl_accel.data.transforms.mixing import Mix, Mixing, mixed
 from mtl_accel.objective.balancing.loss_weights import FixedWeights
