@@ -129,7 +129,7 @@ def _findings(config: Config) -> list[Finding]:
 
     for name, task in config.tasks.items():
         add("tasks", *task_problems(name, task))
-    add("data", *fold_problems(config.data))
+    add("data", *_encoding_problems(config.data.encoding), *fold_problems(config.data))
     add("data tasks", *sampler_problems(config.data.sampler, config.tasks))
     left_over = [t for t in config.tasks.values() if isinstance(t, MultilabelConfig) and t.columns is t.column is None]
     if len(left_over) > 1:
@@ -152,6 +152,16 @@ def _findings(config: Config) -> list[Finding]:
     if config.micro_batch_size is not None:
         add("batch_size micro_batch_size", *_micro_batch_problems(config.batch_size, config.micro_batch_size))
     return found
+
+
+def _encoding_problems(encoding: str | None) -> list[str]:
+    if encoding is None:
+        return []
+    try:
+        "".encode(encoding)
+    except (LookupError, UnicodeError, ValueError):
+        return [f"data.encoding: {encoding!r} is no text encoding of Python; name one such as utf-8 or cp1252"]
+    return []
 
 
 def _micro_batch_problems(batch_size: int, micro_batch_size: int) -> list[str]:

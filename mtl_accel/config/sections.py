@@ -47,6 +47,14 @@ class DataConfig(Section):
         'in case, suffix, slashes or Unicode normal form alone; "exact" takes none.',
     )
     id_column: str | None = Field(None, description="Column of the ids; null: found by the usual names.")
+    delimiter: Literal[",", ";", "\t", "|"] | None = Field(
+        None, description="Between the cells of text tables; null: the one that splits the header and fits all rows."
+    )
+    encoding: str | None = Field(
+        None,
+        description="Encoding of text tables by Python's name, such as cp1252; null: UTF-8, or UTF-16 by its byte "
+        "order mark.",
+    )
     validation_fraction: float = Field(
         0.12,
         gt=0,

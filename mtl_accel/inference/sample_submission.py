@@ -15,6 +15,7 @@ from ..core.tasks import Task
 from ..data.sources.image_names import IMAGE_SUFFIXES
 from ..data.sources.splits import ID_NAMES, column_of
 from ..data.sources.table_cache import TableCache
+from ..data.sources.text_format import TextFormat
 from ..data.sources.text_tables import read_csv
 from .submission import Form, Part, Submission, default_submission, require_separable_labels
 
@@ -72,7 +73,7 @@ def _from_sample(argument: str, expected: Expected, cache: TableCache) -> Submis
             f"--sample_submission: {path} is no file; give the path of a CSV, or TASK=PATH with a task of "
             f"{', '.join(expected.tasks)}"
         )
-    table = read_csv(path, cache).table
+    table = read_csv(path, cache, text=TextFormat(",", "utf-8")).table
     header = table.column_names
     id_column = _id_column(header, expected)
     others = [name for name in header if name != id_column]

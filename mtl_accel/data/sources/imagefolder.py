@@ -23,6 +23,7 @@ from .image_names import is_image
 from .listing import files_below, relative_files
 from .splits import ALIASES, RawSplit, choose_columns, column_of, split_of, split_paths
 from .table_cache import ROWS, TableCache, digest_of
+from .text_format import TextFormat
 from .text_tables import read_csv, read_jsonl
 
 logger = logging.getLogger(__name__)
@@ -35,13 +36,13 @@ def is_imagefolder(folder: Path) -> bool:
     return any(name in _METADATA or is_image(name) for _, name in files_below(folder))
 
 
-def read_imagefolder(folder: Path, image_column: str | None, cache: TableCache) -> list[RawSplit]:
+def read_imagefolder(folder: Path, image_column: str | None, text: TextFormat, cache: TableCache) -> list[RawSplit]:
     """Read each split from its metadata file, else from its class folders; without split folders all rows are train."""
     metadata = _metadata_file(folder)
     if metadata is not None:
-        return _divide_by_folder(_read_metadata("train", metadata, cache), image_column, cache)
+        return _divide_by_folder(_read_metadata("train", metadata, text, cache), image_column, cache)
     folders = split_paths(folder) or {"train": folder}
-    splits = [_read_split(split, path, cache) for split, path in folders.items()]
+    splits = [_read_split(split, path, text, cache) for split, path in folders.items()]
     return [split for split in splits if split is not None]
 
 
@@ -52,17 +53,17 @@ def _metadata_file(folder: Path) -> Path | None:
     return files[0] if files else None
 
 
-def _read_split(split: str, folder: Path, cache: TableCache) -> RawSplit | None:
+def _read_split(split: str, folder: Path, text: TextFormat, cache: TableCache) -> RawSplit | None:
     metadata = _metadata_file(folder)
-    return _read_classes(split, folder, cache) if metadata is None else _read_metadata(split, metadata, cache)
+    return _read_classes(split, folder, cache) if metadata is None else _read_metadata(split, metadata, text, cache)
 
 
-def _read_metadata(split: str, file: Path, cache: TableCache) -> RawSplit:
+def _read_metadata(split: str, file: Path, text: TextFormat, cache: TableCache) -> RawSplit:
     bases = (file.parent,)
     if file.suffix == ".csv":
-        return read_csv(file, cache, split, bases)
+        return read_csv(file, cache, split, bases, text)
     if file.suffix == ".jsonl":
-        return read_jsonl(file, cache, split, bases)
+        return read_jsonl(file, cache, split, bases, text)
     try:
         key = digest_of(file)
         table = cache.get(f"parquet {_VERSION} {key}", lambda: _parquet_batches(file))

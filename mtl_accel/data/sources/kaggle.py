@@ -6,6 +6,7 @@ from pathlib import Path
 
 from .splits import ALIASES, RawSplit, split_paths
 from .table_cache import TableCache
+from .text_format import TextFormat
 from .text_tables import read_csv
 
 
@@ -13,10 +14,10 @@ def is_kaggle_folder(folder: Path) -> bool:
     return bool(split_paths(folder, ".csv"))
 
 
-def read_kaggle_folder(folder: Path, cache: TableCache) -> list[RawSplit]:
+def read_kaggle_folder(folder: Path, text: TextFormat, cache: TableCache) -> list[RawSplit]:
     """Each split from its CSV."""
     files = split_paths(folder, ".csv")
-    return [read_csv(file, cache, split, image_folders(folder, split)) for split, file in files.items()]
+    return [read_csv(file, cache, split, image_folders(folder, split), text) for split, file in files.items()]
 
 
 def image_folders(folder: Path, split: str) -> tuple[Path, ...]:

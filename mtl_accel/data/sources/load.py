@@ -26,6 +26,7 @@ from .image_paths import ImageFinder
 from .normalize import Normalized, normalize
 from .splits import Columns, RawSplit, choose_columns
 from .table_cache import TableCache
+from .text_format import TextFormat
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ def load_source(data: DataConfig, *, only: str | None = None) -> Source:
     folder = _find_folder(data)
     if folder is None and data.image_dirs is not None:
         raise UserError("data.image_dirs: a data set of the Hub brings its images along. Leave data.image_dirs out")
-    raw = hub.read_hub(data, cache) if folder is None else _read_folder(folder, data.image_column, cache)
+    raw = hub.read_hub(data, cache) if folder is None else _read_folder(folder, data, cache)
     if only is not None:
         raw = [_split_named(only, raw, data.source)]
     if data.image_dirs is not None:
@@ -84,7 +85,7 @@ def load_source(data: DataConfig, *, only: str | None = None) -> Source:
         _fingerprint(raw, digests, columns, data.max_images),
         {split.name: split for split in raw},
         row_problems,
-        tuple(finder.spellings.notes()),
+        (*_merge_notes(raw, folder), *finder.spellings.notes()),
     )
 
 
@@ -108,17 +109,17 @@ def _find_folder(data: DataConfig) -> Path | None:
     )
 
 
-def _read_folder(folder: Path, image_column: str | None, cache: TableCache) -> list[RawSplit]:
+def _read_folder(folder: Path, data: DataConfig, cache: TableCache) -> list[RawSplit]:
     if not folder.is_dir():
         raise UserError(f"data.source: {folder} is a file. Give the folder that it lies in")
     if arrow.is_saved(folder):
         return arrow.read_saved(folder)
     if kaggle.is_kaggle_folder(folder):
-        return kaggle.read_kaggle_folder(folder, cache)
+        return kaggle.read_kaggle_folder(folder, TextFormat.of(data), cache)
     if arrow.parquet_files(folder):
         return arrow.read_parquet(folder)
     if imagefolder.is_imagefolder(folder):
-        return imagefolder.read_imagefolder(folder, image_column, cache)
+        return imagefolder.read_imagefolder(folder, data.image_column, TextFormat.of(data), cache)
     there = ", ".join(sorted(path.name for path in folder.iterdir())[:MAX_LISTED]) or "nothing"
     raise UserError(
         f"data.source: {folder} holds no data set. Expected train.csv with images, train/metadata.csv (or .jsonl, "
@@ -182,6 +183,16 @@ def _normalize_all(
 
 def _first_rows(table: Dataset, count: int | None) -> Dataset:
     return table if count is None else table.select(range(min(count, len(table))))
+
+
+def _merge_notes(raw: Sequence[RawSplit], folder: Path | None) -> tuple[str, ...]:
+    """One line for each thing that was inferred, with all the files that it was inferred of."""
+    files: dict[str, dict[str, None]] = {}
+    for split in raw:
+        origin = split.origin if folder is None else os.path.relpath(split.origin, folder)
+        for note in split.notes:
+            files.setdefault(note, {})[origin] = None
+    return tuple(f"{', '.join(origins)}: {note}" for note, origins in files.items())
 
 
 def _warn_of_unnamed_images(folder: Path, finder: ImageFinder) -> None:

@@ -30,8 +30,8 @@ class RawSplit:
 
     `origin` is the file, folder or Hub id that errors name. `key` changes when the table does. `bases` are the folders
     that its image names are relative to, the first one first, and `image_dirs` those that the config names, which come
-    before them. `lines` is the line of each row in its text file,
-    the first being 1; None for a table without lines.
+    before them. `lines` is the line of each row in its text file, the first being 1; None for a table without lines.
+    `notes` say what was inferred of the table, for the log.
     """
 
     name: str
@@ -41,6 +41,7 @@ class RawSplit:
     bases: tuple[Path, ...] = ()
     lines: pa.ChunkedArray | None = None
     image_dirs: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def describe_rows(self, rows: Sequence[int]) -> list[str]:
         """Describe where some rows are, for messages."""

@@ -30,8 +30,14 @@ BROKEN_TABLES = {
     "short row": ("filename,label\na.png\n", "line 2: 1 cells, but the header has 2 columns"),
     "long row": ("filename,label\na.png,x,y\n", "line 2: 3 cells, but the header has 2 columns"),
     "doubled column": ("filename,x,x\na.png,1,2\n", "line 1: column 'x' stands twice"),
-    "column without a name": (",filename\n0,a.png\n", "line 1: column 1 has no name"),
-    "semicolons": ("filename;label\na.png;x\n", "no comma"),
+    "column without a name": (",filename\nx,a.png\n", "line 1: column 1 has no name"),
+    "second column without a name": ("filename,\na.png,0\n", "line 1: column 2 has no name"),
+    "only column without a name": ('""\n0\n', "line 1: column 1 has no name"),
+    "column without a name that leaves out a row": (
+        ",filename,label\n0,a.png,x\n2,a.png,x\n",
+        "line 1: column 1 has no name. Name it, or remove it (pandas: to_csv(index=False)). It would be left out if it "
+        "counted the rows, but line 3 has '2' in place of 1",
+    ),
     "open quote": ('filename,label\n\na.png,"x\n', "line 3"),
     "quote that takes the rows that follow": ('filename,label\na.png,"x\na.png,y\na.png,z\n', "line 2"),
     "text behind a quote": ('filename,label\na.png,"x"y\n', "line 2"),
@@ -49,7 +55,14 @@ BROKEN_TABLES = {
     "folder for an image": ("filename\nsub\n", "line 2: image 'sub'"),
     "URL": ("filename\nhttp://host/a.png\n", "line 2: image 'http://host/a.png' (column 'filename'): it is a URL"),
     "file URL": ("filename\nfile:///etc/hostname\n", "it is a URL"),
-    "NUL": ("filename\na\0.png\n", "NUL"),
+    "NUL in a cell": ("filename\n\na\0.png\n", "line 3: a NUL character"),
+    "NUL in the header": ("fil\0ename,label\na.png,x\n", "line 1: a NUL character, which is no text. Remove it"),
+    "delimiters that both fit": (
+        "filename,a|b\na.png,x|y\n",
+        "line 1: the header and all rows can be split by commas (2 columns) and by pipes (2 columns). Say which",
+    ),
+    "delimiters that both do not fit": ("filename,a|b\na.png\n", "line 2: 1 cells, but the header has 2 columns"),
+    "short row between semicolons": ("filename;label\na.png\n", "Add or remove semicolons"),
 }
 
 
