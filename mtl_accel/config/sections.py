@@ -47,6 +47,11 @@ class DataConfig(Section):
         'in case, suffix, slashes or Unicode normal form alone; "exact" takes none.',
     )
     id_column: str | None = Field(None, description="Column of the ids; null: found by the usual names.")
+    split_column: str | None = Field(
+        None,
+        description="Column that says the split of each row of a single table; null: found by the names split, set, "
+        'partition, subset and is_valid; "": none.',
+    )
     delimiter: Literal[",", ";", "\t", "|"] | None = Field(
         None, description="Between the cells of text tables; null: the one that splits the header and fits all rows."
     )

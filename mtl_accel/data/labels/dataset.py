@@ -60,6 +60,12 @@ class LabeledDataset:
         )
 
 
+def named_columns(config: Config) -> frozenset[str]:
+    """The columns that the tasks of a config name."""
+    names = [(getattr(task, "column", None), *(getattr(task, "columns", None) or ())) for task in config.tasks.values()]
+    return frozenset(name for columns in names for name in columns if name is not None)
+
+
 def read_dataset(config: Config) -> LabeledDataset:
     """Read and check the source of a config.
 
@@ -67,7 +73,7 @@ def read_dataset(config: Config) -> LabeledDataset:
         UserError: everything that is wrong with its files, columns and cells.
     """
     data = config.data
-    source = load_source(data)
+    source = load_source(data, label_columns=named_columns(config))
     problems = list(source.row_problems)
     splits = {name: source.splits[name] for name in ("train", "validation", "test") if name in source.splits}
     if not len(splits.get("train", ())):

@@ -10,7 +10,6 @@ import logging
 import os
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ import pyarrow.parquet as pq
 from ...core.errors import MAX_LISTED, UserError
 from .image_names import is_image
 from .listing import files_below, relative_files
-from .splits import ALIASES, RawSplit, choose_columns, column_of, split_of, split_paths
+from .splits import ALIASES, RawSplit, choose_columns, column_of, split_of, split_paths, take_rows
 from .table_cache import ROWS, TableCache, digest_of
 from .text_format import TextFormat
 from .text_tables import read_csv, read_jsonl
@@ -88,7 +87,7 @@ def _divide_by_folder(split: RawSplit, image_column: str | None, cache: TableCac
         cells = column[start : start + ROWS].to_pylist()
         of_rows[start : start + ROWS] = [names.index(_split_of_image(cell)) for cell in cells]
     return [
-        _part(split, name, np.flatnonzero(of_rows == code), cache)
+        take_rows(split, name, np.flatnonzero(of_rows == code), cache)
         for code, name in enumerate(names)
         if (of_rows == code).any()
     ]
@@ -97,12 +96,6 @@ def _divide_by_folder(split: RawSplit, image_column: str | None, cache: TableCac
 def _split_of_image(name: Any) -> str:
     first = Path(name).parts[:-1][:1] if isinstance(name, str) else ()
     return (split_of(first[0]) if first else None) or "train"
-
-
-def _part(split: RawSplit, name: str, rows: np.ndarray, cache: TableCache) -> RawSplit:
-    """Some rows of a table as a split of their own."""
-    table = cache.put(split.table.select(rows).with_format("arrow").iter(ROWS))
-    return replace(split, name=name, table=table, lines=None if split.lines is None else split.lines.take(rows))
 
 
 def _read_classes(split: str, folder: Path, cache: TableCache) -> RawSplit | None:

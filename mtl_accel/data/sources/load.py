@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from ..wardrobe.wardrobe import write_wardrobe
 from . import arrow, hub, imagefolder, kaggle
 from .image_paths import ImageFinder
 from .normalize import Normalized, normalize
+from .split_column import divide_by_column
 from .splits import Columns, RawSplit, choose_columns
 from .table_cache import TableCache
 from .text_format import TextFormat
@@ -50,7 +51,7 @@ class Source:
     notes: tuple[str, ...] = ()
 
 
-def load_source(data: DataConfig, *, only: str | None = None) -> Source:
+def load_source(data: DataConfig, *, only: str | None = None, label_columns: Collection[str] = ()) -> Source:
     """Read a folder (CSVs and images, imagefolder, Parquet, save_to_disk) or a data set of the Hub.
 
     Every row's image is found here, before training; images that no row names are logged as a warning.
@@ -58,15 +59,14 @@ def load_source(data: DataConfig, *, only: str | None = None) -> Source:
 
     Args:
         only: read and check this split alone; images and columns of the others may be missing.
+        label_columns: columns that hold labels for certain, and so not the splits of the rows.
 
     Raises:
         UserError: the source cannot be read, or a split lacks the columns of images and ids.
     """
     cache = TableCache(cache_dir(data.cache_dir) / "tables")
     folder = _find_folder(data)
-    if folder is None and data.image_dirs is not None:
-        raise UserError("data.image_dirs: a data set of the Hub brings its images along. Leave data.image_dirs out")
-    raw = hub.read_hub(data, cache) if folder is None else _read_folder(folder, data, cache)
+    raw = _read_tables(data, folder, label_columns, cache)
     if only is not None:
         raw = [_split_named(only, raw, data.source)]
     if data.image_dirs is not None:
@@ -87,6 +87,22 @@ def load_source(data: DataConfig, *, only: str | None = None) -> Source:
         row_problems,
         (*_merge_notes(raw, folder), *finder.spellings.notes()),
     )
+
+
+def _read_tables(
+    data: DataConfig, folder: Path | None, label_columns: Collection[str], cache: TableCache
+) -> list[RawSplit]:
+    """Read the splits as they are in the source, from one table with a column of splits or from several."""
+    if folder is None and data.image_dirs is not None:
+        raise UserError("data.image_dirs: a data set of the Hub brings its images along. Leave data.image_dirs out")
+    raw = hub.read_hub(data, cache) if folder is None else _read_folder(folder, data, cache)
+    others = (*label_columns, data.image_column, data.id_column, data.fold_column, data.group_column)
+    labels = {name for name in others if name is not None}
+
+    def image_folders(split: str) -> tuple[Path, ...]:
+        return () if folder is None else kaggle.image_folders(folder, split)
+
+    return divide_by_column(raw, data.split_column, labels, image_folders, cache)
 
 
 def _find_folder(data: DataConfig) -> Path | None:

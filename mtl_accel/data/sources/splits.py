@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset, Image, Value
 
 from ...core.errors import UserError
-from .table_cache import ROWS
+from .table_cache import ROWS, TableCache
 
 # Names of a split in files and folders; the first one is used here.
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -96,6 +97,12 @@ def split_paths(folder: Path, suffix: str = "") -> dict[str, Path]:
         if paths:
             found[split] = paths[0]
     return found
+
+
+def take_rows(split: RawSplit, name: str, rows: np.ndarray, cache: TableCache) -> RawSplit:
+    """Some rows of a table as a split of their own."""
+    table = cache.put(split.table.select(rows).with_format("arrow").iter(ROWS))
+    return replace(split, name=name, table=table, lines=None if split.lines is None else split.lines.take(rows))
 
 
 def column_of(table: Dataset, name: str) -> pa.ChunkedArray:
