@@ -29,7 +29,7 @@ class DataConfig(Section):
     source: str = Field(
         "wardrobe",
         description='"wardrobe" (the embedded data set), a folder (CSVs and images, imagefolder, Parquet, '
-        "save_to_disk), or a data set's id on the Hugging Face Hub.",
+        "save_to_disk), the path of one table, or a data set's id on the Hugging Face Hub.",
     )
     config_name: str | None = Field(None, description="Configuration of a data set on the Hub.")
     revision: str | None = Field(None, description="Commit, tag or branch of a data set on the Hub.")

@@ -21,7 +21,7 @@ from ...config.sections import DataConfig
 from ...core.atomic_io import cache_dir
 from ...core.errors import MAX_LISTED, UserError, collect
 from ..wardrobe.wardrobe import write_wardrobe
-from . import arrow, hub, imagefolder, kaggle
+from . import arrow, hub, imagefolder, kaggle, single_table
 from .image_paths import ImageFinder
 from .normalize import Normalized, normalize
 from .split_column import divide_by_column
@@ -65,8 +65,9 @@ def load_source(data: DataConfig, *, only: str | None = None, label_columns: Col
         UserError: the source cannot be read, or a split lacks the columns of images and ids.
     """
     cache = TableCache(cache_dir(data.cache_dir) / "tables")
-    folder = _find_folder(data)
-    raw = _read_tables(data, folder, label_columns, cache)
+    path = _find_path(data)
+    folder = path.parent if path is not None and path.is_file() else path
+    raw = _read_tables(data, path, folder, label_columns, cache)
     if only is not None:
         raw = [_split_named(only, raw, data.source)]
     if data.image_dirs is not None:
@@ -90,12 +91,12 @@ def load_source(data: DataConfig, *, only: str | None = None, label_columns: Col
 
 
 def _read_tables(
-    data: DataConfig, folder: Path | None, label_columns: Collection[str], cache: TableCache
+    data: DataConfig, path: Path | None, folder: Path | None, label_columns: Collection[str], cache: TableCache
 ) -> list[RawSplit]:
     """Read the splits as they are in the source, from one table with a column of splits or from several."""
     if folder is None and data.image_dirs is not None:
         raise UserError("data.image_dirs: a data set of the Hub brings its images along. Leave data.image_dirs out")
-    raw = hub.read_hub(data, cache) if folder is None else _read_folder(folder, data, cache)
+    raw = hub.read_hub(data, cache) if path is None else _read_path(path, data, cache)
     others = (*label_columns, data.image_column, data.id_column, data.fold_column, data.group_column)
     labels = {name for name in others if name is not None}
 
@@ -105,8 +106,8 @@ def _read_tables(
     return divide_by_column(raw, data.split_column, labels, image_folders, cache)
 
 
-def _find_folder(data: DataConfig) -> Path | None:
-    """The real path of the source's folder, with the wardrobe drawn if it is the source; None for the Hub.
+def _find_path(data: DataConfig) -> Path | None:
+    """The real path of the source's folder or table, with the wardrobe drawn if it is the source; None for the Hub.
 
     Raises:
         UserError: the source is neither.
@@ -125,21 +126,31 @@ def _find_folder(data: DataConfig) -> Path | None:
     )
 
 
+def _read_path(path: Path, data: DataConfig, cache: TableCache) -> list[RawSplit]:
+    if path.is_dir():
+        return _read_folder(path, data, cache)
+    if single_table.is_table(path):
+        return [single_table.read_single_table(path, TextFormat.of(data), cache, named=True)]
+    raise UserError(f"data.source: {path} is a file. Give the folder that it lies in, or a .csv, .tsv, .txt or .jsonl")
+
+
 def _read_folder(folder: Path, data: DataConfig, cache: TableCache) -> list[RawSplit]:
-    if not folder.is_dir():
-        raise UserError(f"data.source: {folder} is a file. Give the folder that it lies in")
+    text = TextFormat.of(data)
     if arrow.is_saved(folder):
         return arrow.read_saved(folder)
     if kaggle.is_kaggle_folder(folder):
-        return kaggle.read_kaggle_folder(folder, TextFormat.of(data), cache)
+        return kaggle.read_kaggle_folder(folder, text, cache)
     if arrow.parquet_files(folder):
         return arrow.read_parquet(folder)
+    if (table := single_table.find_single_table(folder, data)) is not None:
+        return [single_table.read_single_table(table, text, cache)]
     if imagefolder.is_imagefolder(folder):
-        return imagefolder.read_imagefolder(folder, data.image_column, TextFormat.of(data), cache)
+        return imagefolder.read_imagefolder(folder, data.image_column, text, cache)
     there = ", ".join(sorted(path.name for path in folder.iterdir())[:MAX_LISTED]) or "nothing"
     raise UserError(
-        f"data.source: {folder} holds no data set. Expected train.csv with images, train/metadata.csv (or .jsonl, "
-        f".parquet), class folders with images, train*.parquet, or a folder of save_to_disk. It holds: {there}"
+        f"data.source: {folder} holds no data set. Expected train.csv or one other table with images, "
+        "train/metadata.csv (or .jsonl, .parquet), class folders with images, train*.parquet, or a folder of "
+        f"save_to_disk. It holds: {there}"
     )
 
 

@@ -80,5 +80,5 @@ def test_a_source_that_is_nothing_is_an_error_at_once(source):
 
 def test_an_empty_folder_and_a_file_are_errors(tmp_path):
     assert "holds no data set" in problems(tmp_path)
-    file = write(tmp_path / "train.csv", "filename\na.png\n")
+    file = write(tmp_path / "train.pickle", "filename\na.png\n")
     assert "is a file. Give the folder" in problems(file)
