@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..config import Config
 from ..core.errors import UserError
-from ..data.labels.dataset import read_dataset
+from ..data.loading.broken_images import read_training_data
 from ..training.train import train
 from .contestants.huggingface import HuggingFace
 from .prepare import start_accelerator
@@ -54,7 +54,7 @@ def _ours(config: Config) -> dict[str, float]:
 
 def _huggingface(config: Config, num_workers: int) -> dict[str, float]:
     _, micro_batch_size = start_accelerator(config)
-    peer = HuggingFace(config, read_dataset(config), micro_batch_size, num_workers, plain=True)
+    peer = HuggingFace(config, read_training_data(config), micro_batch_size, num_workers, plain=True)
     metrics: dict[str, float] = {}
     for _ in range(config.epochs):
         peer.train_epoch()

@@ -9,7 +9,8 @@ import torch
 from accelerate import Accelerator
 
 from ..config import Config
-from ..data.labels.dataset import LabeledDataset, read_dataset
+from ..data.labels.dataset import LabeledDataset
+from ..data.loading.broken_images import read_training_data
 from ..training.loaders import build_loaders
 from ..training.run import Run
 from .clock import Contestant, measure_in_turn
@@ -35,7 +36,7 @@ def contest(config: Config, settings: Settings, only_loops: bool = False) -> dic
     """One row of results, fit for JSON; `only_loops` leaves out the model alone and the data alone."""
     config = config.model_copy(update={"epochs": max(config.epochs, settings.rounds)})
     accelerator, micro_batch_size = start_accelerator(config)
-    labelled = read_dataset(config)
+    labelled = read_training_data(config)
     with temporary_folders(config) as config:
         images = settings.images or _images_within(settings.seconds, config, accelerator, labelled, micro_batch_size)
         part = subset(labelled, whole_batches(images, config.batch_size, len(labelled.splits["train"])))

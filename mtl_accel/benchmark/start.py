@@ -13,7 +13,7 @@ import torch
 
 from ..config import Config
 from ..core.errors import UserError
-from ..data.labels.dataset import read_dataset
+from ..data.loading.broken_images import read_training_data
 from ..launching.interrupts import Interrupts
 from ..training import engine
 from ..training.checkpointing import Checkpoints
@@ -53,7 +53,7 @@ def measure_start(config: Config, settings: Settings) -> dict[str, float | None]
     with tempfile.TemporaryDirectory() as folder:
         config = config.model_copy(update={"run_dir": folder, "trackers": ()})
         accelerator, micro_batch_size = start_accelerator(config)
-        run = prepare_run(config, accelerator, read_dataset(config), micro_batch_size)
+        run = prepare_run(config, accelerator, read_training_data(config), micro_batch_size)
         stop = _StopAfter(run, settings.steps)
         engine.train_epoch(run, Checkpoints(config, fingerprint=""), stop)
         synchronize(accelerator.device)
@@ -88,7 +88,7 @@ def _memory_mb(device: torch.device) -> dict[str, float | None]:
 def fill_caches(config: Config) -> None:
     """Draw, decode and store what the config's data need, so that the next start finds it."""
     accelerator, micro_batch_size = start_accelerator(config)
-    build_loaders(config, build_pipelines(config), accelerator, read_dataset(config), micro_batch_size)
+    build_loaders(config, build_pipelines(config), accelerator, read_training_data(config), micro_batch_size)
 
 
 def check_scale(config: Config, settings: Settings) -> None:

@@ -46,6 +46,11 @@ class DataConfig(Section):
         description='Where no file has the name that the table gives: "similar" takes the only file whose name differs '
         'in case, suffix, slashes or Unicode normal form alone; "exact" takes none.',
     )
+    on_bad_image: Literal["error", "skip"] = Field(
+        "error",
+        description='Images that cannot be decoded: "error" ends the run and names them, "skip" leaves their rows out '
+        "of training and validation, and lists them in the run folder.",
+    )
     id_column: str | None = Field(None, description="Column of the ids; null: found by the usual names.")
     split_column: str | None = Field(
         None,

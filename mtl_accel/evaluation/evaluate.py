@@ -14,6 +14,7 @@ from ..config import Config, read_run_config
 from ..core import atomic_io
 from ..data.labels.one_split import read_labeled_split
 from ..data.labels.reader import Targets
+from ..data.loading.broken_images import readable_part
 from ..inference import scoring
 from ..inference.predictor import Predictor, load, require_finite
 from ..launching import agreement
@@ -72,7 +73,8 @@ def _prepare(
 ) -> tuple[Predictor, datasets.Dataset, dict[str, Targets]]:
     """Load the model, and the rows of a split with their labels."""
     predictor = load(run, num_workers=config.data.num_workers, accelerator=accelerator)
-    return predictor, *read_labeled_split(config, predictor.tasks, split)
+    table, targets = read_labeled_split(config, predictor.tasks, split)
+    return predictor, *readable_part(table, targets, split, config.data)
 
 
 def evaluation_path(folder: Path, split: str) -> Path:

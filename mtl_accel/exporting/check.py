@@ -13,6 +13,7 @@ from ..core import rng
 from ..core.errors import UserError
 from ..core.tasks import Task
 from ..data.labels.dataset import read_dataset
+from ..data.loading.broken_images import skip_broken_images
 from ..data.loading.pixels import DecodedPixels
 from ..models.base import Pair
 from ..runs.model_folder import ModelDescription
@@ -29,7 +30,10 @@ def sample_images(config: Config, description: ModelDescription) -> tuple[Tensor
     They are of the run's validation split, or noise where its data are not there any more.
     """
     try:
-        split = read_dataset(config).splits["validation"]
+        labelled = read_dataset(config)
+        if config.data.on_bad_image == "skip":
+            labelled = skip_broken_images(labelled, config, ("validation",))
+        split = labelled.splits["validation"]
         rows = np.arange(NUM_PICTURES) % len(split)
         images = DecodedPixels(split, description.pipeline.cached, "validation").read(rows)
         few = f", each of the {len(split)} more than once" if len(split) < NUM_PICTURES else ""

@@ -114,7 +114,7 @@ class Predictor:
         loader = EvaluationLoader(batches, batch_size, rank, processes, self.num_workers, self.device)
         problems: list[str] = []
         hidden = None if rank == 0 else True  # None: hidden where there is no terminal
-        bar = tqdm(loader, desc=collection.name, disable=hidden, leave=False)
+        bar = tqdm(loader.batches(), desc=collection.name, total=len(loader), disable=hidden, leave=False)
         with _training_precision(self.device):
             predictions = predict_logits(
                 self.model,

@@ -118,6 +118,15 @@ class RunLog:
         if self.active and ids:
             atomic_io.write_json(self.run_dir / "validation_ids.json", list(ids))
 
+    def write_skipped(self, problems: Sequence[str]) -> None:
+        """Write what is wrong with each image whose row the run leaves out, a line each; no file if there is none."""
+        if self.active:
+            file = self.run_dir / "skipped.txt"
+            if problems:
+                atomic_io.write_bytes(file, "".join(f"{problem}\n" for problem in problems).encode())
+            else:
+                file.unlink(missing_ok=True)
+
     def track(self, epoch: int, splits: Mapping[str, Mapping[str, float]], **values: float) -> None:
         """Send metrics to the trackers, where there are any, as "train/category/accuracy" and so on."""
         if self.active and self.accelerator.trackers:

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from .. import models
 from ..config import Config
 from ..core import atomic_io
-from ..core.errors import UserError
+from ..core.errors import UserError, collect
 from ..data.labels.dataset import LabeledDataset
 from ..data.loading import sampler
 from ..data.loading.loader import EvaluationLoader, MicroBatches, TrainingLoader, TrainingOrder
@@ -60,8 +60,13 @@ def build_loaders(
         UserError: images cannot be decoded, the disk is too small, or there is no partner to mix a sample with.
     """
     mixing = build_mixing(config.mixing, config.seed, pipelines.train.model_input_size, micro_batch_size)
-    train = _micro_batches("train", config, pipelines.train, labelled, accelerator, mixing)
-    validation = _micro_batches("validation", config, pipelines.eval, labelled, accelerator, None)
+    problems: list[str] = []
+    with collect(problems):
+        train = _micro_batches("train", config, pipelines.train, labelled, accelerator, mixing)
+    with collect(problems):
+        validation = _micro_batches("validation", config, pipelines.eval, labelled, accelerator, None)
+    if problems:
+        raise UserError(problems)
     weights = sampler.sample_weights(config.data.sampler, labelled.tasks, labelled.targets["train"])
     order = TrainingOrder(len(train.pixels), config.batch_size, micro_batch_size, config.seed, weights)
     process = accelerator.process_index, accelerator.num_processes

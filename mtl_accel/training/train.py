@@ -12,7 +12,8 @@ from accelerate import Accelerator
 
 from ..config import Config
 from ..core import atomic_io
-from ..data.labels.dataset import LabeledDataset, read_dataset
+from ..data.labels.dataset import LabeledDataset
+from ..data.loading.broken_images import read_training_data
 from ..launching import agreement, allocator, ambient
 from ..launching.accelerator import launcher_precision, leave_at_exit, start_accelerator
 from ..launching.interrupts import EXIT_CODE as STOPPED
@@ -98,7 +99,7 @@ def _prepare_folder(accelerator: Accelerator, run_dir: Path, resume: str, overwr
 
 def _read_data(config: Config, debugging: str | None) -> tuple[Pipelines, LabeledDataset]:
     """Read the splits and their labels, the same ones on every process."""
-    pipelines, labelled = agreement.on_every_process(lambda: (build_pipelines(config), read_dataset(config)))
+    pipelines, labelled = agreement.on_every_process(lambda: (build_pipelines(config), read_training_data(config)))
     agreement.require_same_data(labelled)
     return pipelines, debug.shrink(labelled, config, debugging) if debugging else labelled
 
@@ -140,6 +141,7 @@ def _announce(run: Run, labelled: LabeledDataset, debugging: str | None, changes
     log, config, resumed = run.log, run.config, changes is not None
     log.start(config, (run.progress.epoch, run.progress.step) if resumed else None)
     log.write_validation_ids(labelled.held_out)
+    log.write_skipped(labelled.skipped)
     log.say("\n".join([_banner(run, labelled, resumed), *_ambient(run), *labelled.notes, *(changes or [])]))
     if run.pipelines.train.per_sample is not None:
         log.say(slow_transforms_message(run.pipelines.train.per_sample, config.data.num_workers))

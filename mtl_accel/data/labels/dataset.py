@@ -30,6 +30,7 @@ class LabeledDataset:
         targets: by split and task.
         fingerprint: digest of the source.
         held_out_ids: the column `id` of the rows that were taken from training for validation.
+        skipped: what is wrong with each image whose row was left out of training or validation.
         notes: lines for the log: what was inferred, such as which columns hold labels where the config names none.
     """
 
@@ -38,6 +39,7 @@ class LabeledDataset:
     targets: dict[str, dict[str, Targets]]
     fingerprint: str
     held_out_ids: datasets.Dataset | None = None
+    skipped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

@@ -16,7 +16,7 @@ from torch import Tensor
 from ...core.errors import UserError, shorten
 from ..sources.splits import RawSplit, choose_columns, column_of, ids_of, undecoded_images
 from .decoding import Encoded
-from .loader import Batch, Key, MicroBatches
+from .loader import Batch, MicroBatches, UnreadableBatch
 from .pixels import Transforms, decode_batch
 
 _ACCEPTED = (
@@ -129,36 +129,17 @@ class _ImagePixels:
         return decode_batch(self.images.encoded(rows.tolist()), places, self.transforms)
 
 
-@dataclass(frozen=True)
-class _Unreadable:
-    """Stands in place of a batch: an error that is raised in a worker process arrives as the text of a traceback."""
-
-    problems: list[str]
-
-    def to(self, device: torch.device) -> _Unreadable:
-        return self
-
-    def tensors(self) -> list[Tensor]:
-        return []
-
-
 class ImageBatches(MicroBatches):
     """Batches of images without targets."""
 
     def __init__(self, images: ImageCollection, transforms: Transforms) -> None:
         super().__init__(_ImagePixels(images, transforms), {})
 
-    def __getitem__(self, key: Key) -> Any:
-        try:
-            return super().__getitem__(key)
-        except UserError as error:
-            return _Unreadable(error.problems)
 
-
-def readable_batches(batches: Iterable[Batch | _Unreadable], problems: list[str]) -> Iterator[Batch]:
+def readable_batches(batches: Iterable[Batch | UnreadableBatch], problems: list[str]) -> Iterator[Batch]:
     """The batches up to the first unreadable image. All others are still decoded, to add their problems."""
     for batch in batches:
-        if isinstance(batch, _Unreadable):
+        if isinstance(batch, UnreadableBatch):
             problems += batch.problems
         elif not problems:
             yield batch

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from ...core.errors import UserError
 from ..labels.reader import Targets
 from ..transforms.mixing import Mix, Mixing
 from ..transforms.per_sample import PerSample
 from .pixels import Pixels
+from .prefetch import prefetch
 from .sampler import PADDING, Key, TrainingOrder
 
 
@@ -47,6 +48,19 @@ class Batch:
         masks = {name: function(tensor) for name, tensor in self.masks.items()}
         mix = self.mix and Mix(*map(function, self.mix))
         return Batch(self.key, function(self.images), function(self.ids), targets, masks, mix)
+
+
+@dataclass(frozen=True)
+class UnreadableBatch:
+    """Stands in place of a batch with broken images: an error of a worker process would arrive as its traceback."""
+
+    problems: list[str]
+
+    def to(self, device: torch.device) -> UnreadableBatch:
+        return self
+
+    def tensors(self) -> list[Tensor]:
+        return []
 
 
 class _TrainingKeys(Sampler[Key]):
@@ -87,7 +101,7 @@ class _EvaluationKeys(Sampler[Key]):
 
 
 @dataclass(eq=False)
-class MicroBatches(Dataset[Batch]):
+class MicroBatches(Dataset[Batch | UnreadableBatch]):
     """Micro-batches by their key: images, with the per-sample transforms done, targets, and how to mix them."""
 
     pixels: Pixels
@@ -100,7 +114,13 @@ class MicroBatches(Dataset[Batch]):
         """Whether reading is slow. Images in memory are read faster than they could be sent from a worker."""
         return self.pixels.decodes or self.per_sample is not None
 
-    def __getitem__(self, key: Key) -> Batch:
+    def __getitem__(self, key: Key) -> Batch | UnreadableBatch:
+        try:
+            return self._read(key)
+        except UserError as error:
+            return UnreadableBatch(error.problems)
+
+    def _read(self, key: Key) -> Batch:
         real = key.ids != PADDING
         targets, masks = {}, {}
         for name, (target, mask) in self.targets.items():
@@ -149,9 +169,13 @@ class TrainingLoader:
         self._loader = _loader(data, self.keys, num_workers, device)
 
     def steps(self, epoch: int, first_step: int = 0) -> Iterator[tuple[int, list[Batch], dict[str, float]]]:
-        """Yield (step, micro-batches of this process on the device, number of each task's labels on all processes)."""
+        """Yield (step, micro-batches of this process on the device, number of each task's labels on all processes).
+
+        Raises:
+            UserError: images of a batch cannot be decoded.
+        """
         self.keys.epoch, self.keys.first_step = epoch, first_step
-        batches = prefetch(iter(self._loader), self.device)
+        batches = _require_readable(prefetch(iter(self._loader), self.device))
         for step in range(first_step, self.order.num_steps):
             ids = self.order.samples(epoch, step)[1].reshape(-1, self.order.micro_batch_size)
             yield step, [next(batches) for _ in range(self.keys.per_step)], self.data.count_labels(epoch, ids)
@@ -174,54 +198,19 @@ class EvaluationLoader:
         self._loader = _loader(data, self.keys, num_workers, device)
 
     def __iter__(self) -> Iterator[Batch]:
+        """Iterate over the batches on the device. Raises UserError where images of a batch cannot be decoded."""
+        return _require_readable(self.batches())
+
+    def batches(self) -> Iterator[Batch | UnreadableBatch]:
+        """Iterate over all batches on the device, those with broken images among them."""
         return prefetch(iter(self._loader), self.device)
 
     def __len__(self) -> int:
         return len(self.keys)
 
 
-class Movable(Protocol):
-    """A batch that `prefetch` can copy to a device."""
-
-    def to(self: MovableT, device: torch.device) -> MovableT:
-        """Copy the tensors to a device, without waiting for it."""
-
-    def tensors(self) -> list[torch.Tensor]:
-        """All tensors of the batch."""
-
-
-MovableT = TypeVar("MovableT", bound=Movable)
-
-
-def prefetch(batches: Iterator[MovableT], device: torch.device) -> Iterator[MovableT]:
-    """Yield the batches on the device, in order. On a GPU the next one is copied meanwhile, from pinned memory."""
-    if device.type != "cuda":
-        for batch in batches:
-            yield batch.to(device)
-        return
-    stream = torch.cuda.Stream(device)
-    previous: tuple[MovableT, torch.cuda.Event] | None = None
+def _require_readable(batches: Iterable[Batch | UnreadableBatch]) -> Iterator[Batch]:
     for batch in batches:
-        current = _start_copy(batch, device, stream)
-        if previous is not None:
-            yield _wait_for_copy(*previous)
-        previous = current
-    if previous is not None:
-        yield _wait_for_copy(*previous)
-
-
-def _start_copy(batch: MovableT, device: torch.device, stream: torch.cuda.Stream) -> tuple[MovableT, torch.cuda.Event]:
-    # The compute stream has gathered the images that are on the device already.
-    stream.wait_stream(torch.cuda.current_stream(device))
-    with torch.cuda.stream(stream):
-        moved = batch.to(device)
-    return moved, stream.record_event()
-
-
-def _wait_for_copy(batch: MovableT, copied: torch.cuda.Event) -> MovableT:
-    compute_stream = torch.cuda.current_stream()
-    compute_stream.wait_event(copied)  # the device waits, not the host
-    for tensor in batch.tensors():
-        # Or the allocator could give its memory to the next copy while this batch is still computed on.
-        tensor.record_stream(compute_stream)
-    return batch
+        if isinstance(batch, UnreadableBatch):
+            raise UserError(batch.problems)
+        yield batch

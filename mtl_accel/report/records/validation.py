@@ -22,6 +22,7 @@ from ...core.errors import UserError
 from ...core.tasks import Task
 from ...data.labels.one_split import read_labeled_split
 from ...data.labels.reader import Targets
+from ...data.loading.broken_images import readable_part
 from ...inference import predictor
 from ...metrics.registry import decision_metric_names
 from ...metrics.thresholds import DEFAULT_THRESHOLD
@@ -95,6 +96,7 @@ def evaluate_run(record: RunRecord) -> Validation:
         return saved
     model = predictor.load(record.folder, num_workers=record.config.data.num_workers)
     table, targets = read_labeled_split(record.config, model.tasks, "validation")
+    table, targets = readable_part(table, targets, "validation", record.config.data)
     scores = model.probabilities(table, name="validation")
     predictor.require_finite(record.folder, "validation", *scores.values())
     found = Validation(
