@@ -43,13 +43,12 @@ class DataConfig(Section):
     )
     image_names: Literal["similar", "exact"] = Field(
         "similar",
-        description='Where no file has the name that the table gives: "similar" takes the only file whose name differs '
-        'in case, suffix, slashes or Unicode normal form alone; "exact" takes none.',
+        description='"similar": where no file has the name in the table, the only one that differs in case, suffix, '
+        'slashes or Unicode normal form is taken; "exact": none.',
     )
     on_bad_image: Literal["error", "skip"] = Field(
         "error",
-        description='Images that cannot be decoded: "error" ends the run and names them, "skip" leaves their rows out '
-        "of training and validation, and lists them in the run folder.",
+        description='Images that cannot be decoded: "error" names them, "skip" leaves out and lists their rows.',
     )
     id_column: str | None = Field(None, description="Column of the ids; null: found by the usual names.")
     split_column: str | None = Field(
