@@ -38,13 +38,11 @@ class DataConfig(Section):
     image_dirs: Annotated[tuple[str, ...] | None, PLACE] = Field(
         None,
         min_length=1,
-        description="Folders in which the names of images are looked up first, relative to the folder of the table, or "
-        "absolute. Absolute paths in the table and symbolic links may lead into them; null: images lie in data.source.",
+        description="Folders in which images are looked up first, absolute or relative to that of the table.",
     )
     image_names: Literal["similar", "exact"] = Field(
         "similar",
-        description='"similar": where no file has the name in the table, the only one that differs in case, suffix, '
-        'slashes or Unicode normal form is taken; "exact": none.',
+        description='"similar": a file whose name differs in case, suffix, slashes or Unicode form alone is taken.',
     )
     on_bad_image: Literal["error", "skip"] = Field(
         "error",
