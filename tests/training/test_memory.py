@@ -170,3 +170,10 @@ def test_the_libraries_of_the_metrics_are_imported_when_something_is_measured():
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "set()"
     assert [name for name in metrics.__all__ if not hasattr(metrics, name)] == []
+
+
+def test_training_does_not_import_scikit_learn():
+    """It takes most of a second and 75 MB of each process, for the folds of groups alone."""
+    script = "import sys, mtl_accel.training.train; print('sklearn' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "False"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import datasets
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 
 from ...config.sections import DataConfig
 from ...core.errors import UserError
@@ -85,7 +85,9 @@ def group_folds(
             "folds; set data.folds lower, or data.validation_fraction higher"
         )
     classes = _common_ranks(strata[order], num_folds)
-    splitter = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed % 2**32)
+    # Not imported above: it takes most of a second and 75 MB, which a run without groups need not pay.
+    model_selection = importlib.import_module("sklearn.model_selection")
+    splitter = model_selection.StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed % 2**32)
     folds = np.empty(len(ids), dtype=np.int64)
     for number, (_, held_out) in enumerate(splitter.split(np.zeros(len(ids)), classes, names)):
         folds[order[held_out]] = number

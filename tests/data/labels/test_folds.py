@@ -7,6 +7,7 @@ from collections import Counter
 import datasets
 import numpy as np
 import pytest
+import sklearn.model_selection  # noqa: F401 - else hypothesis times its import, which takes most of a second
 from hypothesis import given
 from hypothesis import strategies as st
 
