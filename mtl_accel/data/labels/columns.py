@@ -68,35 +68,39 @@ class LeftOut(NamedTuple):
 
 def zero_one_columns(
     split: str, table: datasets.Dataset, names: Iterable[str]
-) -> tuple[tuple[str, ...], list[LeftOut]]:
-    """Those of the columns that hold only 0, 1 (or -1, 1) and blanks, and not only blanks; and the others."""
+) -> tuple[dict[str, set[str]], list[LeftOut]]:
+    """Those of the columns that hold only 0, 1 (or -1, 1) and blanks, with their distinct cells; and the others."""
     features = table.features  # a property that copies those of all columns each time
-    found = {
-        name: _left_out(split, table, name)
-        if _is_scalar(features[name])
-        else LeftOut(name, "not one value a row", False)
-        for name in names
-    }
-    return tuple(name for name, other in found.items() if other is None), [o for o in found.values() if o is not None]
+    labels: dict[str, set[str]] = {}
+    left_out: list[LeftOut] = []
+    for name in names:
+        is_scalar = _is_scalar(features[name])
+        found = _label_cells(split, table, name) if is_scalar else LeftOut(name, "not one value a row", False)
+        if isinstance(found, LeftOut):
+            left_out.append(found)
+        else:
+            labels[name] = found
+    return labels, left_out
 
 
-def _left_out(split: str, table: datasets.Dataset, name: str) -> LeftOut | None:
-    """None for a column of labels. Stops after the block of rows with the first other value."""
+def _label_cells(split: str, table: datasets.Dataset, name: str) -> set[str] | LeftOut:
+    """Distinct cells of a column of labels. Stops after the block of rows with the first other value."""
     num_fitting = 0
-    words: set[str] = set()
+    texts: set[str] = set()
     for cells in read_column(table, name):
         blank = np.array([*(is_missing(value) for value in cells.values), True])  # the last one, at -1, is for blanks
         fits = blank | np.array([*(binary_value(value) is not None for value in cells.values), True])
         others = np.flatnonzero(~fits[cells.codes])
         num_fitting += int((~blank[cells.codes]).sum()) - len(others)
-        words |= {value.casefold() for value in cells.values if not is_missing(value)}
+        texts |= set(cells.values)
         if len(others):
             sample = table.select_columns(["id"])[cells.rows.start + int(others[0])]["id"]
             value = _shortened(cells.values[cells.codes[others[0]]])
             return LeftOut(name, f"{split}, {sample}: {value!r}", num_fitting > len(others))
+    words = {text.casefold() for text in texts if not is_missing(text)}
     if words <= LETTERS and len(words) == 1:
         return LeftOut(name, f"{split}: only {words.pop()!r}, which need not mean yes or no", False)
-    return None if num_fitting else LeftOut(name, f"{split}: all blank", False)
+    return texts if num_fitting else LeftOut(name, f"{split}: all blank", False)
 
 
 def _shortened(value: str) -> str:

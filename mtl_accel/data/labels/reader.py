@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -64,6 +64,7 @@ class LabelReader:
         self.reserved, self.origins = reserved, origins or {}
         self.problems: list[str] = []
         self.notes: list[str] = []
+        self._distinct: dict[str, set[Any]] = {}  # by column of training
         self._missing: dict[str, Counter[str]] = {}  # by task: words that stand for a missing label, such as "NA"
 
     def describe_missing(self) -> list[str]:
@@ -78,10 +79,11 @@ class LabelReader:
         for code in np.flatnonzero(blank[:-1]):
             self._missing.setdefault(task.name, Counter())[cells.values[code]] += int(counts[code])
 
-    def _values(self, name: str) -> Iterator[Any]:
-        """The values of a training column, some of them more than once."""
-        for cells in read_column(self.splits["train"], name):
-            yield from cells.values
+    def _distinct_cells(self, name: str) -> set[Any]:
+        """Distinct cells of a training column, which is read once."""
+        if name not in self._distinct:
+            self._distinct[name] = {v for cells in read_column(self.splits["train"], name) for v in cells.values}
+        return self._distinct[name]
 
     def has(self, split: str, name: str) -> bool:
         """Whether a split has a column."""
@@ -122,21 +124,25 @@ class LabelReader:
         if isinstance(config, MultilabelConfig) and config.column is not None:
             task = replace(task, delimiter=config.delimiter or self._find_delimiter(task))
             names = {
-                label for cell in self._values(config.column) for label in split_labels(cell, task.delimiter) or ()
+                label
+                for cell in self._distinct_cells(config.column)
+                for label in split_labels(cell, task.delimiter) or ()
             }
             return replace(task, classes=config.classes or sort_class_names(names))
         return replace(task, values=self._find_minus_one(task)) if config.kind == "multilabel" else task
 
     def _find_classes(self, task: Task) -> tuple[str, ...]:
         """The classes of a column, where "1.0" is the class "1" of a column of numbers."""
-        found = {mapped(value, task.values) for value in self._values(task.columns[0])} - {MISSING}
+        found = {mapped(value, task.values) for value in self._distinct_cells(task.columns[0])} - {MISSING}
         names = {str(name) for name in found}
         whole = {whole_number(name) for name in names}
         return sort_class_names(whole if all(_is_whole(name) for name in whole) else names)
 
     def _find_delimiter(self, task: Task) -> str:
         """The delimiter that stands in the cells of training; a space where none of the others does."""
-        texts = [cell for cell in self._values(task.columns[0]) if isinstance(cell, str) and not cell.startswith("[")]
+        texts = [
+            cell for cell in self._distinct_cells(task.columns[0]) if isinstance(cell, str) and not cell.startswith("[")
+        ]
         found = [delimiter for delimiter in DELIMITERS if any(delimiter in text for text in texts)]
         if len(found) > 1:
             cell = next((text for text in texts if all(delimiter in text for delimiter in found)), texts[0])
@@ -152,7 +158,7 @@ class LabelReader:
 
     def _find_minus_one(self, task: Task) -> Mapping[str, str | int | float | None]:
         """`values` of a task of 0/1 columns, with -1 as 0 where no cell of them is 0."""
-        cells = {cell for column in task.columns for cell in self._values(column) if isinstance(cell, str)}
+        cells = {cell for column in task.columns for cell in self._distinct_cells(column) if isinstance(cell, str)}
         numbers = {binary_value(cell) for cell in cells if mapped(cell, task.values) is cell and not is_missing(cell)}
         if -1 not in numbers:
             return task.values
@@ -177,7 +183,8 @@ class LabelReader:
                 f"tasks.{name}.columns: none of the columns left over ({format_columns(left_out) or 'there is none'}) "
                 "holds only 0, 1 or blanks; correct the cells, or name the columns"
             )
-        return labels
+        self._distinct |= labels
+        return tuple(labels)
 
     def read_targets(self, task: Task, split: str) -> Targets:
         """Read the targets of a task in a split, all masked where the split has no labels. Adds to `problems`."""
