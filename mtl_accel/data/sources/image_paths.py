@@ -93,10 +93,12 @@ class ImageFinder:
     def _as_written(self, name: str, bases: Sequence[Path], image_dirs: Sequence[Path]) -> list[_Candidate]:
         """The files of this name, which may lack the suffix: in all of `image_dirs`, else in the first of `bases`."""
         parent, file = os.path.split(name)
-        in_dirs = [candidate for folder in image_dirs for candidate in self._in_folder(folder, parent, file)]
-        if in_dirs:
+        if in_dirs := [candidate for folder in image_dirs for candidate in self._in_folder(folder, parent, file)]:
             return _distinct(in_dirs)
-        return next((found for base in bases if (found := self._in_folder(base, parent, file))), [])
+        for base in bases:
+            if found := self._in_folder(base, parent, file):
+                return found
+        return []
 
     def _in_folder(self, base: Path, parent: str, file: str) -> list[_Candidate]:
         listing = self._listing(base, parent)
