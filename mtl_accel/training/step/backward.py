@@ -44,8 +44,7 @@ class Backward:
             self.meter.begin_step(epoch, step)
 
     def measure(self, output: Output) -> None:
-        """Measure a micro-batch, which the step will run again with its backward pass."""
-        raise NotImplementedError
+        """Measure a micro-batch, which the step will run again with its backward pass; called if `measures_first`."""
 
     def micro_batch(self, index: int, output: Output) -> None:
         """Add the gradients of micro-batch `index` of this process."""
