@@ -26,10 +26,10 @@ class UserError(ValueError):
         super().__init__("\n".join(self.problems))
 
 
-def shorten(problems: list[str], what: str) -> list[str]:
-    """The first MAX_LISTED problems, and how many more there are."""
-    rest = len(problems) - MAX_LISTED
-    return [*problems[:MAX_LISTED], f"... and {rest} more {what}"] if rest > 0 else problems
+def shorten(problems: list[str], what: str, *, limit: int = MAX_LISTED) -> list[str]:
+    """The first `limit` problems, and how many more there are."""
+    rest = len(problems) - limit
+    return [*problems[:limit], f"... and {rest} more {what}"] if rest > 0 else problems
 
 
 @contextmanager

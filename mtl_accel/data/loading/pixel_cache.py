@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from filelock import FileLock
 
-from ...core.errors import UserError
+from ...core.errors import UserError, shorten
 from ..sources.splits import ids_of
 from .pixels import DecodedPixels, DevicePixels, Pixels, StoredPixels, Transforms, decode_and_resize
 
@@ -120,8 +120,7 @@ def _build(split: datasets.Dataset, transforms: Transforms, name: str, final: Pa
     problems = [line for log in sorted(partial.glob("problems-*")) for line in log.read_text().splitlines()]
     if problems:
         shutil.rmtree(partial)
-        more = [f"... and {len(problems) - _MAX_SHOWN} more pictures"] if len(problems) > _MAX_SHOWN else []
-        raise UserError(problems[:_MAX_SHOWN] + more)
+        raise UserError(shorten(problems, "pictures", limit=_MAX_SHOWN))
     assert done.all()
     pixels.flush()
     (partial / "done.uint8").unlink()
