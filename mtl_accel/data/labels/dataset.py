@@ -54,7 +54,7 @@ class LabeledDataset:
 
     def select(self, split: str, rows: np.ndarray) -> LabeledDataset:
         """Copy with only some rows of one split."""
-        targets = {name: Targets(t.target[rows], t.mask[rows]) for name, t in self.targets[split].items()}
+        targets = {name: t.select(rows) for name, t in self.targets[split].items()}
         return replace(
             self,
             splits={**self.splits, split: self.splits[split].select(rows)},

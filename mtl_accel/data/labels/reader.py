@@ -30,6 +30,10 @@ class Targets(NamedTuple):
     target: np.ndarray
     mask: np.ndarray
 
+    def select(self, rows: np.ndarray) -> Targets:
+        """Targets of some rows: int64 [M] of their numbers."""
+        return Targets(self.target[rows], self.mask[rows])
+
 
 def _is_whole(name: str) -> bool:
     return name.removeprefix("-").isdecimal()

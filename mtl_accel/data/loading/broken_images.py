@@ -83,7 +83,7 @@ def readable_part(
     rows = _other_rows(len(table), broken)
     if not len(rows):
         raise UserError([f"data.on_bad_image: no image of {split} can be decoded", *list(broken.values())[:MAX_LISTED]])
-    return table.select(rows), {name: Targets(t.target[rows], t.mask[rows]) for name, t in targets.items()}
+    return table.select(rows), {name: t.select(rows) for name, t in targets.items()}
 
 
 def find_broken_images(table: datasets.Dataset, split: str, data: DataConfig) -> dict[int, str]:

@@ -116,7 +116,7 @@ class TrainingOrder:
         if self._cumulative is None:
             return dict(targets)
         rows = self.rows_of(ids)
-        return {name: Targets(target[rows], mask[rows]) for name, (target, mask) in targets.items()}
+        return {name: labels.select(rows) for name, labels in targets.items()}
 
     def samples(self, epoch: int, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows and ids of one optimizer step over all processes, int64 [batch_size] each."""
