@@ -63,6 +63,15 @@ def split_labels(cell: str | tuple[str, ...], delimiter: str) -> list[str] | Non
     return [part.strip() for part in parts if part and part.strip()]
 
 
+def label_names(cell: str | tuple[str, ...], task: Task) -> list[str] | None:
+    """The label names in a cell of a task, as its `values` name them; None for a list that is broken."""
+    labels = split_labels(cell, task.delimiter)
+    if labels is None:
+        return None
+    found = [mapped(label, task.values) for label in labels]
+    return [str(name) for name in found if name is not MISSING]
+
+
 def _parse_list(text: str) -> list[str] | None:
     """A list in JSON's or Python's notation as texts; None where it is neither."""
     try:
@@ -141,9 +150,11 @@ def _parse_class(text: str, known: Mapping[str, int], values: Mapping[str, Any])
     return known.get(str(value), known.get(whole_number(str(value))))
 
 
-def _parse_labels(cell: Any, known: Mapping[str, int], task: Task) -> np.ndarray | None:
-    """0 or 1 for each known label: float64 [C]; None if the cell holds another label."""
-    labels = split_labels(cell, task.delimiter)
+def _parse_labels(cell: Any, known: Mapping[str, int], task: Task) -> Any:
+    """0 or 1 for each known label: float64 [C]; MISSING for a cell that `values` calls so; None for another label."""
+    if isinstance(cell, str) and mapped(cell, task.values) is MISSING:
+        return MISSING
+    labels = label_names(cell, task)
     if labels is None or any(label not in known for label in labels):
         return None
     row = np.zeros(len(known))

@@ -13,7 +13,17 @@ import numpy as np
 from ...config.sections import MultilabelConfig, RegressionConfig, TaskConfig, primary_metric
 from ...core.tasks import Scale, Task
 from ..sources.splits import RawSplit
-from .cells import DELIMITERS, MISSING, binary_value, is_missing, mapped, parser_of, split_labels, whole_number
+from .cells import (
+    DELIMITERS,
+    MISSING,
+    binary_value,
+    is_missing,
+    label_names,
+    mapped,
+    parser_of,
+    split_labels,
+    whole_number,
+)
 from .columns import Cells, format_columns, read_column, zero_one_columns
 
 _MAX_SHOWN = 5  # rows named for one problem
@@ -127,11 +137,7 @@ class LabelReader:
             return replace(task, classes=config.classes or self._find_classes(task))
         if isinstance(config, MultilabelConfig) and config.column is not None:
             task = replace(task, delimiter=config.delimiter or self._find_delimiter(task))
-            names = {
-                label
-                for cell in self._distinct_cells(config.column)
-                for label in split_labels(cell, task.delimiter) or ()
-            }
+            names = {label for cell in self._distinct_cells(config.column) for label in label_names(cell, task) or ()}
             return replace(task, classes=config.classes or sort_class_names(names))
         return replace(task, values=self._find_minus_one(task)) if config.kind == "multilabel" else task
 

@@ -95,6 +95,8 @@ def test_values_say_what_a_cell_means(meaning, value):
 def test_values_serve_classes_and_numbers_too():
     found = Found(CLASS | {"values": {"?": None, "automobile": "car"}}, {"class": ["?", "automobile", "car", "bus"]})
     assert found.task.classes == ("bus", "car") and found.values() == [None, 1, 1, 0]
+    tags = Found(TAGS | {"values": {"?": None, "crimson": "red"}}, {"tags": ["red,?", "crimson,blue", "?"]})
+    assert tags.task.classes == ("blue", "red") and tags.values() == [[0, 1], [1, 1], [None, None]]
     assert Found(PRICE | {"values": {"free": 0}}, {"price": ["free", "2"]}).values() == [[0], [2]]
 
 
