@@ -164,10 +164,11 @@ def without_speed(row: dict) -> dict:
 def test_in_bfloat16_a_method_on_gradients_finds_the_weights_of_float32(source, tmp_path):
     """Accelerate casts what a model gives to float32, and a gradient at a copy of the features would be none."""
     cases = [(name, where) for name in ON_GRADIENTS for where in ("shared", "features")]
-    found: dict[str, list[list[float]]] = {}
-    for precision in ("no", "bf16"):
+    configs: dict[str, list[Path]] = {}
+    started: list[runs.Processes] = []
+    for precision in ("no", "bf16"):  # side by side, a core each
         changes = {"model": {"name": "without"}, "epochs": 1, "mixed_precision": precision}
-        configs = [
+        configs[precision] = [
             runs.write_config(
                 tmp_path / precision / f"{name}-{where}.json",
                 source,
@@ -176,8 +177,15 @@ def test_in_bfloat16_a_method_on_gradients_finds_the_weights_of_float32(source, 
             )
             for name, where in cases
         ]
-        runs.run(configs[0], "--also", os.pathsep.join(map(str, configs[1:])))
-        found[precision] = [list(rows(config, "epoch")[0]["task_weights"].values()) for config in configs]
+        first, *others = configs[precision]
+        started.append(runs.start(first, "--also", os.pathsep.join(map(str, others))))
+    for each in started:
+        code, output = runs.finish(each)
+        assert code == 0, output
+    found = {
+        precision: [list(rows(config, "epoch")[0]["task_weights"].values()) for config in of_precision]
+        for precision, of_precision in configs.items()
+    }
     for case, exact, low in zip(cases, *found.values(), strict=True):
         assert exact != [1.0, 1.0], case
         assert low == pytest.approx(exact, rel=0.05), case
