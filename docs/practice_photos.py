@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mtl_accel.config.sections import WardrobeConfig
+from mtl_accel.config.sections.data import WardrobeConfig
 from mtl_accel.data.wardrobe.wardrobe import write_wardrobe
 
 ATTRIBUTES = ["long_sleeves", "collar", "hood", "buttons", "zip", "pockets"]

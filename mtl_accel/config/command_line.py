@@ -14,7 +14,7 @@ from .merging import apply_overrides, override_places
 from .reading import add_place, format_value, parse_json, read_json, validate
 from .root import Config
 from .saved import is_saved, upgraded
-from .sections import DataConfig
+from .sections.data import DataConfig
 
 
 def parse_command_line(arguments: Sequence[str], switches: Mapping[str, str]) -> tuple[Config, dict[str, Any]]:

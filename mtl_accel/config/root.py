@@ -7,23 +7,15 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from . import balancing, optimization, transforms
-from .balancing import Balancing, Fixed
 from .base import NAME, RECORD, SPEED, Section
 from .knobs import did_you_mean
-from .optimization import EarlyStopping, Optimizer, Scheduler
-from .sampling import Mixer, mixing_problems
-from .sections import (
-    DataConfig,
-    ModelConfig,
-    MultilabelConfig,
-    TaskConfig,
-    TransformsConfig,
-    fold_problems,
-    metric_names,
-    sampler_problems,
-    task_problems,
-)
+from .sections import balancing, optimization, transforms
+from .sections.balancing import Balancing, Fixed
+from .sections.data import DataConfig, fold_problems, sampler_problems
+from .sections.model import ModelConfig, TransformsConfig
+from .sections.optimization import EarlyStopping, Optimizer, Scheduler
+from .sections.sampling import Mixer, mixing_problems
+from .sections.tasks import MultilabelConfig, TaskConfig, metric_names, task_problems
 
 TaskName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
 

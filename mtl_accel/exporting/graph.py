@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from ..config.transforms import Normalize
+from ..config.sections.transforms import Normalize
 from ..core.tasks import Task
 from ..models.base import Pair
 from ..runs.model_folder import ModelDescription

@@ -12,11 +12,11 @@ import numpy as np
 
 from ..core.errors import UserError
 from ..core.tasks import Task
-from ..data.sources.image_names import IMAGE_SUFFIXES
+from ..data.sources.images.image_names import IMAGE_SUFFIXES
 from ..data.sources.splits import ID_NAMES, column_of
 from ..data.sources.table_cache import TableCache
-from ..data.sources.text_format import TextFormat
-from ..data.sources.text_tables import read_csv
+from ..data.sources.tables.text_format import TextFormat
+from ..data.sources.tables.text_tables import read_csv
 from .submission import Form, Part, Submission, default_submission, require_separable_labels
 
 _MAX_SHOWN = 5  # ids or columns that a message names

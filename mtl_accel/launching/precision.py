@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from .. import models
 from ..config import Config
-from ..config.sections import ModelConfig
+from ..config.sections.model import ModelConfig
 from ..core import atomic_io
 from ..data.transforms.pipeline import ImagePipeline
 

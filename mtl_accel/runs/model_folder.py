@@ -20,8 +20,8 @@ from torch import Tensor
 
 from .. import models
 from ..config import Config
-from ..config.losses import Loss
-from ..config.transforms import FixedTransform
+from ..config.sections.losses import Loss
+from ..config.sections.transforms import FixedTransform
 from ..core import atomic_io
 from ..core.errors import UserError
 from ..core.tasks import Scale, Task

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ..config import Config
-from ..config.sections import primary_metric
+from ..config.sections.tasks import primary_metric
 from ..metrics.registry import lower_is_better
 from ..report.tables import Cell, Row, Table, spread
 from .plan import Member

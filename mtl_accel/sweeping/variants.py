@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ..config.sections import metric_names
+from ..config.sections.tasks import metric_names
 from ..metrics.registry import title
 from ..report.tables import Cell, Row, Table, spread
 from .plan import AS_IT_IS, Member

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from ..config import Config
-from ..config.losses import CrossEntropy
-from ..config.sections import TaskConfig
+from ..config.sections.losses import CrossEntropy
+from ..config.sections.tasks import TaskConfig
 from ..core import rng
 from ..core.errors import UserError
 from ..data.labels.dataset import LabeledDataset

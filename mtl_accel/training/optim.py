@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import lr_scheduler
 
 from ..config import Config
-from ..config.optimization import CosineAnnealingLR, OneCycleLR, Optimizer, Scheduler
+from ..config.sections.optimization import CosineAnnealingLR, OneCycleLR, Optimizer, Scheduler
 from ..core.errors import UserError
 from ..models.base import Pair
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from pydantic import TypeAdapter
 
-from mtl_accel.config.transforms import Transform
+from mtl_accel.config.sections.transforms import Transform
 from mtl_accel.core import rng
 from mtl_accel.data.transforms.augment import AUGMENTATIONS, Augmentation
 from mtl_accel.data.transforms.base import Operation

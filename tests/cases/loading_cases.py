@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from mtl_accel.config.transforms import CenterCrop, Resize
+from mtl_accel.config.sections.transforms import CenterCrop, Resize
 from mtl_accel.data.labels.reader import Targets
 from mtl_accel.data.loading.pixel_cache import open_pixels
 from mtl_accel.data.loading.pixels import Pixels

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import sigmoid_focal_loss
 
-from mtl_accel.config.losses import (
+from mtl_accel.config.sections.losses import (
     BCE,
     Asymmetric,
     CrossEntropy,

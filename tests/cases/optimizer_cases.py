@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from pydantic import TypeAdapter
 
-from mtl_accel.config.optimization import Optimizer
+from mtl_accel.config.sections.optimization import Optimizer
 from mtl_accel.training.optim import build_optimizer
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from mtl_accel.config.sections import DataConfig
+from mtl_accel.config.sections.data import DataConfig
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.loading.decoding import decode
 from mtl_accel.data.sources import load

@@ -7,8 +7,8 @@ from typing import get_args
 import torch
 from pydantic import TypeAdapter
 
-from mtl_accel.config.torchvision_names import TorchvisionName
-from mtl_accel.config.transforms import Transform
+from mtl_accel.config.sections.torchvision_names import TorchvisionName
+from mtl_accel.config.sections.transforms import Transform
 from mtl_accel.data.transforms.per_sample import PerSample
 from mtl_accel.data.transforms.pipeline import ImagePipeline
 

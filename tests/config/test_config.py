@@ -16,9 +16,9 @@ from pydantic import BaseModel, ValidationError
 from mtl_accel.config import Config, validate
 from mtl_accel.config.base import Section
 from mtl_accel.config.knobs import all_knobs, sections_in
-from mtl_accel.config.optimization import Optimizer, Scheduler
-from mtl_accel.config.torchvision_names import TorchvisionTransform
-from mtl_accel.config.transforms import Transform
+from mtl_accel.config.sections.optimization import Optimizer, Scheduler
+from mtl_accel.config.sections.torchvision_names import TorchvisionTransform
+from mtl_accel.config.sections.transforms import Transform
 from mtl_accel.core.errors import UserError
 
 CATEGORY = SMALL["tasks"]["category"]

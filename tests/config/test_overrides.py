@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mtl_accel.config import Config, parse_command_line, read_config, read_json
-from mtl_accel.config.optimization import SGD, StepLR
+from mtl_accel.config.sections.optimization import SGD, StepLR
 from mtl_accel.core.errors import UserError
 
 QUICK = "configs/quickstart.json"

@@ -12,8 +12,8 @@ from torchvision.transforms import v2
 from torchvision_cases import NAMES
 
 from mtl_accel.config import Config, help_text, json_schema, parse_command_line, validate
-from mtl_accel.config.torchvision_names import TorchvisionTransform
-from mtl_accel.config.transforms import Transform
+from mtl_accel.config.sections.torchvision_names import TorchvisionTransform
+from mtl_accel.config.sections.transforms import Transform
 from mtl_accel.core.errors import UserError
 
 OURS = {section.__name__ for section in get_args(get_args(Transform)[0])} - {"TorchvisionTransform"}

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from sklearn.metrics import average_precision_score
 
 from mtl_accel import metrics
-from mtl_accel.config.losses import BCE, MSE, CrossEntropy
+from mtl_accel.config.sections.losses import BCE, MSE, CrossEntropy
 from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels.reader import Targets
 from mtl_accel.evaluation import bootstrap, figures, weighted

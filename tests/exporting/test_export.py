@@ -20,7 +20,7 @@ import torch
 
 from mtl_accel import models
 from mtl_accel.config import read_run_config
-from mtl_accel.config.transforms import Normalize, Resize
+from mtl_accel.config.sections.transforms import Normalize, Resize
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels.dataset import read_dataset

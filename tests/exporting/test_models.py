@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mtl_accel import models
-from mtl_accel.config.transforms import CenterCrop, Normalize, Resize
+from mtl_accel.config.sections.transforms import CenterCrop, Normalize, Resize
 from mtl_accel.core.tasks import Task
 from mtl_accel.exporting import check, onnx_file, torch_file
 from mtl_accel.exporting.graph import Graph

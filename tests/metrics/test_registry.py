@@ -12,8 +12,8 @@ import torch
 
 from mtl_accel import metrics
 from mtl_accel.config import read_json, validate
-from mtl_accel.config.losses import BCE
-from mtl_accel.config.sections import metric_names as metric_names_of_a_run
+from mtl_accel.config.sections.losses import BCE
+from mtl_accel.config.sections.tasks import metric_names as metric_names_of_a_run
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import Kind, Task
 from mtl_accel.data.labels.reader import Targets

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from mtl_accel.config.balancing import Balancing
+from mtl_accel.config.sections.balancing import Balancing
 from mtl_accel.objective import balancing
 from mtl_accel.objective.balancing import BALANCERS, Balancer, GradientBalancer
 from mtl_accel.objective.balancing.jacobian import JacobianBalancer

@@ -13,8 +13,8 @@ from loss_cases import ALL, CLASS_WEIGHTS, DEFAULTS, KINDS, OUTPUTS, POS_WEIGHT,
 from sklearn.utils.class_weight import compute_class_weight
 from torchvision.ops import sigmoid_focal_loss
 
-from mtl_accel.config.losses import BCE, Asymmetric, CrossEntropy, Focal, Huber, Loss, SigmoidFocal
-from mtl_accel.config.sections import MulticlassConfig, MultilabelConfig
+from mtl_accel.config.sections.losses import BCE, Asymmetric, CrossEntropy, Focal, Huber, Loss, SigmoidFocal
+from mtl_accel.config.sections.tasks import MulticlassConfig, MultilabelConfig
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels.reader import Targets

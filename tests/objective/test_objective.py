@@ -14,7 +14,7 @@ from objective_cases import LOSSES, NUM, Batch, Model, generator, tasks_of
 from pydantic import TypeAdapter
 from sklearn import metrics as sk
 
-from mtl_accel.config.balancing import Balancing
+from mtl_accel.config.sections.balancing import Balancing
 from mtl_accel.data.labels.reader import Targets
 from mtl_accel.inference.logits import split_logits
 from mtl_accel.inference.scoring import score

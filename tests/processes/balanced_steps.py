@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from mtl_accel import config as config_module
 from mtl_accel import models
-from mtl_accel.config.balancing import Balancing
+from mtl_accel.config.sections.balancing import Balancing
 from mtl_accel.data.labels.dataset import read_dataset
 from mtl_accel.launching.accelerator import configure_ddp, start_accelerator
 from mtl_accel.launching.interrupts import Interrupts

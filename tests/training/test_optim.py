@@ -13,8 +13,8 @@ from optimizer_cases import optimizer_of, parameters
 from pydantic import TypeAdapter
 
 from mtl_accel.config import Config, read_json, validate
-from mtl_accel.config.optimization import CosineAnnealingLR, OneCycleLR, Optimizer, Scheduler
-from mtl_accel.config.transforms import IMAGENET_MEAN, IMAGENET_STD
+from mtl_accel.config.sections.optimization import CosineAnnealingLR, OneCycleLR, Optimizer, Scheduler
+from mtl_accel.config.sections.transforms import IMAGENET_MEAN, IMAGENET_STD
 from mtl_accel.core.errors import UserError
 from mtl_accel.training.optim import OPTIMIZERS, Schedule, build_optimizer
 from mtl_accel.training.state import load_optimizer_state, optimizer_state

@@ -17,7 +17,7 @@ from torchvision.transforms import Compose
 from tqdm import tqdm
 
 from ...config import Config
-from ...config.transforms import Transform
+from ...config.sections.transforms import Transform
 from ...data.labels.dataset import LabeledDataset
 from ...metrics import METRICS
 from .peer import Peer, pil_transforms

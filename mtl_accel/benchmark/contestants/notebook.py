@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from ...config import Config
-from ...config.transforms import Transform
+from ...config.sections.transforms import Transform
 from ...core.tasks import Task
 from ...data.labels.dataset import LabeledDataset
 from .peer import Peer, pil_transforms

@@ -16,8 +16,8 @@ from torchvision.transforms import v2
 
 from ... import models
 from ...config import Config
-from ...config.losses import BCE, MSE, CrossEntropy
-from ...config.transforms import Transform
+from ...config.sections.losses import BCE, MSE, CrossEntropy
+from ...config.sections.transforms import Transform
 from ...core import rng
 from ...core.tasks import Task
 from ...data.labels.dataset import LabeledDataset

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...config import Config
-from ...config.sections import DataConfig
+from ...config.sections.data import DataConfig
 from ...core.errors import UserError
 from ...core.tasks import Scale, Task
 from ..sources.load import load_source

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 import datasets
 import numpy as np
 
-from ...config.sections import DataConfig
+from ...config.sections.data import DataConfig
 from ...core.errors import UserError
 from ..sources.splits import ids_of
 from .cells import whole_number

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import datasets
 import numpy as np
 
-from ...config.sections import MultilabelConfig, RegressionConfig, TaskConfig, primary_metric
+from ...config.sections.tasks import MultilabelConfig, RegressionConfig, TaskConfig, primary_metric
 from ...core.tasks import Scale, Task
 from ..sources.splits import RawSplit
 from .cells import (

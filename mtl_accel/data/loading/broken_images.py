@@ -17,7 +17,7 @@ import numpy as np
 from filelock import FileLock
 
 from ...config import Config
-from ...config.sections import DataConfig
+from ...config.sections.data import DataConfig
 from ...core import atomic_io
 from ...core.errors import MAX_LISTED, UserError
 from ..labels.dataset import LabeledDataset, check_selection_metric, read_dataset

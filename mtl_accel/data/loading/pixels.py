@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional as tvf
 
-from ...config.transforms import CachedTransform, Resize
+from ...config.sections.transforms import CachedTransform, Resize
 from ...core.errors import UserError, collect
 from .decoding import Encoded, decode
 

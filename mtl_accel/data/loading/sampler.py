@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...config.sampling import RareLabels
+from ...config.sections.sampling import RareLabels
 from ...core import rng
 from ...core.errors import UserError
 from ...core.tasks import Task

@@ -14,7 +14,7 @@ from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
 from datasets.exceptions import DatasetsError
 
 from ...core.errors import UserError
-from .listing import file_stamps
+from .images.listing import file_stamps
 from .splits import RawSplit, split_of, split_paths
 
 logger = logging.getLogger(__name__)

@@ -13,10 +13,10 @@ from datasets import config as datasets_config
 from datasets.exceptions import DatasetsError
 from huggingface_hub import constants
 
-from ...config.sections import DataConfig
+from ...config.sections.data import DataConfig
 from ...core.errors import UserError
 from .arrow import name_splits
-from .image_paths import ImageFinder
+from .images.image_paths import ImageFinder
 from .splits import RawSplit
 from .table_cache import TableCache
 

@@ -18,12 +18,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...core.errors import MAX_LISTED, UserError
-from .image_names import is_image
-from .listing import files_below, relative_files
+from .images.image_names import is_image
+from .images.listing import files_below, relative_files
 from .splits import ALIASES, RawSplit, choose_columns, column_of, split_of, split_paths, take_rows
 from .table_cache import ROWS, TableCache, digest_of
-from .text_format import TextFormat
-from .text_tables import read_csv, read_jsonl
+from .tables.text_format import TextFormat
+from .tables.text_tables import read_csv, read_jsonl
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from .splits import ALIASES, RawSplit, split_paths
 from .table_cache import TableCache
-from .text_format import TextFormat
-from .text_tables import read_csv
+from .tables.text_format import TextFormat
+from .tables.text_tables import read_csv
 
 
 def is_kaggle_folder(folder: Path) -> bool:

@@ -17,17 +17,17 @@ from pathlib import Path
 
 from datasets import Dataset, DatasetDict
 
-from ...config.sections import DataConfig
+from ...config.sections.data import DataConfig
 from ...core.atomic_io import cache_dir
 from ...core.errors import MAX_LISTED, UserError, collect
 from ..wardrobe.wardrobe import write_wardrobe
 from . import arrow, hub, imagefolder, kaggle, single_table
-from .image_paths import ImageFinder
+from .images.image_paths import ImageFinder
 from .normalize import Normalized, normalize
 from .split_column import divide_by_column
 from .splits import Columns, RawSplit, choose_columns
 from .table_cache import TableCache
-from .text_format import TextFormat
+from .tables.text_format import TextFormat
 
 logger = logging.getLogger(__name__)
 

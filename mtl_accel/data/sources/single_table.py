@@ -7,16 +7,16 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from ...config.sections import DataConfig
+from ...config.sections.data import DataConfig
 from ...core.errors import UserError
-from .image_names import is_image
-from .image_paths import ImageFinder, NoImageError
+from .images.image_names import is_image
+from .images.image_paths import ImageFinder, NoImageError
+from .images.listing import files_below
 from .kaggle import image_folders
-from .listing import files_below
 from .splits import IMAGE_NAMES, RawSplit, split_of
 from .table_cache import TableCache
-from .text_format import TextFormat, find_delimiter, find_encoding, read_records
-from .text_tables import read_csv, read_jsonl
+from .tables.text_format import TextFormat, find_delimiter, find_encoding, read_records
+from .tables.text_tables import read_csv, read_jsonl
 
 _SUFFIXES = (".csv", ".tsv", ".txt")
 _ROWS_TRIED = 100  # a table that names no image in its first rows is taken for something else

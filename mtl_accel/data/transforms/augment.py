@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from ...config.transforms import CenterCrop, Transform
+from ...config.sections.transforms import CenterCrop, Transform
 from ...core import rng
 from ...core.errors import UserError
 from .base import Operation, as_float

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import torch
 
-from ...config import transforms
+from ...config.sections import transforms
 from .base import Operation, Parameters, as_float, between, to_device
 
 _GRAY_WEIGHTS = (0.2989, 0.587, 0.114)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ...config import transforms
+from ...config.sections import transforms
 from .base import Operation, Parameters, as_float, between, to_device
 
 _NUM_TRIES = 10  # for a box that fits, as in torchvision

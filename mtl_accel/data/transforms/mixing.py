@@ -15,7 +15,7 @@ import torch
 from scipy.special import betaincinv
 from torch import Tensor
 
-from ...config.sampling import CutMix, Mixup
+from ...config.sections.sampling import CutMix, Mixup
 from ...core import rng
 from ...core.errors import UserError
 

@@ -19,8 +19,8 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from ...config.reading import format_value
-from ...config.torchvision_names import TorchvisionTransform
-from ...config.transforms import Transform
+from ...config.sections.torchvision_names import TorchvisionTransform
+from ...config.sections.transforms import Transform
 from ...core import rng
 from ...core.errors import UserError, collect
 from .augment import operation_of

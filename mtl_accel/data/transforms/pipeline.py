@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...config.torchvision_names import TorchvisionTransform
-from ...config.transforms import CachedTransform, Normalize, Transform
+from ...config.sections.torchvision_names import TorchvisionTransform
+from ...config.sections.transforms import CachedTransform, Normalize, Transform
 from .augment import Augmentation
 from .color import Normalization
 from .per_sample import PerSample

@@ -26,7 +26,7 @@ from random import Random
 from filelock import FileLock
 from tqdm import tqdm
 
-from ...config.sections import WardrobeConfig
+from ...config.sections.data import WardrobeConfig
 from ...core.errors import UserError
 from .photo import draw
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...config.balancing import Balancing
+from ...config.sections.balancing import Balancing
 from .balancer import Balancer, GradientBalancer
 from .gradnorm import GradNorm
 from .jacobian import IMTLG, MGDA, AlignedMTL, CAGrad, NashMTL, PCGrad, UPGrad

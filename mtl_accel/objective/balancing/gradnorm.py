@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from ...config import balancing as sections
+from ...config.sections import balancing as sections
 from .balancer import GradientBalancer
 
 _MIN_WEIGHT = 1e-3  # a weight of 0 or below would never come back, or climb

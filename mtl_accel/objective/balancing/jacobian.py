@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ...config import balancing as sections
-from ...config.balancing import OnGradients
+from ...config.sections import balancing as sections
+from ...config.sections.balancing import OnGradients
 from ...core.errors import UserError, import_extra
 from .balancer import GradientBalancer
 

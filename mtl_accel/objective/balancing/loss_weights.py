@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...config.balancing import DWA, Fixed, RandomWeights, Uncertainty
+from ...config.sections.balancing import DWA, Fixed, RandomWeights, Uncertainty
 from ...core import rng
 from .balancer import Balancer
 

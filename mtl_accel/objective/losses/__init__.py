@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...config.losses import Loss
-from ...config.sections import TaskConfig
+from ...config.sections.losses import Loss
+from ...config.sections.tasks import TaskConfig
 from ...core.tasks import Task
 from .balanced import Labels, resolve_balanced
 from .element import ElementLoss

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ...config.losses import BCE, CrossEntropy, Focal, Loss
-from ...config.sections import TaskConfig
+from ...config.sections.losses import BCE, CrossEntropy, Focal, Loss
+from ...config.sections.tasks import TaskConfig
 from ...core.errors import UserError
 from ...core.tasks import Task
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...config.losses import CrossEntropy, Focal
+from ...config.sections.losses import CrossEntropy, Focal
 from .element import ClassWeights, ElementLoss
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...config.losses import BCE, Asymmetric, SigmoidFocal
+from ...config.sections.losses import BCE, Asymmetric, SigmoidFocal
 from .element import ClassWeights, ElementLoss
 
 _EPS = 1e-8  # of ASL's published code: the smallest probability in a logarithm

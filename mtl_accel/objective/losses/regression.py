@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...config.losses import MSE, Huber
+from ...config.sections.losses import MSE, Huber
 from ...core.tasks import Scale
 from .element import ClassWeights, ElementLoss
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ...config import Config, validate
 from ...config.saved import upgraded
-from ...config.sections import primary_metric
+from ...config.sections.tasks import primary_metric
 from ...core import atomic_io
 from ...core.errors import UserError
 from ...core.tasks import Task

@@ -20,9 +20,9 @@ from mtl_accel.benchmark.contestants.notebook import Notebook
 from mtl_accel.benchmark.contestants.peer import Peer, differences, pil_transforms
 from mtl_accel.benchmark.prepare import prepare_run, start_accelerator, subset
 from mtl_accel.config import Config, read_config
-from mtl_accel.config.losses import Focal
-from mtl_accel.config.sampling import RareLabels
-from mtl_accel.config.transforms import CenterCrop, Normalize, Resize
+from mtl_accel.config.sections.losses import Focal
+from mtl_accel.config.sections.sampling import RareLabels
+from mtl_accel.config.sections.transforms import CenterCrop, Normalize, Resize
 from mtl_accel.data.labels.dataset import LabeledDataset, read_dataset
 from mtl_accel.inference.scoring import score
 from mtl_accel.training import engine

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from mtl_accel.config.sections import TaskConfig
+from mtl_accel.config.sections.tasks import TaskConfig
 from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels.cells import binary_value, split_labels
 from mtl_accel.data.labels.reader import LabelReader, Targets

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from sources_drawn import quiet_caches  # noqa: F401 (an autouse fixture)
 
 from mtl_accel import config as config_module
-from mtl_accel.config.sections import MultilabelConfig
+from mtl_accel.config.sections.tasks import MultilabelConfig
 from mtl_accel.data.labels import dataset
 from mtl_accel.data.labels.reader import LabelReader
 from mtl_accel.data.sources import table_cache

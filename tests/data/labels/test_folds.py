@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mtl_accel import config as config_module
 from mtl_accel.config.saved import upgraded
-from mtl_accel.config.sections import DataConfig
+from mtl_accel.config.sections.data import DataConfig
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.labels import holdout
 

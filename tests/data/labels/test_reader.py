@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from sources_drawn import draw, quiet_caches, write  # noqa: F401 (an autouse fixture)
 
 from mtl_accel.config import Config
-from mtl_accel.config.sections import TaskConfig
+from mtl_accel.config.sections.tasks import TaskConfig
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.labels import dataset
 from mtl_accel.data.labels.reader import LabelReader, sort_class_names

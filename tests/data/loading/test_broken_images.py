@@ -10,7 +10,7 @@ from broken_cases import BROKEN, config_of, draw
 from loading_cases import png, split_of
 from sources_drawn import quiet_caches, write  # noqa: F401
 
-from mtl_accel.config.sections import DataConfig
+from mtl_accel.config.sections.data import DataConfig
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.labels.dataset import read_dataset
 from mtl_accel.data.labels.one_split import read_labeled_split

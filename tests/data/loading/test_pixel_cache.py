@@ -20,7 +20,7 @@ import torch
 from loading_cases import TRANSFORMS, pixels_of, split_of
 from PIL import Image
 
-from mtl_accel.config.transforms import Resize
+from mtl_accel.config.sections.transforms import Resize
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.loading import pixel_cache
 from mtl_accel.data.loading.pixels import DecodedPixels, DevicePixels, StoredPixels
@@ -30,7 +30,7 @@ import hashlib, sys
 from pathlib import Path
 import datasets
 from loading_cases import pixels_of
-from mtl_accel.config.transforms import Resize
+from mtl_accel.config.sections.transforms import Resize
 transforms = (Resize(name="Resize", size=(32, 32)),)
 print("starting", flush=True)
 stored = pixels_of(datasets.load_from_disk(sys.argv[1]), Path(sys.argv[2]), transforms=transforms)

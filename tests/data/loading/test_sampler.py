@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 import mtl_accel
 from mtl_accel import models
 from mtl_accel.config import read_config
-from mtl_accel.config.sampling import RareLabels
-from mtl_accel.config.transforms import Normalize, RandomRotation, Resize
+from mtl_accel.config.sections.sampling import RareLabels
+from mtl_accel.config.sections.transforms import Normalize, RandomRotation, Resize
 from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels.dataset import read_dataset
 from mtl_accel.data.labels.reader import Targets

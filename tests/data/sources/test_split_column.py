@@ -6,7 +6,7 @@ import datasets
 import pytest
 from sources_drawn import draw, embedded, kaggle, load_source, problems, quiet_caches, write  # noqa: F401
 
-from mtl_accel.config.sections import DataConfig
+from mtl_accel.config.sections.data import DataConfig
 from mtl_accel.data.sources import load
 
 ORDER = ["train", "test", "validation", "train"]

@@ -15,8 +15,8 @@ from objective_cases import LOSSES, NUM, Batch, Model, tasks_of
 from scipy import stats
 from torch import nn
 
-from mtl_accel.config.balancing import Fixed
-from mtl_accel.config.sampling import CutMix, Mixup
+from mtl_accel.config.sections.balancing import Fixed
+from mtl_accel.config.sections.sampling import CutMix, Mixup
 from mtl_accel.data.loading.loader import MicroBatches, TrainingLoader, TrainingOrder
 from mtl_accel.data.transforms.mixing import Mix, Mixing, mixed
 from mtl_accel.objective.balancing.loss_weights import FixedWeights

@@ -12,7 +12,7 @@ from augment_cases import pictures
 from torchvision_cases import train
 
 from mtl_accel.config import validate
-from mtl_accel.config.transforms import CenterCrop, Normalize, Resize
+from mtl_accel.config.sections.transforms import CenterCrop, Normalize, Resize
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.transforms.pipeline import ImagePipeline
 

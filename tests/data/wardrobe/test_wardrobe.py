@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
 from mtl_accel.config import read_json, validate
-from mtl_accel.config.sections import WardrobeConfig
+from mtl_accel.config.sections.data import WardrobeConfig
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.wardrobe import wardrobe
 from mtl_accel.data.wardrobe.photo import draw
@@ -130,7 +130,7 @@ def test_every_argument_and_the_drawing_version_name_the_folder(
 
 def test_processes_that_write_at_once_share_one_complete_folder(folder: Path, tmp_path: Path) -> None:
     command = (
-        "from pathlib import Path; from mtl_accel.config.sections import WardrobeConfig\n"
+        "from pathlib import Path; from mtl_accel.config.sections.data import WardrobeConfig\n"
         "from mtl_accel.data.wardrobe.wardrobe import write_wardrobe\n"
         "sizes = WardrobeConfig(num_train=70, num_validation=5, num_test=4, image_size=32)\n"
         f"print(write_wardrobe(sizes, Path({str(tmp_path)!r})))"

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict
 
-from .base import Section
+from ..base import Section
 
 # Those of torchvision.transforms.v2 that make one picture of one picture. They are written down, so that reading a
 # config does not import torchvision; a test compares the list with what is installed.

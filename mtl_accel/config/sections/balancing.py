@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .base import Section
+from ..base import Section
 from .optimization import NonNegative, Positive
 
 

@@ -18,9 +18,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from ...core.errors import UserError, shorten
-from .splits import RawSplit, column_of
-from .table_cache import ROWS, TableCache, digest_of
+from ....core.errors import UserError, shorten
+from ..splits import RawSplit, column_of
+from ..table_cache import ROWS, TableCache, digest_of
 from .text_format import (
     DELIMITERS,
     TO_BE_FOUND,

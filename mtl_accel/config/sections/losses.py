@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
 
-from .base import Section
+from ..base import Section
 
 
 def _in_one_message(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:

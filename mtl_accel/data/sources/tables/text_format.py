@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from ...config.sections import DataConfig
-from ...core.errors import UserError
+from ....config.sections.data import DataConfig
+from ....core.errors import UserError
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 _CHUNK = 1 << 20  # characters

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from .base import Section
+from ..base import Section
 from .torchvision_names import TorchvisionTransform
 
 Size = Annotated[int, Field(gt=0, le=4096)]

@@ -1,0 +1,1 @@
+"""The sections of a config, each with the meaning of its keys."""

@@ -1,0 +1,122 @@
+"""The section `data`: where images and labels come from, and how they are split and cached."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ..base import PLACE, SPEED, Section
+from .sampling import RareLabels
+from .tasks import MulticlassConfig, MultilabelConfig, RegressionConfig
+
+
+class WardrobeConfig(Section):
+    """Size of the embedded data set; used when data.source is "wardrobe"."""
+
+    num_train: int = Field(4000, gt=0, description="Training images.")
+    num_validation: int = Field(800, gt=0, description="Validation images.")
+    num_test: int = Field(800, gt=0, description="Test images.")
+    image_size: int = Field(256, ge=32, le=1024, description="Height and width of the drawn images in pixels.")
+    seed: int = Field(0, ge=0, description="Another seed draws other garments.")
+
+
+class DataConfig(Section):
+    """The source of images and labels."""
+
+    source: str = Field(
+        "wardrobe",
+        description='"wardrobe" (the embedded data set), a folder (CSVs and images, imagefolder, Parquet, '
+        "save_to_disk), the path of one table, or a data set's id on the Hugging Face Hub.",
+    )
+    config_name: str | None = Field(None, description="Configuration of a data set on the Hub.")
+    revision: str | None = Field(None, description="Commit, tag or branch of a data set on the Hub.")
+    streaming: bool = Field(False, description="Read a data set on the Hub row by row, without downloading it whole.")
+    image_column: str | None = Field(None, description="Column of the images; null: found by the usual names.")
+    image_dirs: Annotated[tuple[str, ...] | None, PLACE] = Field(
+        None,
+        min_length=1,
+        description="Folders in which images are looked up first, absolute or relative to that of the table.",
+    )
+    image_names: Literal["similar", "exact"] = Field(
+        "similar",
+        description='"similar": a file whose name differs in case, suffix, slashes or Unicode form alone is taken.',
+    )
+    on_bad_image: Literal["error", "skip"] = Field(
+        "error",
+        description='Images that cannot be decoded: "error" names them, "skip" leaves out and lists their rows.',
+    )
+    id_column: str | None = Field(None, description="Column of the ids; null: found by the usual names.")
+    split_column: str | None = Field(
+        None,
+        description="Column that says the split of each row of a single table; null: found by the names split, set, "
+        'partition, subset and is_valid; "": none.',
+    )
+    delimiter: Literal[",", ";", "\t", "|"] | None = Field(
+        None, description="Between the cells of text tables; null: the one that splits the header and fits all rows."
+    )
+    encoding: str | None = Field(
+        None,
+        description="Encoding of text tables by Python's name, such as cp1252; null: UTF-8, or UTF-16 by its byte "
+        "order mark.",
+    )
+    validation_fraction: float = Field(
+        0.12,
+        gt=0,
+        lt=1,
+        description="Share of the training rows held out when the source has no validation split.",
+    )
+    split_seed: int = Field(
+        0, ge=0, description="Seed of the hold-out and of the folds, apart from `seed`: runs of all seeds compare."
+    )
+    group_column: str | None = Field(
+        None, description="Column whose rows of one value stay together, in training or in validation."
+    )
+    folds: int | None = Field(
+        None, ge=2, description="Cut the training rows into so many parts and hold out one, in place of a fraction."
+    )
+    fold_column: str | None = Field(None, description="Column that holds the number of each row's fold, instead.")
+    fold: int | None = Field(None, ge=0, description="The fold that is held out, counted from 0.")
+    max_images: int | None = Field(
+        None, gt=0, description="Use only this many rows of each split, the first ones; null: all."
+    )
+    cache: Annotated[Literal["disk", "device", "none"], SPEED] = Field(
+        "disk",
+        description="Decoded pictures: a memory-mapped file, the accelerator's memory (RAM on CPU), or decoded anew "
+        "each epoch by loader workers.",
+    )
+    cache_dir: Annotated[str | None, PLACE] = Field(
+        None, description="Folder of cached pixels and tables; null: ~/.cache/mtl_accel."
+    )
+    num_workers: Annotated[int, SPEED] = Field(
+        2, ge=0, description="Loader processes: they decode, and run per-sample transforms."
+    )
+    sampler: RareLabels | None = Field(
+        None, description="Which training samples an epoch has; null: each of them once, in another order each epoch."
+    )
+    wardrobe: WardrobeConfig = Field(WardrobeConfig(), description="Size of the embedded data set.")
+
+
+def fold_problems(data: DataConfig) -> list[str]:
+    """What the knobs of the folds get wrong together."""
+    found = []
+    if data.folds is not None and data.fold_column is not None:
+        found.append("data.folds: give either folds or fold_column, not both")
+    if (data.fold is None) != (data.folds is None and data.fold_column is None):
+        found.append("data.fold: goes with data.folds or data.fold_column, and both are needed")
+    if data.fold_column is not None and data.group_column is not None:
+        found.append("data.group_column: the folds of data.fold_column are made already; leave one of the two out")
+    if data.folds is not None and data.fold is not None and data.fold >= data.folds:
+        found.append(f"data.fold: {data.fold} is none of the folds 0 to {data.folds - 1}")
+    return found
+
+
+def sampler_problems(
+    sampler: RareLabels | None, tasks: dict[str, MulticlassConfig | MultilabelConfig | RegressionConfig]
+) -> list[str]:
+    """Problems of a sampler, which needs classes or labels that can be rare."""
+    fit = [name for name, task in tasks.items() if not isinstance(task, RegressionConfig)]
+    if sampler is None or (sampler.task in fit if sampler.task else fit):
+        return []
+    known = f"none of {', '.join(fit)}" if fit else "of no use, since numbers are never rare"
+    return [f"data.sampler.task: {sampler.task!r} is {known}; name a multiclass or multilabel task, or give null"]

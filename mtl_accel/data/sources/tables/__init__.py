@@ -1,0 +1,1 @@
+"""Files of tables, read into the cache: text in any encoding, JSON lines."""
