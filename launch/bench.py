@@ -12,7 +12,7 @@ from typing import Any
 import mtl_accel
 from mtl_accel.benchmark.settings import SWITCHES
 from mtl_accel.benchmark.table import format_table
-from mtl_accel.cli.console import run_script
+from mtl_accel.launching.console import run_script
 
 
 def main(config: mtl_accel.Config, options: dict[str, Any]) -> int:

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 import mtl_accel
-from mtl_accel.cli.console import run_command
 from mtl_accel.config import read_run_config
 from mtl_accel.evaluation.table import format_table
+from mtl_accel.launching.console import run_command
 
 
 def main(options: argparse.Namespace, rest: list[str]) -> int:

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 import mtl_accel
-from mtl_accel.cli.console import run_and_report_errors
+from mtl_accel.launching.console import run_and_report_errors
 
 
 def main(runs: list[str], output: str) -> int:

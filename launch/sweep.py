@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import mtl_accel
-from mtl_accel.cli.console import run_command
+from mtl_accel.launching.console import run_command
 from mtl_accel.sweeping.arguments import sweep_arguments
 
 

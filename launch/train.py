@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 import mtl_accel
-from mtl_accel.cli.console import run_script
+from mtl_accel.launching.console import run_script
 
 SWITCHES = {
     "config": "JSON file of the run.",

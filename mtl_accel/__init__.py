@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from .benchmark.suite import measure
     from .config import Config, read_config
     from .core.errors import UserError
+    from .diagnosis.diagnose import diagnose
+    from .diagnosis.findings import Diagnosis
     from .evaluation.evaluate import evaluate
     from .exporting.export import export
     from .inference.predict import predict
@@ -33,6 +35,8 @@ _HOMES = {
     "predict": "inference.predict",
     "evaluate": "evaluation.evaluate",
     "compare": "report",
+    "diagnose": "diagnosis.diagnose",
+    "Diagnosis": "diagnosis.findings",
     "write_report": "report",
     "Sweep": "sweeping.sweep",
     "sweep": "sweeping.sweep",
@@ -42,11 +46,13 @@ _HOMES = {
 }
 __all__ = [
     "Config",
+    "Diagnosis",
     "Predictor",
     "Result",
     "Sweep",
     "UserError",
     "compare",
+    "diagnose",
     "evaluate",
     "export",
     "load",

@@ -21,7 +21,7 @@ from mtl_accel.config import Config  # noqa: E402
 from mtl_accel.config.knobs import Knob, all_knobs  # noqa: E402
 from mtl_accel.metrics.registry import REGISTRY, primary_metric  # noqa: E402
 
-COMMANDS = ("train", "evaluate", "predict", "report", "export", "sweep", "bench")
+COMMANDS = ("doctor", "train", "evaluate", "predict", "report", "export", "sweep", "bench")
 EVERY_KNOB = "every key of the config, by its dotted path:"
 
 
@@ -85,7 +85,7 @@ def commands_page() -> str:
     lines = [
         "# Every command",
         "",
-        "Seven scripts in `launch/`. Each prints this text with `--help`. `train.py` and `bench.py` also take",
+        "Eight scripts in `launch/`. Each prints this text with `--help`. `train.py` and `bench.py` also take",
         "[every knob](knobs.md) of the config; `evaluate.py`, `predict.py` and `export.py` take those of `data`, such",
         "as `--data.source my_photos`; `sweep.py` hands every other option to its runs. How a command ends is under",
         "[exit codes](run-folder.md#exit-codes).",

@@ -1,1 +1,1 @@
-"""How the processes of a command start: the Accelerator and its precision, what they agree on, and signals."""
+"""How the commands and their processes start: errors and exit codes, precision, what all agree on, and signals."""

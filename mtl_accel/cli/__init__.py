@@ -1,1 +1,0 @@
-"""The commands, as launch/*.py call them."""
