@@ -17,6 +17,7 @@ from .sections.optimization import EarlyStopping, Optimizer, Scheduler
 from .sections.sampling import Mixer, mixing_problems
 from .sections.tasks import MultilabelConfig, TaskConfig, metric_names, task_problems
 
+MAX_BATCH_SIZE = 1_000_000  # far beyond what any network is trained with; a larger one only exhausts the memory
 TaskName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -32,7 +33,9 @@ class Config(Section):
     seed: int = Field(0, ge=0, lt=2**31, description="Start of every random number of the run.")
     run_dir: Annotated[str, NAME] = Field("runs/run", min_length=1, description="Folder that the run writes.")
     epochs: int = Field(20, gt=0, description="Passes over the training split.")
-    batch_size: int = Field(64, gt=0, description="Samples of one optimizer step, over all processes.")
+    batch_size: int = Field(
+        64, gt=0, le=MAX_BATCH_SIZE, description="Samples of one optimizer step, over all processes."
+    )
     micro_batch_size: int | None = Field(
         None,
         gt=0,

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import EntryNotFoundError
-from pydantic import Field, TypeAdapter, ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from .. import models
@@ -24,13 +21,13 @@ from ..config.sections.losses import Loss
 from ..config.sections.transforms import FixedTransform
 from ..core import atomic_io
 from ..core.errors import UserError
-from ..core.tasks import Scale, Task
+from ..core.tasks import Task
 from ..data.sources.hub import is_hub_id
 from ..data.transforms.pipeline import ImagePipeline
 from ..models.base import Pair
+from . import model_config, model_weights
 
 FILES = WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"  # of a model folder
-_LOSS: TypeAdapter[Loss] = TypeAdapter(Annotated[Loss, Field(discriminator="name")])
 
 
 @dataclass(frozen=True)
@@ -47,6 +44,7 @@ class ModelDescription:
         batch_size: with which they were measured; another one may change the last bits.
         losses: the loss of each task, with the numbers of "balanced".
         backbone: its name, if the pair has a choice of them.
+        weights_sha256: of model.safetensors, in a folder that was written with it.
     """
 
     pair: str
@@ -57,6 +55,7 @@ class ModelDescription:
     batch_size: int
     losses: Mapping[str, Loss] = field(default_factory=dict)
     backbone: str | None = None
+    weights_sha256: str | None = None
 
     @classmethod
     def from_run(
@@ -109,9 +108,10 @@ class ModelDescription:
         """Write RUN/model: model.safetensors and config.json. Returns the folder."""
         folder = run_dir / "model"
         with atomic_io.storage_errors(folder), atomic_io.replace_folder(folder) as temporary:
-            atomic_io.write_json(temporary / DESCRIPTION, self.describe())
             path = temporary / WEIGHTS
             save_file({name: tensor.contiguous() for name, tensor in weights.items()}, path)
+            described = {**self.describe(), "weights_sha256": model_weights.sha256(path)}
+            atomic_io.write_json(temporary / DESCRIPTION, described)
             # save_file makes its file private; a model is read by others as the rest of the folder is.
             path.chmod(stat.S_IMODE((temporary / DESCRIPTION).stat().st_mode))
         return folder
@@ -128,21 +128,19 @@ def read_description(folder: Path) -> ModelDescription:
         raise UserError(
             f"{folder} holds no finished model ({DESCRIPTION} and {WEIGHTS}); a run writes RUN/model at its end"
         )
-    try:
-        content = atomic_io.read_json(path)
-        tasks = {name: _task(name, described) for name, described in content["tasks"].items()}
-        thresholds = {
-            name: np.array(d["thresholds"], dtype=np.float64)
-            for name, d in content["tasks"].items()
-            if "thresholds" in d
-        }
-        losses = {n: _LOSS.validate_json(json.dumps(d["loss"])) for n, d in content["tasks"].items() if "loss" in d}
-        transforms = TypeAdapter(tuple[FixedTransform, ...]).validate_json(json.dumps(content["transforms"]))
-        model, precision, batch_size = content["model"], content["precision"], content["batch_size"]
-        backbone = model.get("backbone")
-        return ModelDescription(model["name"], tasks, thresholds, transforms, precision, batch_size, losses, backbone)
-    except (KeyError, TypeError, AttributeError, ValueError, ValidationError) as error:
-        raise UserError(f"{path}: not a description of a model that this version can read: {error}") from error
+    with atomic_io.storage_errors(path):
+        content = model_config.parse(path.read_bytes(), str(path))
+    return ModelDescription(
+        pair=content.model.name,
+        tasks={name: part.to_task(name) for name, part in content.tasks.items()},
+        thresholds={n: np.array(part.thresholds) for n, part in content.tasks.items() if part.thresholds is not None},
+        transforms=content.transforms,
+        precision=content.precision,
+        batch_size=content.batch_size,
+        losses={name: part.loss for name, part in content.tasks.items() if part.loss is not None},
+        backbone=content.model.backbone,
+        weights_sha256=content.weights_sha256,
+    )
 
 
 def load_model(folder: Path, description: ModelDescription) -> Pair:
@@ -151,29 +149,18 @@ def load_model(folder: Path, description: ModelDescription) -> Pair:
     Raises:
         UserError: the weights are damaged, or do not belong to the pair.
     """
+    path, described = folder / WEIGHTS, folder / DESCRIPTION
+    if description.weights_sha256 not in (None, model_weights.sha256(path)):
+        raise UserError(
+            f"{path}: its SHA-256 is not the weights_sha256 of {DESCRIPTION}: it is damaged, or another file. Restore "
+            f"it from a copy; if you changed the weights yourself, remove weights_sha256 from {described}"
+        )
+    sizes = {"transforms": description.pipeline.model_input_size}
+    if problems := models.pair_problems(description.pair, description.backbone, sizes):
+        raise UserError([f"{described}: {problem}" for problem in problems])
     num_outputs = {name: task.num_outputs for name, task in description.tasks.items()}
-    model = models.build_pair(description.pair, num_outputs, None, description.backbone)
-    path = folder / WEIGHTS
-    try:
-        model.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError, OSError) as error:
-        raise UserError(f"{path}: does not fit {description.pair} as {DESCRIPTION} describes it: {error}") from error
-    return model.eval()
-
-
-def _task(name: str, described: Mapping[str, Any]) -> Task:
-    scale = described.get("scale")  # null: not standardised, as every task before there was a scale
-    return Task(
-        name,
-        described["kind"],
-        tuple(described["columns"]),
-        tuple(described["classes"]),
-        described["primary_metric"],
-        described["weight"],
-        described["delimiter"],
-        None if scale is None else Scale(tuple(scale["mean"]), tuple(scale["std"]), bool(scale["log1p"])),
-        described.get("values", {}),
-    )
+    build = partial(models.build_pair, description.pair, num_outputs, None, description.backbone)
+    return model_weights.load_weights(path, build, description.pair).eval()
 
 
 def find_model_folder(path: str | Path, revision: str | None = None) -> Path:

@@ -1,0 +1,138 @@
+"""The content of model/config.json: strict, since a model folder may come from anybody."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from ..config import knobs
+from ..config.reading import format_value
+from ..config.root import MAX_BATCH_SIZE, TaskName
+from ..config.sections import transforms
+from ..config.sections.losses import Loss
+from ..config.sections.tasks import TaskConfig
+from ..config.sections.transforms import FixedTransform
+from ..core.errors import UserError, shorten
+from ..core.tasks import Kind, Scale, Task
+from ..metrics import registry
+
+_Name = Annotated[str, StringConstraints(min_length=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ModelPart(_Part):
+    """The network; `backbone` of a pair that has a choice of them."""
+
+    name: str
+    backbone: str | None = None
+
+
+class ScalePart(_Part):
+    """Scale of a regression; one number for each column."""
+
+    mean: tuple[float, ...]
+    std: tuple[Annotated[float, Field(gt=0)], ...]
+    log1p: bool
+
+
+class TaskPart(_Part):
+    """One task. `thresholds` belong to a multilabel task, `scale` to a regression."""
+
+    kind: Kind
+    columns: tuple[_Name, ...] = Field(min_length=1)
+    classes: tuple[_Name, ...] = Field(min_length=1)
+    primary_metric: str
+    weight: float = Field(ge=0)
+    delimiter: str
+    values: dict[str, str | int | float | None] = {}
+    scale: ScalePart | None = None  # null, and absent before there was a scale: not standardised
+    thresholds: tuple[Annotated[float, Field(ge=0, le=1)], ...] | None = None
+    loss: Loss | None = Field(None, discriminator="name")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> TaskPart:
+        problems = [*self._length_problems(), *self._kind_problems()]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _length_problems(self) -> list[str]:
+        lists = {"thresholds": self.thresholds}
+        if self.scale is not None:
+            lists |= {"scale.mean": self.scale.mean, "scale.std": self.scale.std}
+        for name in ("class_weights", "pos_weight"):
+            weights = getattr(self.loss, name, None)
+            if isinstance(weights, tuple):
+                lists[f"loss.{name}"] = weights
+        found = [
+            f"{name} has {len(values)} numbers for {len(self.classes)} classes"
+            for name, values in lists.items()
+            if values is not None and len(values) != len(self.classes)
+        ]
+        doubled = shorten([name for name, count in Counter(self.classes).items() if count > 1], "classes")
+        return [*found, f"classes: {', '.join(doubled)} stand twice"] if doubled else found
+
+    def _kind_problems(self) -> list[str]:
+        known = registry.metric_names(self.kind)
+        found = [] if self.primary_metric in known else [f"primary_metric is none of {', '.join(known)}"]
+        if (self.thresholds is not None) != (self.kind == "multilabel"):
+            found.append("thresholds belong to a multilabel task, and each of these has them")
+        if self.scale is not None and self.kind != "regression":
+            found.append("scale belongs to a regression")
+        if self.loss is not None and self.loss.name not in _loss_names(self.kind):
+            found.append(f"loss {self.loss.name!r} is none of a {self.kind} task")
+        return found
+
+    def to_task(self, name: str) -> Task:
+        part = self.scale
+        scale = None if part is None else Scale(part.mean, part.std, part.log1p)
+        metric, weight = self.primary_metric, self.weight
+        return Task(name, self.kind, self.columns, self.classes, metric, weight, self.delimiter, scale, self.values)
+
+
+def _loss_names(kind: Kind) -> list[str]:
+    """Names of the losses that a config may give to a kind of task."""
+    (section,) = knobs.sections_of(TaskConfig, {"kind": kind})
+    branches = [knobs.branch_of(loss) for loss in knobs.sections_in(section.model_fields["loss"].annotation)]
+    return [name for branch in branches if branch is not None for name in branch.tags]
+
+
+class ModelConfig(_Part):
+    """The whole file. `weights_sha256`: of model.safetensors; absent in folders of earlier versions."""
+
+    model: ModelPart
+    tasks: dict[TaskName, TaskPart] = Field(min_length=1)
+    transforms: tuple[FixedTransform, ...] = Field(min_length=1)
+    precision: Literal["no", "fp16", "bf16"]
+    batch_size: int = Field(gt=0, le=MAX_BATCH_SIZE)
+    weights_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = None
+
+    @model_validator(mode="after")
+    def _is_a_pipeline(self) -> ModelConfig:
+        if problems := transforms.problems(self.transforms, "transforms"):
+            raise ValueError("; ".join(problems))
+        return self
+
+
+def parse(content: bytes, place: str) -> ModelConfig:
+    """Parse the file `place`.
+
+    Raises:
+        UserError: everything in it that no run writes.
+    """
+    try:
+        return ModelConfig.model_validate_json(content, strict=True)
+    except ValidationError as error:
+        problems = []
+        for detail in error.errors(include_url=False):
+            key = ".".join(map(str, detail["loc"])) or "the file"
+            shown = "" if detail["type"] in ("missing", "value_error") else f" (got {format_value(detail['input'])})"
+            problems.append(f"{place}: {key}: {detail['msg'].removeprefix('Value error, ')}{shown}")
+        problems = shorten(problems, "problems")
+        fix = "no version up to this one wrote that: take the folder from its source again, or a newer mtl_accel"
+        raise UserError([*problems, f"{place}: {fix}"]) from error
