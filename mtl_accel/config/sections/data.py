@@ -52,13 +52,18 @@ class DataConfig(Section):
         description="Column that says the split of each row of a single table; null: found by the names split, set, "
         'partition, subset and is_valid; "": none.',
     )
-    delimiter: Literal[",", ";", "\t", "|"] | None = Field(
-        None, description="Between the cells of text tables; null: the one that splits the header and fits all rows."
+    delimiter: Literal[",", ";", "\t", "|", " "] | None = Field(
+        None,
+        description='Between the cells of text tables, " " for runs of spaces; null: the one that splits the header '
+        "and fits all rows.",
     )
     encoding: str | None = Field(
         None,
         description="Encoding of text tables by Python's name, such as cp1252; null: UTF-8, or UTF-16 by its byte "
         "order mark.",
+    )
+    column_names: tuple[str, ...] | None = Field(
+        None, min_length=1, description="Names of the columns of text tables that have no header; null: they have one."
     )
     validation_fraction: float = Field(
         0.12,

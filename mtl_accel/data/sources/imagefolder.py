@@ -22,8 +22,9 @@ from .images.image_names import is_image
 from .images.listing import files_below, relative_files
 from .splits import ALIASES, RawSplit, choose_columns, column_of, split_of, split_paths, take_rows
 from .table_cache import ROWS, TableCache, digest_of
+from .tables.json_tables import read_jsonl
 from .tables.text_format import TextFormat
-from .tables.text_tables import read_csv, read_jsonl
+from .tables.text_tables import read_csv
 
 logger = logging.getLogger(__name__)
 

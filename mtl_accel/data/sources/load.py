@@ -27,6 +27,7 @@ from .normalize import Normalized, normalize
 from .split_column import divide_by_column
 from .splits import Columns, RawSplit, choose_columns
 from .table_cache import TableCache
+from .tables.read_table import READERS, is_table
 from .tables.text_format import TextFormat
 
 logger = logging.getLogger(__name__)
@@ -129,9 +130,9 @@ def _find_path(data: DataConfig) -> Path | None:
 def _read_path(path: Path, data: DataConfig, cache: TableCache) -> list[RawSplit]:
     if path.is_dir():
         return _read_folder(path, data, cache)
-    if single_table.is_table(path):
+    if is_table(path):
         return [single_table.read_single_table(path, TextFormat.of(data), cache, named=True)]
-    raise UserError(f"data.source: {path} is a file. Give the folder that it lies in, or a .csv, .tsv, .txt or .jsonl")
+    raise UserError(f"data.source: {path} is a file. Give the folder that it lies in, or one of {', '.join(READERS)}")
 
 
 def _read_folder(folder: Path, data: DataConfig, cache: TableCache) -> list[RawSplit]:

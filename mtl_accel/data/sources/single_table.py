@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 from ...config.sections.data import DataConfig
@@ -15,10 +14,10 @@ from .images.listing import files_below
 from .kaggle import image_folders
 from .splits import IMAGE_NAMES, RawSplit, split_of
 from .table_cache import TableCache
-from .tables.text_format import TextFormat, find_delimiter, find_encoding, read_records
-from .tables.text_tables import read_csv, read_jsonl
+from .tables.read_table import TEXT_SUFFIXES, read_table
+from .tables.text_format import TextFormat
+from .tables.text_tables import describe_missing_header, first_records
 
-_SUFFIXES = (".csv", ".tsv", ".txt")
 _ROWS_TRIED = 100  # a table that names no image in its first rows is taken for something else
 
 
@@ -28,7 +27,7 @@ def find_single_table(folder: Path, data: DataConfig) -> Path | None:
     Raises:
         UserError: there are several.
     """
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES and file.is_file())
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in TEXT_SUFFIXES and file.is_file())
     candidates = [file for file in files if not file.name.startswith(".") and file.stem != "metadata"]
     if not candidates:
         return None
@@ -51,16 +50,10 @@ def read_single_table(file: Path, text: TextFormat, cache: TableCache, *, named:
     """
     split = split_of(file.stem) or "train"
     bases = _image_folders(file.parent, split)
-    read = read_jsonl if file.suffix.lower() == ".jsonl" else read_csv
-    table = read(file, cache, split, bases, text)
+    table = read_table(file, cache, split, bases, text)
     if named:
         return table
     return replace(table, notes=(*table.notes, "it is read as the training table, the only one of the folder"))
-
-
-def is_table(file: Path) -> bool:
-    """Whether a file is a text table by its suffix."""
-    return file.suffix.lower() in (*_SUFFIXES, ".jsonl")
 
 
 def _image_folders(folder: Path, split: str = "train") -> tuple[Path, ...]:
@@ -78,12 +71,9 @@ def _names_images(file: Path, bases: Sequence[Path], data: DataConfig) -> bool:
         UserError: the first line names an image, too, so that there are no names of columns.
     """
     try:
-        encoding, _ = find_encoding(file, data.encoding)
-        delimiter, _ = find_delimiter(file, data.delimiter, encoding)
-        rows = [cells for _, cells in islice(read_records(file, delimiter, encoding), _ROWS_TRIED + 1)]
+        header, rows = first_records(file, TextFormat.of(data), _ROWS_TRIED)
     except UserError:
         return False
-    header = [name.strip() for name in rows[0]] if rows else []
     by_name = {name.lower(): index for index, name in reversed(list(enumerate(header)))}
     # A table that has none of the usual names has its images in the first column, behind one that counts the rows.
     usual = next((by_name[name] for name in IMAGE_NAMES if name in by_name), int(header[:1] == [""]))
@@ -91,13 +81,10 @@ def _names_images(file: Path, bases: Sequence[Path], data: DataConfig) -> bool:
     names = [cells[index].strip() for cells in rows if len(cells) > index]
     dirs = [(file.parent / Path(name).expanduser()).resolve() for name in data.image_dirs or ()]
     finder = ImageFinder.of(file.parent, *dirs)
-    if not any(_leads_to_image(name, bases, dirs, finder) for name in names[1:]):
+    if not any(_leads_to_image(name, bases, dirs, finder) for name in names):
         return False
-    if _leads_to_image(names[0], bases, dirs, finder):
-        raise UserError(
-            f"{file}, line 1: it names an image, {names[0]!r}, in place of the columns. Add a first line with the "
-            "names of the columns, such as image,label"
-        )
+    if _leads_to_image(header[index], bases, dirs, finder):
+        raise UserError(describe_missing_header(file, 1, header[index]))
     return True
 
 
