@@ -102,8 +102,8 @@ def table_batches(path: Path, records: Records, fix: str) -> Iterator[pa.Table]:
         raise UserError(f"{path}: it has a header but no rows. Write one row for each image, or delete the file")
     if records.expected_rows not in (None, num_rows):
         raise UserError(
-            f"{path}, line 1: it says that there are {records.expected_rows} rows, but there are {num_rows}. Copy the whole "
-            "table anew, or correct the number"
+            f"{path}, line 1: it says that there are {records.expected_rows} rows, but there are {num_rows}. Copy the "
+            "whole table anew, or correct the number"
         )
     if rows:
         yield table.make(lines, rows)
