@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+import real_runs as runs
 from broken_cases import BROKEN, config_of, draw
 
 from mtl_accel.core.errors import EXIT_CODE, UserError
@@ -53,3 +54,22 @@ def test_a_run_that_skips_them_lists_them_resumes_and_can_be_evaluated(cache, no
         train(longer.model_copy(update={"run_dir": str(tmp_path / "other")}), resume=str(run_dir))
     draw(tmp_path / "data", BROKEN)
     assert evaluate(run_dir)["images"] == len(json.loads((run_dir / "validation_ids.json").read_text()))
+
+
+@pytest.mark.slow
+def test_two_processes_leave_out_the_same_images_as_one_and_reach_the_same_weights(tmp_path):
+    draw(tmp_path / "data", BROKEN)
+    skipped, weights = set(), set()
+    for processes in (1, 2):
+        folder = tmp_path / f"{processes}"
+        data = {"source": str(tmp_path / "data"), "cache_dir": str(folder / "cache"), "num_workers": 0}
+        task = {"category": {"kind": "multiclass", "column": "category"}}
+        config = runs.write_config(
+            folder / "config.json", tmp_path / "data", data={**data, "on_bad_image": "skip"}, tasks=task
+        )
+        runs.run(config, processes=processes)
+        skipped.add((runs.run_dir(config) / "skipped.txt").read_text())
+        weights.add(runs.digest(config))
+    assert len(skipped) == len(weights) == 1
+    listed = skipped.pop()
+    assert all(name in listed for name in BROKEN)
