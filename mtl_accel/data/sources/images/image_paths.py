@@ -76,6 +76,8 @@ class ImageFinder:
             raise NoImageError("the name contains a NUL character")
         if "://" in name:
             raise NoImageError("it is a URL, and none is fetched: download the image into the data folder")
+        if not image_dirs and (image := self._exactly(name, bases)) is not None:
+            return image
         found = self._as_written(name, bases, image_dirs)
         if not found and not self.exact:
             found = self._similar(name, bases, image_dirs)
@@ -89,6 +91,20 @@ class ImageFinder:
         if candidate.spellings:
             self.spellings.add(candidate.spellings, name, candidate.path)
         return image
+
+    def _exactly(self, name: str, bases: Sequence[Path]) -> ImageFile | None:
+        """The file of exactly this name, for the usual table, whose names all are: it takes half the time."""
+        parent, file = os.path.split(name)
+        for base in bases:
+            listing = self._listing(base, parent)
+            if listing is None:
+                return None
+            if file in listing.named:
+                listing.named[file] = True
+                return self._regular(f"{listing.real}{os.sep}{file}")
+            if file in listing.stems:
+                return None
+        return None
 
     def _as_written(self, name: str, bases: Sequence[Path], image_dirs: Sequence[Path]) -> list[_Candidate]:
         """The files of this name, which may lack the suffix: in all of `image_dirs`, else in the first of `bases`."""
@@ -160,8 +176,10 @@ class ImageFinder:
 
     def relative(self, path: str) -> str:
         """A path relative to the root that it lies below: a move of the root does not change it."""
-        root = next((root for root in self._prefixes if path.startswith(root)), "")
-        return path[len(root) :]
+        for root in self._prefixes:
+            if path.startswith(root):
+                return path[len(root) :]
+        return path
 
     @cached_property
     def _prefixes(self) -> list[str]:
