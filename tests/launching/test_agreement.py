@@ -39,7 +39,7 @@ def other_images(source: Path) -> None:
         shutil.copyfile(source / "val" / "0.png", path)
 
 
-# What the second host has: changes of its copy of the data and of its config, and what is told.
+# What the second host has: changes of its copy of the data and of its config, and the message that it must give.
 CASES: dict[str, tuple[Callable[[Path], object] | None, dict, str]] = {
     "labels": (
         lambda source: rows_of(source / "train.csv", other_label),
@@ -156,10 +156,10 @@ def test_hosts_that_would_go_on_from_different_steps_end_together(tmp_path, sour
     runs.finish(runs.start(first, "--overwrite", FAIL_ON_RANK="0", FAIL_IN_EPOCH="1"))
     codes, outputs = trained(tmp_path, first, second)
     assert codes == [2, 2], outputs
-    told = (
+    message = (
         r"error: the checkpoint to resume from is step-\d+ \(digest \w+\) on .* and none on .*; put the run folder on a"
     )
-    assert all(re.search(told, output) for output in outputs), outputs
+    assert all(re.search(message, output) for output in outputs), outputs
 
 
 @pytest.mark.parametrize("script", ["predict.py", "evaluate.py"])
@@ -202,7 +202,7 @@ def test_two_real_launchers_with_other_code_end_together(tmp_path, source):
             process.kill()
     for rank in range(2):
         output = (tmp_path / f"printed{rank}").read_text()
-        told = (
+        message = (
             r"error: mtl_accel is \S+ with the code \w+ on .* and \S+ with the code \w+ on .*; install the same on all"
         )
-        assert re.search(told, output), output
+        assert re.search(message, output), output

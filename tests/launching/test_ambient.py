@@ -86,9 +86,9 @@ def test_several_variables_are_told_at_once():
 def test_a_variable_that_holds_is_told_on_the_devices_where_it_does(variable):
     config, environment = config_of(compile=variable.compiled), {variable.name: "1"}
     for device in ("cpu", "cuda"):
-        told = ambient.in_effect(config, environment, device)
-        assert list(told) == ([variable.name] if variable.device in (None, device) else [])
-        assert all(text.startswith("'1', which ") for text in told.values())
+        in_effect = ambient.in_effect(config, environment, device)
+        assert list(in_effect) == ([variable.name] if variable.device in (None, device) else [])
+        assert all(text.startswith("'1', which ") for text in in_effect.values())
 
 
 def test_what_concerns_compiled_models_alone_is_no_matter_without_compile():
@@ -171,11 +171,13 @@ def test_a_setting_of_the_process_is_refused_or_told(setting: Ambient):
     config, device = config_of(), setting.device or "cpu"
     assert ambient.problems(config, {}, setting.device) == [] and ambient.in_effect(config, {}, device) == {}
     with CHANGES[setting.name]():
-        problems, told = ambient.problems(config, {}, setting.device), ambient.in_effect(config, {}, device)
+        problems, in_effect = ambient.problems(config, {}, setting.device), ambient.in_effect(config, {}, device)
         if setting.fix is not None and device == "cpu":
             with pytest.raises(UserError, match=re.escape(f"{setting.name} is ")):
                 start_accelerator(config, {})
-    assert len(problems) == (setting.fix is not None) and list(told) == ([setting.name] if setting.fix is None else [])
+    assert len(problems) == (setting.fix is not None) and list(in_effect) == (
+        [setting.name] if setting.fix is None else []
+    )
     assert ambient.problems(config, {}, setting.device) == []
 
 

@@ -44,7 +44,7 @@ def assert_holds(pair: Pair, state: dict[str, torch.Tensor]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "backbone", "told"),
+    ("name", "backbone", "message"),
     [
         ("timm_linear", None, r"model.backbone: must name a backbone of timm .* such as 'resnet18.a1_in1k'"),
         ("timm_linear", "resnet-18", r"model.backbone: timm .* has no backbone 'resnet-18'; did you mean 'resnet18'"),
@@ -54,8 +54,8 @@ def assert_holds(pair: Pair, state: dict[str, torch.Tensor]) -> None:
         ("resnet18_linear", "resnet18", r"model.backbone: 'resnet18' has no meaning for resnet18_linear.* null"),
     ],
 )
-def test_a_wrong_backbone_is_told_with_the_fix(name: str, backbone: str | None, told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_a_wrong_backbone_is_told_with_the_fix(name: str, backbone: str | None, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         build_pair(name, OUTPUTS, None, backbone)
 
 
@@ -79,8 +79,10 @@ def test_pretrained_takes_the_safetensors_of_the_hub_alone(tmp_path: Path, monke
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert_holds(timm_linear("pretrained"), state)
     (repository / "snapshots" / "c0" / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
-    told = r"model.weights: cannot fetch model.safetensors of timm/test_vit.r160_in1k from the Hugging Face Hub: .*null"
-    with pytest.raises(UserError, match=told):
+    message = (
+        r"model.weights: cannot fetch model.safetensors of timm/test_vit.r160_in1k from the Hugging Face Hub: .*null"
+    )
+    with pytest.raises(UserError, match=message):
         timm_linear("pretrained")
 
 
@@ -104,7 +106,7 @@ def test_a_finished_model_names_its_backbone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "backbone", "size", "told"),
+    ("name", "backbone", "size", "message"),
     [
         ("vit_b_16_linear", None, (160, 160), "and vit_b_16_linear takes only [224, 224]"),
         ("timm_linear", NAME, (160, 192), f"and {NAME} takes only [160, 160]"),
@@ -115,20 +117,20 @@ def test_a_finished_model_names_its_backbone(tmp_path: Path) -> None:
     ],
 )
 def test_a_size_that_the_network_refuses_is_told(
-    name: str, backbone: str | None, size: tuple[int, int], told: str | None
+    name: str, backbone: str | None, size: tuple[int, int], message: str | None
 ) -> None:
     found = pair_problems(name, backbone, {"transforms.eval": size})
-    assert len(found) == (told is not None)
-    if told:
-        assert found[0].startswith(f"transforms.eval: leaves pictures of {list(size)}, {told} (height, width); ")
+    assert len(found) == (message is not None)
+    if message:
+        assert found[0].startswith(f"transforms.eval: leaves pictures of {list(size)}, {message} (height, width); ")
 
 
 def test_a_run_tells_a_wrong_size_before_it_reads_the_data(tmp_path: Path) -> None:
     changes = {"model": {"name": "vit_b_16_linear"}, "run_dir": str(tmp_path / "run")}
     path = real_runs.write_config(tmp_path / "config.json", tmp_path / "no_such_source", **changes)
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as error:
         train(read_config(path))
-    assert [problem.partition(":")[0] for problem in told.value.problems] == ["transforms.train", "transforms.eval"]
+    assert [problem.partition(":")[0] for problem in error.value.problems] == ["transforms.train", "transforms.eval"]
 
 
 def test_the_stages_of_timm_are_opened_into_their_blocks() -> None:

@@ -169,12 +169,12 @@ def test_a_run_that_fails_is_told_and_tried_again_and_the_others_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("script", "told"),
+    ("script", "message"),
     [("exit 3", "(exit code 3)"), ("exit 0", "(exit code 0)"), ("kill -9 $$", "(killed by SIGKILL)")],
 )
-def test_a_run_that_dies_without_a_word_is_told_by_its_exit(tmp_path, script, told):
+def test_a_run_that_dies_without_a_word_is_told_by_its_exit(tmp_path, script, message):
     done = swept(tmp_path, ["sh", "-c", script, "sh"])
-    assert list(done.failed.values()) == [f"ended without a message {told}; what it printed is above"] * 2
+    assert list(done.failed.values()) == [f"ended without a message {message}; what it printed is above"] * 2
     assert done.exit_code == 1
 
 

@@ -65,9 +65,9 @@ def test_a_signal_saves_and_ends_with_85(source, tmp_path, number):
     assert code == 85, output
     assert (status["status"], status["exit_code"], status["message"]) == ("stopped", 85, number.name)
     assert kill_many.last_step(config) == status["epoch"] * 5 + status["step"]
-    told = early_stopping.stop_message(number.name, Progress(status["epoch"], status["step"]), resumes=True)
+    message = early_stopping.stop_message(number.name, Progress(status["epoch"], status["step"]), resumes=True)
     log = (runs.run_dir(config) / "log.txt").read_text()
-    assert output.count(f"{told}\n") == log.count(f"{told}\n") == 1 and log.endswith(f"{told}\n")
+    assert output.count(f"{message}\n") == log.count(f"{message}\n") == 1 and log.endswith(f"{message}\n")
 
 
 def test_sigterm_to_one_of_two_saves_on_both_and_the_resumed_run_ends_with_the_same_weights(source, tmp_path):
@@ -171,7 +171,7 @@ def test_resuming_under_another_config_or_data_says_what_differs(source, tmp_pat
     [(1, 3, "in epoch 2 after step 3"), (1, 0, "after epoch 1"), (0, 0, "before the first step")],
 )
 def test_a_stopped_run_says_by_what_where_and_how_to_go_on(epoch, step, place):
-    told = early_stopping.stop_message("SIGINT", Progress(epoch, step), resumes=True)
-    assert told == f"stopped by SIGINT {place}, and saved; the same command resumes the run"
-    told = early_stopping.stop_message("SIGINT", Progress(epoch, step), resumes=False)
-    assert told.endswith("; the same command without --overwrite and --resume resumes the run")
+    message = early_stopping.stop_message("SIGINT", Progress(epoch, step), resumes=True)
+    assert message == f"stopped by SIGINT {place}, and saved; the same command resumes the run"
+    message = early_stopping.stop_message("SIGINT", Progress(epoch, step), resumes=False)
+    assert message.endswith("; the same command without --overwrite and --resume resumes the run")

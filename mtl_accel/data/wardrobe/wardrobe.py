@@ -188,7 +188,7 @@ def write_wardrobe(sizes: WardrobeConfig, cache: Path, num_workers: int = 1) -> 
     except OSError as error:
         raise UserError(
             f"cache folder {cache} of the wardrobe: {error}. Free space there, make it writable, "
-            "or set XDG_CACHE_HOME to a folder that is"
+            "or name another by --data.cache_dir"
         ) from error
     return folder
 

@@ -184,8 +184,8 @@ def test_a_gradient_that_is_not_finite_is_told_for_the_interval_s_last_step():
     monitor = loss_monitor()
     for step in range(2):
         monitor.add(step, torch.tensor([1.0, 1.0]))
-    told = r"epoch 1, step 2 \(seen in steps 1 to 2\).*norm of gradient or weights is inf; samples 0-1-0\.png"
-    with pytest.raises(UserError, match=told):
+    message = r"epoch 1, step 2 \(seen in steps 1 to 2\).*norm of gradient or weights is inf; samples 0-1-0\.png"
+    with pytest.raises(UserError, match=message):
         monitor.read(0, 0.1, torch.tensor(float("inf")))
 
 
