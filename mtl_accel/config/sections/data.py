@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ..base import PLACE, SPEED, Section
 from .sampling import RareLabels
@@ -21,6 +21,34 @@ class WardrobeConfig(Section):
     seed: int = Field(0, ge=0, description="Another seed draws other garments.")
 
 
+class JoinConfig(Section):
+    """A further table, whose columns are joined to the rows of the same image."""
+
+    table: str = Field(description="Its file, absolute or relative to the folder of data.source.")
+    on: str | None = Field(
+        None, description="Column of both tables whose cells are compared; null: that of the image names."
+    )
+    how: Literal["exact", "inner", "left"] = Field(
+        "exact",
+        description='Rows of either table without a partner: an error, left out ("inner"), or kept with blank cells if '
+        'they are not of this table ("left").',
+    )
+    column_names: tuple[str, ...] | None = Field(
+        None, min_length=1, description="Names of its columns if it has no header; null: it has one."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        """A name of a file alone is the table."""
+        return {"table": value} if isinstance(value, str) else value
+
+
+def _allow_names(schema: dict[str, Any]) -> None:
+    """Let the JSON Schema of a list of tables have names of files in place of sections."""
+    schema["items"] = {"anyOf": [{"type": "string"}, schema["items"]]}
+
+
 class DataConfig(Section):
     """The source of images and labels."""
 
@@ -32,6 +60,11 @@ class DataConfig(Section):
     config_name: str | None = Field(None, description="Configuration of a data set on the Hub.")
     revision: str | None = Field(None, description="Commit, tag or branch of a data set on the Hub.")
     streaming: bool = Field(False, description="Read a data set on the Hub row by row, without downloading it whole.")
+    join: tuple[JoinConfig, ...] = Field(
+        (),
+        description='Further tables, joined by the image names, such as ["list_eval_partition.csv"].',
+        json_schema_extra=_allow_names,
+    )
     image_column: str | None = Field(None, description="Column of the images; null: found by the usual names.")
     image_dirs: Annotated[tuple[str, ...] | None, PLACE] = Field(
         None,

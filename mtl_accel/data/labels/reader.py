@@ -109,15 +109,16 @@ class LabelReader:
             self._count_missing(task, cells, blank)
             bad += [(cells.rows.start + place, cells.values[cells.codes[place]]) for place in wrong]
         if bad:
-            place, rows = self._describe_rows(split, [row for row, _ in bad[:_MAX_SHOWN]])
+            place, rows = self._describe_rows(split, name, [row for row, _ in bad[:_MAX_SHOWN]])
             shown = ", ".join(f"{row}: {value!r}" for row, (_, value) in zip(rows, bad, strict=False))
             more = f", and {len(bad) - _MAX_SHOWN} more rows" if len(bad) > _MAX_SHOWN else ""
             self.problems.append(f"{place}, column {name!r}: a cell {rule}; found {shown}{more}")
 
-    def _describe_rows(self, split: str, rows: list[int]) -> tuple[str, list[str]]:
+    def _describe_rows(self, split: str, column: str, rows: list[int]) -> tuple[str, list[str]]:
         """The text file and the lines of some rows, or the split and their ids."""
         ids = self.splits[split].select(rows)["id"]
         origin = self.origins.get(split)
+        origin = None if origin is None else origin.table_of(column)
         if origin is None or origin.lines is None:
             return split, [f"id {value}" for value in ids]
         # A blank id is a problem of its own.

@@ -27,6 +27,7 @@ from .normalize import Normalized, normalize
 from .split_column import divide_by_column
 from .splits import Columns, RawSplit, choose_columns
 from .table_cache import TableCache
+from .tables.join import join_tables
 from .tables.read_table import READERS, is_table
 from .tables.text_format import TextFormat
 
@@ -98,6 +99,7 @@ def _read_tables(
     if folder is None and data.image_dirs is not None:
         raise UserError("data.image_dirs: a data set of the Hub brings its images along. Leave data.image_dirs out")
     raw = hub.read_hub(data, cache) if path is None else _read_path(path, data, cache)
+    raw = join_tables(raw, data, folder, cache)
     others = (*label_columns, data.image_column, data.id_column, data.fold_column, data.group_column)
     labels = {name for name in others if name is not None}
 

@@ -28,7 +28,10 @@ def find_single_table(folder: Path, data: DataConfig) -> Path | None:
         UserError: there are several.
     """
     files = sorted(file for file in folder.iterdir() if file.suffix.lower() in TEXT_SUFFIXES and file.is_file())
-    candidates = [file for file in files if not file.name.startswith(".") and file.stem != "metadata"]
+    joined = {folder / join.table for join in data.join}
+    candidates = [
+        file for file in files if not file.name.startswith(".") and file.stem != "metadata" and file not in joined
+    ]
     if not candidates:
         return None
     bases = _image_folders(folder)

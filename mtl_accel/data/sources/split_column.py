@@ -134,7 +134,7 @@ def _check_cells(table: RawSplit, reading: _Reading, *, is_named: bool) -> None:
     written = column_of(table.table, reading.column).take(pa.array(rows, pa.int64())).to_pylist()
     problems = [
         f"{place}: {value!r} (column {reading.column!r}) is no split"
-        for place, value in zip(table.describe_rows(rows), written, strict=True)
+        for place, value in zip(table.table_of(reading.column).describe_rows(rows), written, strict=True)
     ]
     raise UserError([*shorten(problems, "rows without a split"), _fix(reading.column)])
 

@@ -26,13 +26,22 @@ ID_NAMES = ("id", "image", "filename", "file_name", "path")
 
 
 @dataclass(frozen=True)
+class JoinedTable:
+    """A table that some columns of a split were joined from, with the line of each row in its text file, if it has."""
+
+    columns: frozenset[str]
+    origin: str
+    lines: pa.ChunkedArray | None
+
+
+@dataclass(frozen=True)
 class RawSplit:
     """One split as its source has it: ids, images and labels are columns like any other.
 
     `origin` is the file, folder or Hub id that errors name. `key` changes when the table does. `bases` are the folders
     that its image names are relative to, the first one first, and `image_dirs` those that the config names, which come
     before them. `lines` is the line of each row in its text file, the first being 1; None for a table without lines.
-    `notes` say what was inferred of the table, for the log.
+    `joined` are further tables that columns come from. `notes` say what was inferred of the table, for the log.
     """
 
     name: str
@@ -43,6 +52,12 @@ class RawSplit:
     lines: pa.ChunkedArray | None = None
     image_dirs: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
+    joined: tuple[JoinedTable, ...] = ()
+
+    def table_of(self, column: str) -> RawSplit:
+        """Return this split, with the origin and the lines of the table that a column comes from."""
+        table = next((table for table in self.joined if column in table.columns), None)
+        return self if table is None else replace(self, origin=table.origin, lines=table.lines)
 
     def describe_rows(self, rows: Sequence[int]) -> list[str]:
         """Describe where some rows are, for messages."""
@@ -102,7 +117,12 @@ def split_paths(folder: Path, suffix: str = "") -> dict[str, Path]:
 def take_rows(split: RawSplit, name: str, rows: np.ndarray, cache: TableCache) -> RawSplit:
     """Some rows of a table as a split of their own."""
     table = cache.put(split.table.select(rows).with_format("arrow").iter(ROWS))
-    return replace(split, name=name, table=table, lines=None if split.lines is None else split.lines.take(rows))
+
+    def take(lines: pa.ChunkedArray | None) -> pa.ChunkedArray | None:
+        return None if lines is None else lines.take(rows)
+
+    joined = tuple(replace(table, lines=take(table.lines)) for table in split.joined)
+    return replace(split, name=name, table=table, lines=take(split.lines), joined=joined)
 
 
 def column_of(table: Dataset, name: str) -> pa.ChunkedArray:

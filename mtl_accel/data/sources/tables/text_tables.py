@@ -160,7 +160,8 @@ def describe_missing_header(path: Path, line: int, name: str) -> str:
     """Message about a table whose first line is a row already."""
     return (
         f"{path}, line {line}: it names an image, {name!r}, in place of the columns. Add a first line with the names "
-        "of the columns, such as image,label, or give them as data.column_names"
+        "of the columns, such as image,label, or give them as data.column_names; those of a joined table as its "
+        "column_names"
     )
 
 
