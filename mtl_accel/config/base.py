@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticCustomError
 
 
 class Affects(NamedTuple):
@@ -24,3 +25,15 @@ class Section(BaseModel):
     """One section of a config: immutable, and a key that it does not know is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def in_one_message(name: str, rule: str) -> WrapValidator:
+    """Validator of a value of several forms, with one message of its own: else there is one error for each form."""
+
+    def validated(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return validate(tuple(value) if isinstance(value, list) else value)  # JSON's lists are Python's by then
+        except ValidationError:
+            raise PydanticCustomError(name, rule) from None
+
+    return WrapValidator(validated)

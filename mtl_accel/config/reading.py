@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ..core.errors import UserError
+from .class_files import with_class_names
 from .knobs import TAGS, branch_of, did_you_mean, entry, sections_at
 from .root import Config, Finding
 
@@ -82,7 +83,9 @@ def validate(raw: dict[str, Any], origin: str, given: Mapping[str, str] | None =
         UserError: one message for each problem, with its dotted path.
     """
     try:
-        return _strict(raw)
+        return with_class_names(_strict(raw))
+    except UserError as error:
+        raise UserError([add_place(problem, origin, given or {}, ()) for problem in error.problems]) from None
     except ValidationError as error:
         details = error.errors(include_url=False)
     found = [finding for detail in details for finding in _findings(detail, raw)]

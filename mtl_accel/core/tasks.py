@@ -54,7 +54,8 @@ class Task:
 
     `classes` holds the class names of a multiclass task, the label names of a multilabel one and the column
     names of a regression, always in the order of the model's outputs. `scale` belongs to a regression whose columns
-    are standardised. `values` says what some cells mean, such as {"-1": 0}; null: no label.
+    are standardised. `values` says what some cells mean, such as {"-1": 0}; null: no label. `one_column` says whether
+    one column names the labels; None, as in models of earlier versions: found by kind and columns.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Task:
     delimiter: str = " "
     scale: Scale | None = None
     values: Mapping[str, str | int | float | None] = field(default_factory=dict, hash=False)
+    one_column: bool | None = None
 
     @property
     def num_outputs(self) -> int:
@@ -74,6 +76,8 @@ class Task:
     @property
     def is_one_column(self) -> bool:
         """Whether one column holds the labels of all outputs, rather than one column for each of them."""
+        if self.one_column is not None:
+            return self.one_column
         return self.kind == "multiclass" or self.columns != self.classes
 
     @property

@@ -41,7 +41,7 @@ class ScalePart(_Part):
 
 
 class TaskPart(_Part):
-    """One task. `thresholds` belong to a multilabel task, `scale` to a regression."""
+    """One task. `thresholds` belong to a multilabel task, `scale` to a regression, `one_column` to the other kinds."""
 
     kind: Kind
     columns: tuple[_Name, ...] = Field(min_length=1)
@@ -50,6 +50,7 @@ class TaskPart(_Part):
     weight: float = Field(ge=0)
     delimiter: str
     values: dict[str, str | int | float | None] = {}
+    one_column: bool | None = None  # absent in folders of earlier versions: found by kind and columns
     scale: ScalePart | None = None  # null, and absent before there was a scale: not standardised
     thresholds: tuple[Annotated[float, Field(ge=0, le=1)], ...] | None = None
     loss: Loss | None = Field(None, discriminator="name")
@@ -91,8 +92,12 @@ class TaskPart(_Part):
     def to_task(self, name: str) -> Task:
         part = self.scale
         scale = None if part is None else Scale(part.mean, part.std, part.log1p)
-        metric, weight = self.primary_metric, self.weight
-        return Task(name, self.kind, self.columns, self.classes, metric, weight, self.delimiter, scale, self.values)
+        return Task(
+            *(name, self.kind, self.columns, self.classes, self.primary_metric, self.weight, self.delimiter),
+            scale=scale,
+            values=self.values,
+            one_column=self.one_column,
+        )
 
 
 def _loss_names(kind: Kind) -> list[str]:

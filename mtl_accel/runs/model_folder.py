@@ -88,6 +88,8 @@ class ModelDescription:
                 "weight": task.weight,
                 "delimiter": task.delimiter,
             }
+            if task.one_column is not None:
+                described[name]["one_column"] = task.one_column
             if task.values:
                 described[name]["values"] = dict(task.values)
             if task.scale is not None:

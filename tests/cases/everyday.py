@@ -1,4 +1,7 @@
-"""Small folders as people have them, written from one table of 24 garments, and what reading each of them gives."""
+"""Small folders and columns as people have them, and what reading each of them gives.
+
+The folders are written from one table of 24 garments.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import datasets
+import numpy as np
 from PIL import Image
+from pydantic import TypeAdapter
 
 from mtl_accel import config as config_module
+from mtl_accel.config.sections.tasks import TaskConfig
 from mtl_accel.core.errors import UserError
+from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels.dataset import LabeledDataset, read_dataset
+from mtl_accel.data.labels.reader import LabelReader, Targets
 
 SIZE = 24
 NAMES = [f"{n:03}.png" for n in range(SIZE)]
@@ -123,3 +132,26 @@ def check(folder: Folder, root: Path) -> None:
 def decomposed(name: str) -> str:
     """A name in the Unicode normal form in which a Mac writes it."""
     return unicodedata.normalize("NFD", name)
+
+
+class Found:
+    """A task named "it", its targets, and what the reader says."""
+
+    def __init__(self, config: dict, train: dict[str, list], **others: dict[str, list]) -> None:
+        splits = {
+            name: datasets.Dataset.from_dict(
+                {"id": [f"{row}.png" for row in range(len(next(iter(table.values()))))], **table}
+            )
+            for name, table in ({"train": train} | others).items()
+        }
+        self.reader = LabelReader(splits, {"id", "image"})
+        tasks = self.reader.find_tasks({"it": TypeAdapter(TaskConfig).validate_python(config)})
+        self.task: Task = tasks["it"]
+        self.targets: dict[str, Targets] = {name: self.reader.read_targets(self.task, name) for name in splits}
+        self.problems = self.reader.problems
+        self.notes = [*self.reader.notes, *self.reader.describe_missing()]
+
+    def values(self, split: str = "train") -> list:
+        """The targets, with None where there is no label."""
+        target, mask = self.targets[split]
+        return np.where(mask, target, None).tolist()

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
-from ..base import Section
-
-
-def _in_one_message(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
-    """Without it there is one error for each form that the value could have had."""
-    try:
-        return validate(tuple(value) if isinstance(value, list) else value)  # JSON's lists have become Python's here
-    except ValidationError:
-        rule = 'must be null, "balanced" or a list of numbers of at least 0, one for each class or label'
-        raise PydanticCustomError("weights", rule) from None
-
+from ..base import Section, in_one_message
 
 _Weight = Annotated[float, Field(ge=0)]
-Weights = Annotated[Literal["balanced"] | tuple[_Weight, ...] | None, WrapValidator(_in_one_message)]
+_WEIGHTS_RULE = 'must be null, "balanced" or a list of numbers of at least 0, one for each class or label'
+Weights = Annotated[Literal["balanced"] | tuple[_Weight, ...] | None, in_one_message("weights", _WEIGHTS_RULE)]
 _Gamma = Annotated[float, Field(ge=0)]
 _CLASS_WEIGHTS = (
     'Weight of a sample of each class, in the order of the classes; "balanced": labelled training samples divided by '

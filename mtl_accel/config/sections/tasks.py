@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from ...metrics import registry
-from ..base import Section
+from ..base import Section, in_one_message
 from .losses import BCE, MSE, CrossEntropy, MulticlassLoss, MultilabelLoss, RegressionLoss
+
+_CLASSES_RULE = 'must be null, a list of names, names by the indexes in the cells ({"0": "cat"}), or the path of a file'
+Classes = Annotated[tuple[str, ...] | dict[str, str] | str | None, in_one_message("classes", _CLASSES_RULE)]
+_CLASS_FORMS = (
+    '; {"0": "cat"} where cells hold indexes; the path of a .txt, .json or .csv of them, relative to the data; null: '
+    "sorted, from the data."
+)
 
 
 class _TaskConfig(Section):
@@ -17,7 +26,8 @@ class _TaskConfig(Section):
         None, description="Metric in the log and in the mean; null: accuracy, f1_macro or r2, by the kind."
     )
     values: dict[str, str | int | float | None] = Field(
-        {}, description='What cells of the columns mean, such as {"-1": 0, "unknown": null}; null: no label.'
+        {},
+        description='What cells of the columns mean, such as {"-1": 0, "unknown": null}; null: no label, "": a blank.',
     )
 
 
@@ -25,10 +35,11 @@ class MulticlassConfig(_TaskConfig):
     """One class for each image."""
 
     kind: Literal["multiclass"]
-    column: str = Field(description="Column of the class, as text or integer.")
-    classes: tuple[str, ...] | None = Field(
-        None, description="Class names in index order; null: sorted, from the data."
+    column: str | None = Field(None, description="Column of the class, as text or integer.")
+    columns: tuple[str, ...] | None = Field(
+        None, min_length=2, description="Instead: 0/1 columns, one a class, with one 1 in a row."
     )
+    classes: Classes = Field(None, description=f"Class names of `column` in index order{_CLASS_FORMS}")
     loss: MulticlassLoss = Field(CrossEntropy(name="cross_entropy"), discriminator="name", description="Loss.")
 
 
@@ -44,7 +55,7 @@ class MultilabelConfig(_TaskConfig):
     delimiter: str | None = Field(
         None, min_length=1, description="Between the names of `column`; null: found, one of comma, semicolon, |, space."
     )
-    classes: tuple[str, ...] | None = Field(None, description="Label names of `column`; null: sorted, from the data.")
+    classes: Classes = Field(None, description=f"Label names of `column`{_CLASS_FORMS}")
     loss: MultilabelLoss = Field(BCE(name="bce"), discriminator="name", description="Loss.")
 
 
@@ -74,17 +85,41 @@ def task_problems(name: str, task: MulticlassConfig | MultilabelConfig | Regress
     known = registry.metric_names(task.kind)
     if task.primary_metric is not None and task.primary_metric not in known:
         found.append(f"tasks.{name}.primary_metric: {task.primary_metric!r} is none of {', '.join(known)}")
-    if isinstance(task, MultilabelConfig):
+    if not isinstance(task, RegressionConfig):
         if task.columns is not None and task.column is not None:
             found.append(f"tasks.{name}: give either columns or column, not both")
         if task.classes is not None and task.column is None:
             found.append(f"tasks.{name}.classes: only with column; with columns the labels are the columns' names")
+    if isinstance(task, MulticlassConfig) and task.column is task.columns is None:
+        found.append(f"tasks.{name}: give column, that of the class, or columns of 0 and 1, one for each class")
     if isinstance(task, RegressionConfig) and task.log1p and not task.standardise:
         found.append(f"tasks.{name}.log1p: only with standardise; set that to true")
+    found += _repeated(f"tasks.{name}.columns", task.columns or ())
     classes = getattr(task, "classes", None) or ()
-    if len(set(classes)) < len(classes):
-        found.append(f"tasks.{name}.classes: {sorted(c for c in set(classes) if classes.count(c) > 1)} stand twice")
-    return found
+    return found if isinstance(classes, str) else found + class_problems(f"tasks.{name}.classes", classes)
+
+
+def class_problems(place: str, classes: Sequence[str] | Mapping[str, str]) -> list[str]:
+    """Problems of the names of classes."""
+    return _repeated(place, classes.values() if isinstance(classes, Mapping) else classes)
+
+
+def names_by_index(names: Mapping[str, str]) -> dict[str, str]:
+    """Sort names by their indexes where all of these are numbers; the order of the classes is theirs."""
+    if all(index.removeprefix("-").isdecimal() for index in names):
+        return dict(sorted(names.items(), key=lambda item: int(item[0])))
+    return dict(names)
+
+
+def _repeated(path: str, names: Iterable[str]) -> list[str]:
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    return [f"{path}: {repeated} stand twice; keep one of each"] if repeated else []
+
+
+def named_columns(task: MulticlassConfig | MultilabelConfig | RegressionConfig) -> tuple[str, ...]:
+    """Columns that a task names."""
+    column = getattr(task, "column", None)
+    return (*(() if column is None else (column,)), *(task.columns or ()))
 
 
 def metric_names(tasks: dict[str, MulticlassConfig | MultilabelConfig | RegressionConfig]) -> list[str]:

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,14 @@ _WORDS = {"true": 1, "t": 1, "yes": 1, "y": 1, "false": 0, "f": 0, "no": 0, "n":
 LETTERS = {word for word in _WORDS if len(word) == 1}
 DELIMITERS = ",;|"  # between the names of a list, where the config names none; a space where no cell has one of them
 _WHOLE_NUMBER = re.compile(r"(-?(?:0|[1-9]\d*))\.0+")
+_IN_BRACES = re.compile(r"\{.*\}", re.DOTALL)  # as databases write arrays
+_QUOTED = re.compile(r"""(['"]).*\1""", re.DOTALL)
 _QUOTES_WITHOUT_COMMA = re.compile(r"""(['"])\s+['"]""")
+_FIX_LABELS = 'Correct the cells, name all classes in "classes" of the task, or say what cells mean by "values"'
+_FIX_NUMBERS = (
+    "Write 1250.5 for 1,250.50, 1 250,50 or $1250.50: a decimal point, no separators of thousands and no unit"
+)
+_FIX_BINARY = 'Correct the cells, or say by "values" of the task what they mean, such as {"x": 1, "": 0}'
 
 
 def text_of(value: Any) -> str | None:
@@ -36,6 +43,11 @@ def whole_number(text: str) -> str:
     """Return "3" for "3.0", and any other text unchanged: zip codes keep their zeros."""
     match = _WHOLE_NUMBER.fullmatch(text)
     return match[1] if match else text
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell of numbers may hold this text."""
+    return _parse_number(text) is not None
 
 
 def is_missing(text: str) -> bool:
@@ -54,26 +66,33 @@ def binary_value(text: str) -> int | None:
 
 def split_labels(cell: str | tuple[str, ...], delimiter: str) -> list[str] | None:
     """The label names in a cell, which is a list, or text with a delimiter; None for a list that is broken."""
-    if isinstance(cell, str) and cell.startswith("["):
-        parts = _parse_list(cell)
-        if parts is None:
-            return None
-    else:
-        parts = list(cell) if isinstance(cell, tuple) else cell.split(delimiter)
-    return [part.strip() for part in parts if part and part.strip()]
+    if isinstance(cell, tuple):
+        return [part.strip() for part in cell if part and part.strip()]
+    parts = _parse_list(cell)
+    if parts is None and (cell.startswith("[") or _IN_BRACES.fullmatch(cell)):
+        return None
+    names = [part.strip() for part in (cell.split(delimiter) if parts is None else parts) if part.strip()]
+    return None if parts is None and any(_is_part_of_list(name) for name in names) else names
 
 
 def label_names(cell: str | tuple[str, ...], task: Task) -> list[str] | None:
     """The label names in a cell of a task, as its `values` name them; None for a list that is broken."""
-    labels = split_labels(cell, task.delimiter)
+    labels = [cell] if cell == "" else split_labels(cell, task.delimiter)
     if labels is None:
         return None
     found = [mapped(label, task.values) for label in labels]
-    return [str(name) for name in found if name is not MISSING]
+    return [str(name) for name in found if name is not MISSING and name != ""]
+
+
+def is_list(cell: str | tuple[str, ...]) -> bool:
+    """Whether a cell holds a list: of Parquet, or in the notation of JSON or Python."""
+    return isinstance(cell, tuple) or _parse_list(cell) is not None
 
 
 def _parse_list(text: str) -> list[str] | None:
-    """A list in JSON's or Python's notation as texts; None where it is neither."""
+    """A list in JSON's or Python's notation, a tuple or a set as texts; None where it is none of them."""
+    if not text.startswith(("[", "(", "{")):
+        return None
     try:
         values = json.loads(text)
     except (ValueError, RecursionError):
@@ -83,29 +102,47 @@ def _parse_list(text: str) -> list[str] | None:
             values = ast.literal_eval(text)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             return None
-    if not isinstance(values, list) or any(isinstance(value, (list, dict, tuple, set)) for value in values):
+    if not isinstance(values, (list, tuple, set)):
+        return None
+    if any(isinstance(value, (list, dict, tuple, set)) for value in values):
         return None
     return [text_of(value) or "" for value in values]
 
 
-def parser_of(task: Task) -> tuple[Callable[[Any], Any], str]:
-    """A function from a cell to its target, MISSING, or None if the cell breaks the rule; and the rule in words."""
-    if task.kind == "regression":
-        is_log = task.scale is not None and task.scale.log1p
-        rule = "must be a finite number of at least 0 (because of log1p), or blank"
-        return (
-            partial(_parse_value, lowest=0.0 if is_log else -math.inf, values=task.values),
-            rule if is_log else "must be a finite number or blank",
-        )
-    if not task.is_one_column:
-        return partial(_parse_binary, values=task.values), "must be 0, 1 or blank"
+def _is_part_of_list(name: str) -> bool:
+    """Whether a name looks as if it were cut out of a list, such as "['red'", "blue']" or "'red'"."""
+    unpaired = name.count("[") != name.count("]") or name.count("{") != name.count("}")
+    return unpaired or name.startswith(("('", '("')) or name.endswith(("')", '")')) or bool(_QUOTED.fullmatch(name))
+
+
+class CellRule(NamedTuple):
+    """What the cells of a task must be: the rule in words, and how to put a cell right that breaks it."""
+
+    text: str
+    fix: str
+
+
+def parser_of(task: Task) -> tuple[Callable[[Any], Any], CellRule]:
+    """A function from a cell to its target, MISSING, or None if the cell breaks the rule; and the rule."""
     known = {label: index for index, label in enumerate(task.classes)}
     origin = f"of the training split or of tasks.{task.name}.classes"
-    if task.kind == "multiclass":
-        parse = partial(_parse_class, known=known, values=task.values)
-        return parse, f"is none of the {len(known)} classes {origin}"
-    parse = partial(_parse_labels, known=known, task=task)
-    return parse, f"holds a label that is none of the {len(known)} {origin}, or is a list that cannot be read"
+    if task.kind == "multilabel" and task.is_one_column:
+        text = f"holds a label that is none of the {len(known)} {origin}, or is a list that cannot be read"
+        return partial(_parse_labels, known=known, task=task), CellRule(text, _FIX_LABELS)
+    if task.kind == "multiclass" and task.is_one_column:
+        rule = CellRule(f"is none of the {len(known)} classes {origin}", _FIX_LABELS)
+        return _of_text(partial(_parse_class, known=known, values=task.values)), rule
+    if task.kind == "regression":
+        is_log = task.scale is not None and task.scale.log1p
+        text = "must be a finite number of at least 0 (because of log1p), or blank"
+        parse = partial(_parse_value, lowest=0.0 if is_log else -math.inf, values=task.values)
+        return _of_text(parse), CellRule(text if is_log else "must be a finite number or blank", _FIX_NUMBERS)
+    return _of_text(partial(_parse_binary, values=task.values)), CellRule("must be 0, 1 or blank", _FIX_BINARY)
+
+
+def _of_text(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
+    """A parser of text for which a cell that holds a list breaks the rule."""
+    return lambda cell: parse(cell) if isinstance(cell, str) else None
 
 
 def mapped(text: str, values: Mapping[str, Any]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import datasets
@@ -21,6 +21,10 @@ class Cells(NamedTuple):
     rows: slice
     values: list[Any]
     codes: np.ndarray
+
+    def with_blanks_as_text(self) -> Cells:
+        """Cells whose blanks are the text "", which `values` of a task may mention."""
+        return Cells(self.rows, [*self.values, ""], np.where(self.codes < 0, len(self.values), self.codes))
 
 
 def read_column(split: datasets.Dataset, name: str) -> Iterator[Cells]:
@@ -67,15 +71,19 @@ class LeftOut(NamedTuple):
 
 
 def zero_one_columns(
-    split: str, table: datasets.Dataset, names: Iterable[str]
+    split: str, table: datasets.Dataset, names: Iterable[str], values: Collection[str] = ()
 ) -> tuple[dict[str, set[str]], list[LeftOut]]:
-    """Those of the columns that hold only 0, 1 (or -1, 1) and blanks, with their distinct cells; and the others."""
+    """Those of the columns that hold only 0, 1 (or -1, 1) and blanks, with their distinct cells; and the others.
+
+    Args:
+        values: other cells whose meaning the config says.
+    """
     features = table.features  # a property that copies those of all columns each time
     labels: dict[str, set[str]] = {}
     left_out: list[LeftOut] = []
     for name in names:
         is_scalar = _is_scalar(features[name])
-        found = _label_cells(split, table, name) if is_scalar else LeftOut(name, "not one value a row", False)
+        found = _label_cells(split, table, name, values) if is_scalar else LeftOut(name, "not one value a row", False)
         if isinstance(found, LeftOut):
             left_out.append(found)
         else:
@@ -83,13 +91,14 @@ def zero_one_columns(
     return labels, left_out
 
 
-def _label_cells(split: str, table: datasets.Dataset, name: str) -> set[str] | LeftOut:
+def _label_cells(split: str, table: datasets.Dataset, name: str, explained: Collection[str]) -> set[str] | LeftOut:
     """Distinct cells of a column of labels. Stops after the block of rows with the first other value."""
     num_fitting = 0
     texts: set[str] = set()
     for cells in read_column(table, name):
         blank = np.array([*(is_missing(value) for value in cells.values), True])  # the last one, at -1, is for blanks
-        fits = blank | np.array([*(binary_value(value) is not None for value in cells.values), True])
+        says = (value in explained or binary_value(value) is not None for value in cells.values)
+        fits = blank | np.array([*says, True])
         others = np.flatnonzero(~fits[cells.codes])
         num_fitting += int((~blank[cells.codes]).sum()) - len(others)
         texts |= set(cells.values)
@@ -97,8 +106,8 @@ def _label_cells(split: str, table: datasets.Dataset, name: str) -> set[str] | L
             sample = table.select_columns(["id"])[cells.rows.start + int(others[0])]["id"]
             value = _shortened(cells.values[cells.codes[others[0]]])
             return LeftOut(name, f"{split}, {sample}: {value!r}", num_fitting > len(others))
-    words = {text.casefold() for text in texts if not is_missing(text)}
-    if words <= LETTERS and len(words) == 1:
+    words = {text.casefold() for text in texts if text not in explained and not is_missing(text)}
+    if words <= LETTERS and len(words) == 1 and texts.isdisjoint(explained):
         return LeftOut(name, f"{split}: only {words.pop()!r}, which need not mean yes or no", False)
     return texts if num_fitting else LeftOut(name, f"{split}: all blank", False)
 

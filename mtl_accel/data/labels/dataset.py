@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import datasets
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from ...config import Config
 from ...config.sections.data import DataConfig
+from ...config.sections.tasks import named_columns
 from ...core.errors import UserError
 from ...core.tasks import Scale, Task
 from ..sources.load import load_source
@@ -27,7 +29,7 @@ class LabeledDataset:
 
     Attributes:
         tasks: by name.
-        targets: by split and task.
+        targets: by split and task; none of the test split.
         fingerprint: digest of the source.
         held_out_ids: the column `id` of the rows that were taken from training for validation.
         skipped: what is wrong with each image whose row was left out of training or validation.
@@ -62,10 +64,9 @@ class LabeledDataset:
         )
 
 
-def named_columns(config: Config) -> frozenset[str]:
+def label_columns(config: Config) -> frozenset[str]:
     """The columns that the tasks of a config name."""
-    names = [(getattr(task, "column", None), *(getattr(task, "columns", None) or ())) for task in config.tasks.values()]
-    return frozenset(name for columns in names for name in columns if name is not None)
+    return frozenset(column for task in config.tasks.values() for column in named_columns(task))
 
 
 def read_dataset(config: Config) -> LabeledDataset:
@@ -75,7 +76,7 @@ def read_dataset(config: Config) -> LabeledDataset:
         UserError: everything that is wrong with its files, columns and cells.
     """
     data = config.data
-    source = load_source(data, label_columns=named_columns(config))
+    source = load_source(data, label_columns=label_columns(config))
     problems = list(source.row_problems)
     splits = {name: source.splits[name] for name in ("train", "validation", "test") if name in source.splits}
     if not len(splits.get("train", ())):
@@ -85,15 +86,14 @@ def read_dataset(config: Config) -> LabeledDataset:
     reserved = {"id", "image", source.image_column} | beside
     reader = LabelReader(splits, reserved, source.origins)
     tasks = reader.find_tasks(config.tasks)
-    targets = {split: {name: reader.read_targets(task, split) for name, task in tasks.items()} for split in splits}
-    problems += reader.problems + [
-        f"tasks.{name}: no row of the training split has a label for it; check its columns"
-        for name in tasks
-        if not targets["train"][name].mask.any()
-    ]
+    targets = {
+        split: {name: reader.read_targets(task, split) for name, task in tasks.items()} if split != "test" else {}
+        for split in splits
+    }
+    problems += reader.problems + _without_labels(targets["train"])
     if problems:
         raise UserError(problems)
-    notes = (*source.notes, *reader.notes, *reader.describe_missing())
+    notes = (*source.notes, *reader.notes, *reader.describe_missing(), *_describe_test(splits, tasks))
     labelled = LabeledDataset(splits, tasks, targets, source.fingerprint, notes=notes)
     if not len(splits.get("validation", ())):
         labelled = hold_out(labelled, data)
@@ -105,6 +105,21 @@ def read_dataset(config: Config) -> LabeledDataset:
     check_selection_metric(labelled, config.select_by)
     pa.default_memory_pool().release_unused()  # Arrow would keep it for more tables, and a run reads no more
     return labelled
+
+
+def _without_labels(targets: Mapping[str, Targets]) -> list[str]:
+    return [
+        f"tasks.{name}: no row of the training split has a label for it; check its columns"
+        for name, labels in targets.items()
+        if not labels.mask.any()
+    ]
+
+
+def _describe_test(splits: Mapping[str, datasets.Dataset], tasks: Mapping[str, Task]) -> list[str]:
+    """Say of which tasks the test split has columns, which are not read: they may be placeholders. A line at most."""
+    there = set(splits["test"].column_names) if "test" in splits else set()
+    names = [name for name, task in tasks.items() if there & set(task.columns)]
+    return [f"test: its labels of {', '.join(names)} are not read; launch/evaluate.py reads them"] if names else []
 
 
 def fit_scales(labelled: LabeledDataset) -> LabeledDataset:

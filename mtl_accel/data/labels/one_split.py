@@ -10,7 +10,7 @@ from ...config import Config
 from ...core.errors import UserError
 from ...core.tasks import Task
 from ..sources.load import load_source
-from .dataset import LabeledDataset, hold_out, named_columns
+from .dataset import LabeledDataset, hold_out, label_columns
 from .reader import LabelReader, Targets
 
 
@@ -21,7 +21,7 @@ def read_images(config: Config, split: str) -> tuple[datasets.Dataset, str]:
         UserError: the source has no such split, or everything that is wrong with its ids and images.
     """
     data = config.data
-    source = load_source(data, only=split, label_columns=named_columns(config))
+    source = load_source(data, only=split, label_columns=label_columns(config))
     if source.row_problems:
         raise UserError(source.row_problems)
     images = source.splits[split].select_columns(["id", "image"])
@@ -45,7 +45,7 @@ def read_labeled_split(
     """
     data = config.data
     only = split if split == "test" else None  # train and validation may be made from each other
-    source = load_source(data, only=only, label_columns=named_columns(config))
+    source = load_source(data, only=only, label_columns=label_columns(config))
     splits = {name: table for name, table in source.splits.items() if len(table)}
     held_out = split != "test" and "train" in splits and "validation" not in splits
     if split not in splits and not held_out:

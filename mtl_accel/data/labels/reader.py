@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import datasets
@@ -69,6 +69,8 @@ class LabelReader:
     def _count_missing(self, task: Task, cells: Cells, blank: np.ndarray) -> None:
         counts = np.bincount(cells.codes[cells.codes >= 0], minlength=len(cells.values))
         for code in np.flatnonzero(blank[:-1]):
+            if cells.values[code] == "":  # a blank is nothing to speak of
+                continue
             self._missing.setdefault(task.name, Counter())[cells.values[code]] += int(counts[code])
 
     def has(self, split: str, name: str) -> bool:
@@ -82,20 +84,42 @@ class LabelReader:
     def read_targets(self, task: Task, split: str) -> Targets:
         """Read the targets of a task in a split, all masked where the split has no labels. Adds to `problems`."""
         size = len(self.splits[split])
-        shape = (size,) if task.kind == "multiclass" else (size, task.num_outputs)
-        target = np.zeros(shape, dtype=np.int64 if task.kind == "multiclass" else np.float32)
+        is_class = task.kind == "multiclass" and task.is_one_column
+        shape = (size,) if is_class else (size, task.num_outputs)
+        target = np.zeros(shape, dtype=np.int64 if is_class else np.float32)
         mask = np.zeros(shape, dtype=bool)
+        num_problems = len(self.problems)
         for index, name in enumerate(task.columns):
             if self.has(split, name):
                 outputs = ... if task.is_one_column else (slice(None), index)
                 self._fill(task, split, name, target[outputs], mask[outputs])
-        return Targets(target, mask)
+        if task.kind != "multiclass" or is_class:
+            return Targets(target, mask)
+        num_ones, known = target.sum(axis=1), mask.any(axis=1)  # one-hot: a row of blanks alone has no class
+        if len(self.problems) == num_problems:
+            self._check_one_hot(task, split, target, known & (num_ones != 1))
+        return Targets(target.argmax(axis=1), known & (num_ones == 1))
+
+    def _check_one_hot(self, task: Task, split: str, target: np.ndarray, is_wrong: np.ndarray) -> None:
+        """Report rows whose columns, one a class, do not have one 1: target float32 [N, C], is_wrong bool [N]."""
+        wrong = np.flatnonzero(is_wrong).tolist()
+        if wrong:
+            ones = [[task.classes[column] for column in np.flatnonzero(target[row])] for row in wrong[:_MAX_SHOWN]]
+            self._report(
+                split,
+                task.columns[0],
+                f"tasks.{task.name}: a row must have one 1 in the columns of the classes, or blanks alone",
+                wrong,
+                [" and ".join(names) or "no 1" for names in ones],
+                "Correct the rows, or choose kind multilabel if a picture may have several",
+            )
 
     def _fill(self, task: Task, split: str, name: str, target: np.ndarray, mask: np.ndarray) -> None:
         """Write a column's values into target and mask, and report the cells that break the rule."""
         parse, rule = parser_of(task)
         bad: list[tuple[int, Any]] = []
-        for cells in read_column(self.splits[split], name):
+        for block in read_column(self.splits[split], name):
+            cells = block.with_blanks_as_text() if "" in task.values else block
             parsed = [parse(value) for value in cells.values]
             # The last one, at -1, is for blanks.
             blank = np.array([*(value is MISSING for value in parsed), True])
@@ -109,10 +133,18 @@ class LabelReader:
             self._count_missing(task, cells, blank)
             bad += [(cells.rows.start + place, cells.values[cells.codes[place]]) for place in wrong]
         if bad:
-            place, rows = self._describe_rows(split, name, [row for row, _ in bad[:_MAX_SHOWN]])
-            shown = ", ".join(f"{row}: {value!r}" for row, (_, value) in zip(rows, bad, strict=False))
-            more = f", and {len(bad) - _MAX_SHOWN} more rows" if len(bad) > _MAX_SHOWN else ""
-            self.problems.append(f"{place}, column {name!r}: a cell {rule}; found {shown}{more}")
+            values = [repr(value) for _, value in bad[:_MAX_SHOWN]]
+            problem = f"column {name!r}: a cell {rule.text}"
+            self._report(split, name, problem, [row for row, _ in bad], values, rule.fix)
+
+    def _report(
+        self, split: str, column: str, problem: str, rows: Sequence[int], shown: Sequence[str], fix: str
+    ) -> None:
+        """Add a problem that some rows of a column have, with what the first of them hold, and the fix."""
+        place, named = self._describe_rows(split, column, list(rows[:_MAX_SHOWN]))
+        found = ", ".join(f"{row}: {what}" for row, what in zip(named, shown, strict=True))
+        more = f", and {len(rows) - _MAX_SHOWN} more rows" if len(rows) > _MAX_SHOWN else ""
+        self.problems.append(f"{place}, {problem}; found {found}{more}. {fix}")
 
     def _describe_rows(self, split: str, column: str, rows: list[int]) -> tuple[str, list[str]]:
         """The text file and the lines of some rows, or the split and their ids."""

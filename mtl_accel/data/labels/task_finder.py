@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import datasets
+import numpy as np
 
-from ...config.sections.tasks import MultilabelConfig, RegressionConfig, TaskConfig, primary_metric
+from ...config.sections.tasks import (
+    Classes,
+    MultilabelConfig,
+    RegressionConfig,
+    TaskConfig,
+    named_columns,
+    names_by_index,
+    primary_metric,
+)
 from ...core.tasks import Scale, Task
 from .cells import (
     DELIMITERS,
     MISSING,
     binary_value,
+    is_list,
     is_missing,
+    is_number,
     label_names,
     mapped,
     split_labels,
@@ -23,6 +35,7 @@ from .cells import (
 from .columns import format_columns, read_column, zero_one_columns
 
 _MAX_SHOWN = 5  # columns named for one problem
+_MIN_DOUBTED = 5  # classes: fewer of one row each may be a first try
 
 
 def _is_whole(name: str) -> bool:
@@ -49,30 +62,18 @@ class TaskFinder:
         self._names = frozenset(table.column_names)
         self._distinct: dict[str, set[Any]] = {}  # by column
 
-    def _distinct_cells(self, name: str) -> set[Any]:
-        """Distinct cells of a training column, which is read once."""
-        if name not in self._distinct:
-            self._distinct[name] = {v for cells in read_column(self.table, name) for v in cells.values}
-        return self._distinct[name]
-
     def find_tasks(self, configs: Mapping[str, TaskConfig]) -> dict[str, Task]:
         """Find the columns and classes of the tasks. A task whose columns are absent is a problem, and left out."""
-        taken = set(self.reserved)
-        for config in configs.values():
-            taken |= {c for c in (getattr(config, "column", None), *(getattr(config, "columns", None) or ())) if c}
+        taken = set(self.reserved).union(*(named_columns(config) for config in configs.values()))
         tasks = {name: self._find_task(name, config, taken) for name, config in configs.items()}
         return {name: task for name, task in tasks.items() if task is not None}
 
     def _find_task(self, name: str, config: TaskConfig, taken: set[str]) -> Task | None:
-        columns: tuple[str, ...]
-        if isinstance(config, RegressionConfig):
-            columns = config.columns
-        elif config.column is not None:
-            columns = (config.column,)
-        else:
-            assert isinstance(config, MultilabelConfig)
-            columns = config.columns if config.columns is not None else self._zero_one_columns(name, taken)
-            if config.columns == ():
+        columns = named_columns(config)
+        if isinstance(config, MultilabelConfig) and config.column is None:
+            if config.columns is None:
+                columns = self._zero_one_columns(name, config, taken)
+            elif not columns:
                 self.problems.append(f"tasks.{name}.columns: the list is empty; name the columns, or give null")
         absent = [column for column in columns if column not in self._names]
         if absent or not columns:
@@ -83,27 +84,81 @@ class TaskFinder:
         task = Task(
             name, config.kind, columns, columns, primary_metric(config), config.weight, values=dict(config.values)
         )
-        if isinstance(config, RegressionConfig) and config.standardise:
-            return replace(task, scale=Scale.unit(len(columns), log1p=config.log1p))
-        if config.kind == "multiclass":
-            return replace(task, classes=config.classes or self._find_classes(task))
-        if isinstance(config, MultilabelConfig) and config.column is not None:
+        if isinstance(config, RegressionConfig):
+            return replace(task, scale=Scale.unit(len(columns), log1p=config.log1p)) if config.standardise else task
+        task = replace(task, one_column=config.column is not None)
+        if not task.is_one_column:
+            return replace(task, values=self._find_minus_one(task))
+        if isinstance(config, MultilabelConfig):
             task = replace(task, delimiter=config.delimiter or self._find_delimiter(task))
-            names = {label for cell in self._distinct_cells(config.column) for label in label_names(cell, task) or ()}
-            return replace(task, classes=config.classes or sort_class_names(names))
-        return replace(task, values=self._find_minus_one(task)) if config.kind == "multilabel" else task
+        return self._with_classes(task, config.classes)
+
+    def _with_classes(self, task: Task, given: Classes) -> Task:
+        """Give a task with one column its classes: those of the config, or else those of the cells."""
+        assert not isinstance(given, str), "a file of classes is read with the config"
+        if task.kind == "multiclass":
+            self._check_no_lists(task)
+        if isinstance(given, dict):  # cells may hold the indexes
+            names = names_by_index(given)
+            return replace(task, classes=tuple(names.values()), values={**names, **task.values})
+        find = self._find_classes if task.kind == "multiclass" else self._find_labels
+        return replace(task, classes=given or find(task))
+
+    def _cells(self, task: Task, column: str) -> set[Any]:
+        """Distinct cells of a training column, with "" for blanks if `values` of the task says what they mean."""
+        if column not in self._distinct:
+            self._distinct[column] = {v for cells in read_column(self.table, column) for v in cells.values}
+        return self._distinct[column] | {""} if "" in task.values else self._distinct[column]
+
+    def _find_labels(self, task: Task) -> tuple[str, ...]:
+        return sort_class_names(
+            {label for cell in self._cells(task, task.columns[0]) for label in label_names(cell, task) or ()}
+        )
 
     def _find_classes(self, task: Task) -> tuple[str, ...]:
         """The classes of a column, where "1.0" is the class "1" of a column of numbers."""
-        found = {mapped(value, task.values) for value in self._distinct_cells(task.columns[0])} - {MISSING}
-        names = {str(name) for name in found}
+        cells = (cell for cell in self._cells(task, task.columns[0]) if isinstance(cell, str))
+        names = {str(name) for name in (mapped(cell, task.values) for cell in cells) if name is not MISSING}
         whole = {whole_number(name) for name in names}
-        return sort_class_names(whole if all(_is_whole(name) for name in whole) else names)
+        classes = sort_class_names(whole if all(_is_whole(name) for name in whole) else names)
+        if len(classes) >= _MIN_DOUBTED:
+            self._doubt_classes(task, classes)
+        return classes
+
+    def _doubt_classes(self, task: Task, classes: Sequence[str]) -> None:
+        """Report classes that look like ids, or like numbers to predict: most of them have one row."""
+        column, counts = task.columns[0], Counter[str]()
+        for cells in read_column(self.table, column):
+            for value, count in zip(cells.values, np.bincount(cells.codes[cells.codes >= 0]), strict=False):
+                counts[whole_number(str(mapped(value, task.values)))] += int(count)
+        num_single = sum(counts[whole_number(name)] == 1 for name in classes)
+        are_decimals = all(map(is_number, classes)) and not all(map(_is_whole, classes))
+        found = f"{len(classes)} classes in column {column!r}, and {num_single} of them have one row"
+        regression = f'{{"kind": "regression", "columns": ["{column}"]}}'
+        if are_decimals and 2 * num_single > len(classes):
+            self.problems.append(
+                f"tasks.{task.name}: {found}; they are numbers with decimals, such as {classes[0]}: predict them by "
+                f'{regression}, or name "classes" if they are meant'
+            )
+        elif are_decimals or 2 * num_single > len(classes):
+            hint = f"; if these are numbers to predict, the task is {regression}" if are_decimals else ""
+            self.notes.append(f"{task.name}: {found}{hint}")
+
+    def _check_no_lists(self, task: Task) -> None:
+        lists = [cell for cell in self._cells(task, task.columns[0]) if is_list(cell)]
+        if lists:
+            shown = repr(list(lists[0]) if isinstance(lists[0], tuple) else lists[0])
+            self.problems.append(
+                f"tasks.{task.name}.column: {task.columns[0]!r} holds lists, such as {shown}, and kind multiclass "
+                "reads one class from a cell; choose kind multilabel, or a column of classes"
+            )
 
     def _find_delimiter(self, task: Task) -> str:
         """The delimiter that stands in the cells of training; a space where none of the others does."""
         texts = [
-            cell for cell in self._distinct_cells(task.columns[0]) if isinstance(cell, str) and not cell.startswith("[")
+            cell
+            for cell in self._cells(task, task.columns[0])
+            if isinstance(cell, str) and not cell.startswith(("[", "{")) and not is_list(cell)
         ]
         found = [delimiter for delimiter in DELIMITERS if any(delimiter in text for text in texts)]
         if len(found) > 1:
@@ -120,7 +175,7 @@ class TaskFinder:
 
     def _find_minus_one(self, task: Task) -> Mapping[str, str | int | float | None]:
         """`values` of a task of 0/1 columns, with -1 as 0 where no cell of them is 0."""
-        cells = {cell for column in task.columns for cell in self._distinct_cells(column) if isinstance(cell, str)}
+        cells = {cell for column in task.columns for cell in self._cells(task, column) if isinstance(cell, str)}
         numbers = {binary_value(cell) for cell in cells if mapped(cell, task.values) is cell and not is_missing(cell)}
         if -1 not in numbers:
             return task.values
@@ -134,16 +189,16 @@ class TaskFinder:
         self.notes.append(f"{task.name}: -1 is read as 0, since no cell of {columns} is 0")
         return {**task.values, "-1": 0}
 
-    def _zero_one_columns(self, name: str, taken: set[str]) -> tuple[str, ...]:
+    def _zero_one_columns(self, name: str, config: MultilabelConfig, taken: set[str]) -> tuple[str, ...]:
         left = [column for column in self.table.column_names if column not in taken]
-        labels, left_out = zero_one_columns("train", self.table, left)
+        labels, left_out = zero_one_columns("train", self.table, left, config.values)
         if labels:
             others = f"; not {format_columns(left_out)}" if left_out else ""
             self.notes.append(f"{name}: labels {', '.join(labels)}{others}")
         else:
             self.problems.append(
                 f"tasks.{name}.columns: none of the columns left over ({format_columns(left_out) or 'there is none'}) "
-                "holds only 0, 1 or blanks; correct the cells, or name the columns"
+                'holds only 0, 1 or blanks; correct the cells, name the columns, or say by "values" what cells mean'
             )
         self._distinct |= labels
         return tuple(labels)

@@ -71,7 +71,7 @@ def test_a_wrong_cell_of_json_lines_for_all_splits_is_told_with_its_line(tmp_pat
     for row in rows:
         draw(tmp_path / row["file_name"])
     write(tmp_path / "metadata.jsonl", "\n".join(json.dumps(row) for row in rows) + "\n")
-    found = [problem.split("; found ")[1] for problem in problems_of(tmp_path)]
+    found = [problem.split("; found ")[1].split(". ")[0] for problem in problems_of(tmp_path)]
     assert found == ["line 5 (id train/2.png): '2'", "line 6 (id val/2.png): '2'"]
 
 
@@ -81,7 +81,7 @@ def test_a_wrong_cell_of_a_table_without_lines_is_told_with_split_and_id(tmp_pat
         draw(tmp_path / name)
     datasets.Dataset.from_dict(columns).to_parquet(tmp_path / "train.parquet")
     (problem,) = problems_of(tmp_path)
-    assert problem == "train, column 'a': a cell must be 0, 1 or blank; found id 1.png: '2'"
+    assert problem.startswith("train, column 'a': a cell must be 0, 1 or blank; found id 1.png: '2'. Correct the cells")
 
 
 def test_a_split_that_is_evaluated_tells_its_images_and_cells_at_once_too(tmp_path):
