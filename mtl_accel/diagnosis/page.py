@@ -25,7 +25,7 @@ def write_diagnosis(diagnosis: Diagnosis, output: str | Path) -> Path:
         UserError: the output is no .html file or cannot be written, or jinja2 is not installed.
     """
     path = page_path(output)
-    page = _template().render(diagnosis=diagnosis, severities=list(reversed(Severity)), cut=_cut, legible=legible)
+    page = _template().render(diagnosis=diagnosis, severities=list(reversed(Severity)), cut=_cut)
     texts = {
         path: page,
         path.with_suffix(".md"): _markdown(diagnosis),
@@ -52,11 +52,17 @@ def _template():  # type: ignore[no-untyped-def]
             [jinja2.PackageLoader("mtl_accel.diagnosis", "."), jinja2.PackageLoader("mtl_accel.report", ".")]
         ),
         autoescape=True,
+        finalize=_legible,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     return environment.get_template(_TEMPLATE)
+
+
+def _legible(value: Any) -> Any:
+    """Text as `legible` makes it; mark-up that jinja2 has made, and what is no text, as it is."""
+    return legible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _cut(table: Table) -> Table:

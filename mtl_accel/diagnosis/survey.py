@@ -1,31 +1,141 @@
-"""What one pass over a data set gives: the tables and labels that can be read, and a scan of its pictures."""
+"""One pass over a data set: the tables and labels that can be read, a scan of its pictures, and their duplicates."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
 
 from ..config import Config
-from ..core.errors import UserError
-from ..data.labels.dataset import LabeledDataset, read_dataset
+from ..core.errors import UserError, collect
+from ..data.labels.dataset import LabeledDataset, complete, label_columns, read_labels
+from ..data.labels.reader import Targets
+from ..data.sources.load import load_source
+from .duplicates import Duplicates, find_duplicates
+from .scan import Scan, scan_pictures
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What the checks look at.
+    """What the checks look at. Pictures are numbered through all splits, in their order: N of them.
 
     Attributes:
-        labelled: splits, tasks and targets; None where the source cannot be read at all.
+        labelled: splits, tasks and targets; tasks may be missing, and None where the source cannot be read at all.
+        scan: of the pictures of all splits.
         problems: what reading found to be wrong.
+        warnings: what reading has logged as a warning, such as images without a row.
     """
 
     config: Config
     labelled: LabeledDataset | None
+    scan: Scan | None
+    duplicates: Duplicates | None
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def splits(self) -> dict[str, slice]:
+        """Numbers of each split's pictures."""
+        sizes = {} if self.labelled is None else {name: len(table) for name, table in self.labelled.splits.items()}
+        ends = np.cumsum(list(sizes.values())).tolist()
+        return {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}
+
+    @cached_property
+    def split_names(self) -> np.ndarray:
+        """Name of each picture's split: object [N]."""
+        sizes = [where.stop - where.start for where in self.splits.values()]
+        return np.repeat(np.array(list(self.splits), object), sizes)
+
+    @cached_property
+    def targets(self) -> dict[str, Targets]:
+        """Targets of each task for all pictures."""
+        assert self.labelled is not None
+        by_split = [self.labelled.targets[split] for split in self.splits]
+        return {
+            name: Targets(*(np.concatenate(columns) for columns in zip(*(t[name] for t in by_split), strict=True)))
+            for name in self.labelled.tasks
+        }
+
+    def place(self, number: int) -> tuple[str, int]:
+        """Split and row of a picture."""
+        split = str(self.split_names[number])
+        return split, number - self.splits[split].start
+
+    def describe(self, number: int) -> str:
+        """Split and id of a picture."""
+        assert self.labelled is not None
+        split, row = self.place(number)
+        return f"{split}, {self.labelled.ids(split, np.array([row]))[0]}"
 
 
 def survey(config: Config) -> Survey:
-    """Read everything that can be read of the source of a config."""
+    """Read everything that can be read of the source of a config, and decode each picture once."""
+    problems: list[str] = []
+    with _warnings() as warnings:
+        labelled = _read(config, problems)
+    if labelled is None or not sum(map(len, labelled.splits.values())):
+        return Survey(config, labelled, None, None, tuple(problems), tuple(warnings))
+    num_workers = max(config.data.num_workers, min(len(os.sched_getaffinity(0)), 8))
+    scan = scan_pictures(labelled.splits, num_workers)
+    return Survey(config, labelled, scan, find_duplicates(scan), tuple(problems), tuple(warnings))
+
+
+def _read(config: Config, problems: list[str]) -> LabeledDataset | None:
+    """Read splits and targets, splits alone, or nothing; adds what is wrong to `problems`."""
     try:
-        return Survey(config, read_dataset(config))
+        labelled, found = read_labels(config)
     except UserError as error:
-        return Survey(config, None, tuple(error.problems))
+        problems += error.problems
+        return _read_splits(config)
+    problems += found
+    with collect(problems):
+        labelled = complete(labelled, config)
+    return _with_unread_targets(labelled)
+
+
+def _with_unread_targets(labelled: LabeledDataset) -> LabeledDataset:
+    """Give the splits whose labels are not read, such as test, targets without a label."""
+    targets = {
+        split: {
+            name: labelled.targets[split].get(name) or _unlabelled(labelled.targets["train"][name], len(table))
+            for name in labelled.tasks
+        }
+        for split, table in labelled.splits.items()
+    }
+    return replace(labelled, targets=targets)
+
+
+def _unlabelled(like: Targets, size: int) -> Targets:
+    target, mask = (np.zeros((size, *column.shape[1:]), column.dtype) for column in like)
+    return Targets(target, mask)
+
+
+def _read_splits(config: Config) -> LabeledDataset | None:
+    try:
+        source = load_source(config.data, label_columns=label_columns(config))
+    except UserError:  # the same that reading the labels has reported
+        return None
+    splits = {name: source.splits[name] for name in ("train", "validation", "test") if name in source.splits}
+    return LabeledDataset(splits, {}, {name: {} for name in splits}, source.fingerprint, notes=source.notes)
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """The warnings that the package logs inside the block."""
+    messages: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            messages.append(record.getMessage())
+
+    logger, listener = logging.getLogger("mtl_accel"), Listener(logging.WARNING)
+    logger.addHandler(listener)
+    try:
+        yield messages
+    finally:
+        logger.removeHandler(listener)

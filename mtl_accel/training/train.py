@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from ..config import Config
 from ..core import atomic_io
 from ..data.labels.dataset import LabeledDataset
+from ..data.labels.label_checks import start_lines
 from ..data.loading.broken_images import read_training_data
 from ..launching import agreement, allocator, ambient
 from ..launching.accelerator import launcher_precision, leave_at_exit, start_accelerator
@@ -142,7 +143,8 @@ def _announce(run: Run, labelled: LabeledDataset, debugging: str | None, changes
     log.start(config, (run.progress.epoch, run.progress.step) if resumed else None)
     log.write_validation_ids(labelled.held_out)
     log.write_skipped(labelled.skipped)
-    log.say("\n".join([_banner(run, labelled, resumed), *_ambient(run), *labelled.notes, *(changes or [])]))
+    inferred = [*labelled.notes, *start_lines(labelled)]
+    log.say("\n".join([_banner(run, labelled, resumed), *_ambient(run), *inferred, *(changes or [])]))
     if run.pipelines.train.per_sample is not None:
         log.say(slow_transforms_message(run.pipelines.train.per_sample, config.data.num_workers))
     if debugging:

@@ -75,6 +75,18 @@ def read_dataset(config: Config) -> LabeledDataset:
     Raises:
         UserError: everything that is wrong with its files, columns and cells.
     """
+    labelled, problems = read_labels(config)
+    if problems:
+        raise UserError(problems)
+    return complete(labelled, config)
+
+
+def read_labels(config: Config) -> tuple[LabeledDataset, list[str]]:
+    """Read the source of a config as far as possible, and what is wrong with rows and cells; wrong cells are masked.
+
+    Raises:
+        UserError: the source cannot be read, or it has no training rows.
+    """
     data = config.data
     source = load_source(data, label_columns=label_columns(config))
     problems = list(source.row_problems)
@@ -91,10 +103,17 @@ def read_dataset(config: Config) -> LabeledDataset:
         for split in splits
     }
     problems += reader.problems + _without_labels(targets["train"])
-    if problems:
-        raise UserError(problems)
     notes = (*source.notes, *reader.notes, *reader.describe_missing(), *_describe_test(splits, tasks))
-    labelled = LabeledDataset(splits, tasks, targets, source.fingerprint, notes=notes)
+    return LabeledDataset(splits, tasks, targets, source.fingerprint, notes=notes), problems
+
+
+def complete(labelled: LabeledDataset, config: Config) -> LabeledDataset:
+    """Hold rows out where there is no validation split, and fit what depends on the training split.
+
+    Raises:
+        UserError: there is nothing to hold out, or `select_by` cannot be computed.
+    """
+    data, splits = config.data, labelled.splits
     if not len(splits.get("validation", ())):
         labelled = hold_out(labelled, data)
     elif data.fold is not None:

@@ -11,7 +11,7 @@ import os
 import stat
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -50,12 +50,16 @@ _FIX = "Replace the file by a whole image, or remove its row."
 Encoded = Mapping[str, Any] | bytes | str | PathLike[str]
 
 
-def decode(value: Encoded | Image.Image, *, place: str) -> Image.Image:
+def decode(
+    value: Encoded | Image.Image, *, place: str, before_pixels: Callable[[Image.Image], object] | None = None
+) -> Image.Image:
     """Decode an image to mode RGB: upright by its EXIF orientation, transparency over white, 16 bits scaled to 8.
 
     Args:
         value: what `datasets.Image(decode=False)` gives, the bytes of a file, its path, or an opened image.
         place: where it comes from, for errors, such as "train, line 12, images/x.jpg".
+        before_pixels: is called with the opened image, to read its header or to have it decoded smaller
+            (`PIL.Image.Image.draft`).
 
     Raises:
         UserError: the file is missing, empty, truncated, not an image, or has more than MAX_PIXELS pixels.
@@ -71,6 +75,8 @@ def decode(value: Encoded | Image.Image, *, place: str) -> Image.Image:
     name = "the embedded image" if path is None else f"image {path!r}"
     try:
         image = value if isinstance(value, Image.Image) else _open(_read(path) if content is None else content)
+        if before_pixels is not None:
+            before_pixels(image)
         image.load()
         return _to_rgb(_upright(image))
     except _UnreadableError as error:

@@ -106,7 +106,7 @@ def _build(split: datasets.Dataset, transforms: Transforms, name: str, final: Pa
     done = _map_file(partial / "done.uint8", shape[:1])
     left = np.flatnonzero(done == 0)
     samples = split.select_columns(["id", "image"]).select(left)
-    with _bars_on_terminals_only():
+    with bars_on_terminals_only():
         samples.map(
             _write_rows,
             with_indices=True,
@@ -128,7 +128,7 @@ def _build(split: datasets.Dataset, transforms: Transforms, name: str, final: Pa
 
 
 @contextmanager
-def _bars_on_terminals_only() -> Iterator[None]:
+def bars_on_terminals_only() -> Iterator[None]:
     """Hide the progress bars of `datasets`, which it would write into log files too, unless stderr is a terminal."""
     hides = not sys.stderr.isatty() and not datasets.are_progress_bars_disabled()
     if hides:
