@@ -182,29 +182,40 @@ def test_importing_the_package_does_not_import_torch() -> None:
     assert json.loads(result.stdout) == [], result.stderr
 
 
-@pytest.mark.parametrize("package", ["mtl_accel", "mtl_accel.metrics"])
-def test_the_public_names_are_told_without_an_import(package: str) -> None:
-    script = f"import {package}; told = set(dir({package})); missing = set({package}.__all__) - told; print(missing); "
+@pytest.mark.parametrize("package", ["mtl_accel", "mtl_accel.metrics", "mtl_accel.report"])
+def test_the_public_names_are_listed_without_an_import(package: str) -> None:
+    script = f"import {package}; missing = set({package}.__all__) - set(dir({package})); print(missing); "
     result = run(sys.executable, "-c", script + LOADED)
     assert result.stdout.splitlines() == ["set()", "[]"], result.stderr
 
 
-def test_help_shows_every_knob_and_does_not_import_torch() -> None:
-    script = f"""
+def help_of(script: Path) -> tuple[list[str], list[str]]:
+    """The lines of a script's --help, and what of `HEAVY` it imports for them."""
+    probe = f"""
 import runpy, sys
-sys.argv = ["launch/train.py", "--help"]
+sys.argv = [{str(script)!r}, "--help"]
 try:
     runpy.run_path(sys.argv[0], run_name="__main__")
 except SystemExit as end:
     assert not end.code, end.code
 {LOADED}
 """
-    result = run(sys.executable, "-c", script)
+    result = run(sys.executable, "-c", probe)
     assert result.returncode == 0, result.stderr
-    *text, loaded = result.stdout.splitlines()
-    shown = {line.strip() for line in text}
+    *lines, loaded = result.stdout.splitlines()
+    return lines, json.loads(loaded)
+
+
+@pytest.mark.parametrize(
+    "script", sorted(set(ROOT.glob("launch/*.py")) - {ROOT / "launch/__init__.py"}), ids=lambda script: script.stem
+)
+def test_help_does_not_import_torch(script: Path) -> None:
+    assert help_of(script)[1] == []
+
+
+def test_help_shows_every_knob() -> None:
+    shown = {line.strip() for line in help_of(ROOT / "launch" / "train.py")[0]}
     assert [knob.path for knob in all_knobs(Config) if f"--{knob.path}" not in shown] == []
-    assert json.loads(loaded) == []
 
 
 def readme() -> str:
