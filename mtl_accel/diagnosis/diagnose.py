@@ -22,7 +22,7 @@ def diagnose(config: Config, *, output: str | Path | None = None) -> Diagnosis:
     """
     found = survey(config)
     findings = tuple(finding for check in CHECKS.values() for finding in check(found))
-    diagnosis = Diagnosis(config.data.source, findings)
+    diagnosis = Diagnosis(config.data.source, findings, found.facts)
     if output is not None:
         write_diagnosis(diagnosis, output)
     return diagnosis

@@ -15,6 +15,7 @@ from ..report.text import escape_markdown, legible
 from .findings import Diagnosis, Finding, Severity
 
 _TEMPLATE = "doctor.html.jinja"
+_MAX_OPEN_ROWS = 15  # of a table on the page; a longer one opens when it is tapped
 _MAX_ROWS = 60  # of a table on the page and in Markdown
 
 
@@ -25,7 +26,9 @@ def write_diagnosis(diagnosis: Diagnosis, output: str | Path) -> Path:
         UserError: the output is no .html file or cannot be written, or jinja2 is not installed.
     """
     path = page_path(output)
-    page = _template().render(diagnosis=diagnosis, severities=list(reversed(Severity)), cut=_cut)
+    page = _template().render(
+        diagnosis=diagnosis, severities=list(reversed(Severity)), cut=_cut, max_open_rows=_MAX_OPEN_ROWS
+    )
     texts = {
         path: page,
         path.with_suffix(".md"): _markdown(diagnosis),

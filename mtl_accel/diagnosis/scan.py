@@ -121,7 +121,8 @@ def _scan_one(value: Mapping[str, Any], place: str) -> dict[str, Any]:
         return {**_NOTHING, "thumbnail": bytes(3 * SIDE * SIDE), **problem}
     digest = hashlib.blake2b(f"{header['width']}x{header['height']}".encode(), digest_size=16)
     digest.update(picture.tobytes())
-    small = picture.resize((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=2.0)
+    # Not BOX, which takes pixels whole: a picture of another size would get another thumbnail.
+    small = picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0)
     return {
         **header,
         "digest": digest.digest(),

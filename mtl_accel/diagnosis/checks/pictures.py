@@ -26,7 +26,7 @@ def check_broken(survey: Survey) -> Iterator[Finding]:
     broken = broken or ({} if survey.problems else dict(survey.scan.problems))
     if broken:
         skips = survey.config.data.on_bad_image == "skip"
-        rows = [(survey.describe(row), problem) for row, problem in broken.items()]
+        rows = [(problem,) for problem in broken.values()]
         yield Finding(
             Severity.WARNING if skips else Severity.ERROR,
             "broken",
@@ -34,7 +34,7 @@ def check_broken(survey: Survey) -> Iterator[Finding]:
             "Their rows are left out (data.on_bad_image)."
             if skips
             else 'Replace the files, remove their rows, or set data.on_bad_image to "skip".',
-            tables=(table("Broken pictures", ("picture", "problem"), rows, num_words=2),),
+            tables=(table("Broken pictures", ("problem",), rows),),
         )
 
 

@@ -20,7 +20,7 @@ def check_reading(survey: Survey) -> Iterator[Finding]:
         yield note(
             "reading",
             "What was inferred from files and columns",
-            "A wrong line can be corrected by a knob of `data` or `tasks`.",
+            "A wrong line can be corrected by a knob of data or tasks.",
             tables=(table("Lines that a run's log begins with", ("inferred",), rows),),
         )
 
