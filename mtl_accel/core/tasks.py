@@ -8,7 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-Kind = Literal["multiclass", "multilabel", "regression"]
+Kind = Literal["multiclass", "ordinal", "multilabel", "regression"]
+# How the K - 1 outputs of an ordinal task give the probabilities of its K classes: see `ordinal_probabilities`.
+Link = Literal["cumulative", "conditional"]
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,11 @@ class Scale:
 class Task:
     """One thing to predict for each image.
 
-    `classes` holds the class names of a multiclass task, the label names of a multilabel one and the column
-    names of a regression, always in the order of the model's outputs. `scale` belongs to a regression whose columns
-    are standardised. `values` says what some cells mean, such as {"-1": 0}; null: no label. `one_column` says whether
-    one column names the labels; None, as in models of earlier versions: found by kind and columns.
+    `classes` holds the class names of a multiclass task, those of an ordinal one from the lowest to the highest, the
+    label names of a multilabel one and the column names of a regression, always in the order of the probabilities.
+    `scale` belongs to a regression whose columns are standardised, and `link` to an ordinal task. `values` says what
+    some cells mean, such as {"-1": 0}; null: no label. `one_column` says whether one column names the labels; None, as
+    in models of earlier versions: found by kind and columns.
     """
 
     name: str
@@ -68,17 +71,24 @@ class Task:
     scale: Scale | None = None
     values: Mapping[str, str | int | float | None] = field(default_factory=dict, hash=False)
     one_column: bool | None = None
+    link: Link | None = None
 
     @property
     def num_outputs(self) -> int:
-        return len(self.classes)
+        """Number of the model's outputs: one for each class or label, and for each step between ordinal classes."""
+        return len(self.classes) - (self.kind == "ordinal")
+
+    @property
+    def is_single_label(self) -> bool:
+        """Whether an image has one class, whose index is its target, rather than a target for each output."""
+        return self.kind in ("multiclass", "ordinal")
 
     @property
     def is_one_column(self) -> bool:
         """Whether one column holds the labels of all outputs, rather than one column for each of them."""
         if self.one_column is not None:
             return self.one_column
-        return self.kind == "multiclass" or self.columns != self.classes
+        return self.is_single_label or self.columns != self.classes
 
     @property
     def metric(self) -> str:
@@ -90,13 +100,45 @@ class Task:
         return self.name.replace("_", " ").capitalize()
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Softmax over classes, sigmoid of each label, or values of a regression in their units: float64 [N, C]."""
+        """Probabilities of classes or labels, or values of a regression in their units: float64 [N, classes]."""
         logits = logits.astype(np.float64)
         if self.kind == "multiclass":
             exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
             return exponentials / exponentials.sum(axis=1, keepdims=True)
+        if self.kind == "ordinal":
+            return ordinal_probabilities(logits, self.link)
         if self.kind == "multilabel":
             # exp of a positive number overflows, so each sign has its own form of the sigmoid.
             small = np.exp(-np.abs(logits))
             return np.where(logits >= 0, 1 / (1 + small), small / (1 + small))
         return logits if self.scale is None else self.scale.restore(logits)
+
+    def predicted_classes(self, probabilities: np.ndarray) -> np.ndarray:
+        """Class that is predicted for each image of a single-label task, int64 [N], from probabilities [N, K]."""
+        return median_class(probabilities) if self.kind == "ordinal" else probabilities.argmax(axis=1)
+
+
+def ordinal_probabilities(outputs: np.ndarray, link: Link | None) -> np.ndarray:
+    """Probabilities of K ordered classes, float64 [N, K], from K - 1 outputs z.
+
+    - cumulative: P(class > k) = sigmoid(z_0 - softplus(z_1) - ... - softplus(z_k)). The logits fall from class to
+      class whatever the outputs are. If only z_0 depends on the image, they are the proportional odds of McCullagh
+      (1980), with a score and thresholds that rise by softplus(z_k).
+    - conditional: P(class > k | class >= k) = sigmoid(z_k), as in CORN (Shi, Cao and Raschka, 2021).
+    """
+    outputs = outputs.astype(np.float64)
+    if link == "conditional":
+        exceeded = np.exp(np.cumsum(-np.logaddexp(0, -outputs), axis=1))
+    else:
+        steps = np.concatenate([outputs[:, :1], -np.logaddexp(0, outputs[:, 1:])], axis=1)
+        exceeded = np.exp(-np.logaddexp(0, -np.cumsum(steps, axis=1)))
+    return -np.diff(exceeded, axis=1, prepend=1.0, append=0.0)
+
+
+def median_class(probabilities: np.ndarray) -> np.ndarray:
+    """Number of the ordered classes that are exceeded with a probability above a half: int64 [N], from [N, K].
+
+    It is the rule of CORN (Shi, Cao and Raschka, 2021), and the class of the least expected absolute error.
+    """
+    exceeded = probabilities[:, :0:-1].cumsum(axis=1)
+    return (exceeded > 0.5).sum(axis=1)

@@ -20,9 +20,13 @@ DEFINITION = (
     f"Expected calibration error: elements in {NUM_BINS} bins of equal width by confidence; the mean over the bins of "
     "|share that is true - mean confidence|, weighed by their numbers of elements. "
 )
+_OF_CLASSES = (
+    "An element is a labelled image, its confidence the probability of the predicted class, and true that the "
+    "prediction is right."
+)
 CONFIDENCE = {
-    "multiclass": "An element is a labelled image, its confidence the probability of the predicted class, and true "
-    "that the prediction is right.",
+    "multiclass": _OF_CLASSES,
+    "ordinal": _OF_CLASSES,
     "multilabel": "An element is a labelled image and label, its confidence the label's probability, and true that "
     "the label is there.",
 }
@@ -67,9 +71,10 @@ def task_section(
     for decision in predictions.decisions:
         _add_decision(rows, predictions, decision, intervals)
     section["per_label"] = rows
-    if task.kind == "multiclass":
-        true, predicted = predictions.target[predictions.mask], predictions.scores[predictions.mask].argmax(axis=1)
-        counts = confusion_matrix(true, predicted, labels=np.arange(task.num_outputs)) if len(true) else []
+    if task.is_single_label:
+        true, scores = predictions.target[predictions.mask], predictions.scores[predictions.mask]
+        labels = np.arange(len(task.classes))
+        counts = confusion_matrix(true, task.predicted_classes(scores), labels=labels) if len(true) else []
         section["confusion"] = {"rows": "true class", "columns": "predicted class", "counts": np.array(counts).tolist()}
     section["reliability"] = reliability(predictions)
     return section
@@ -77,19 +82,21 @@ def task_section(
 
 def _columns_section(predictions: TaskPredictions, intervals: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
     """A row for each column of a regression: every metric in its unit, beside how far its numbers spread."""
-    task, rows = predictions.task, []
-    for index, column in enumerate(task.columns):
-        part = slice(index, index + 1)
-        scores, target, mask = predictions.scores[:, part], predictions.target[:, part], predictions.mask[:, part]
-        values = metrics.compute(task.kind, scores, target, mask)
-        known = target[mask].astype(np.float64)
-        spread = {"mean": known.mean() if known.size else np.nan, "std": known.std() if known.size else np.nan}
-        row = {"column": column, "labelled_images": known.size, **{key: float(value) for key, value in spread.items()}}
-        row |= {
-            name: with_interval(value, intervals[f"{task.name}/column/{name}"][index]) for name, value in values.items()
+    task = predictions.task
+    found = metrics.per_column(predictions.scores, predictions.target, predictions.mask, task.columns)
+    return [
+        {
+            "column": row["column"],
+            "labelled_images": row["labelled"],
+            "mean": row["mean"],
+            "std": row["std"],
+            **{
+                name: with_interval(value, intervals[f"{task.name}/column/{name}"][index])
+                for name, value in row["metrics"].items()
+            },
         }
-        rows.append(row)
-    return rows
+        for index, row in enumerate(found)
+    ]
 
 
 def with_interval(number: float, interval: np.ndarray) -> Value:
@@ -99,9 +106,11 @@ def with_interval(number: float, interval: np.ndarray) -> Value:
 
 def reliability(predictions: TaskPredictions) -> dict[str, Any]:
     """Calibration of the probabilities: see `DEFINITION`."""
-    if predictions.task.kind == "multiclass":
-        confidence = predictions.scores.max(axis=1)[predictions.mask]
-        true = (predictions.scores.argmax(axis=1) == predictions.target)[predictions.mask]
+    if predictions.task.is_single_label:
+        scores = predictions.scores[predictions.mask]
+        predicted = predictions.task.predicted_classes(scores)
+        confidence = scores[np.arange(len(scores)), predicted]
+        true = predicted == predictions.target[predictions.mask]
     else:
         confidence, true = predictions.scores[predictions.mask], predictions.positive[predictions.mask]
     places = np.minimum((confidence * NUM_BINS).astype(int), NUM_BINS - 1)

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..metrics.registry import find, title
-from .decisions import CROSS_FITTED, HALF, LARGEST, STORED, metric_suffix
+from .decisions import CROSS_FITTED, HALF, LARGEST, MEDIAN, STORED, metric_suffix
 
-_DECISIONS = {LARGEST: "", HALF: "at 0.5", CROSS_FITTED: "cross-fitted", STORED: "stored thresholds"}
+_DECISIONS = {LARGEST: "", MEDIAN: "", HALF: "at 0.5", CROSS_FITTED: "cross-fitted", STORED: "stored thresholds"}
 _MAX_CONFUSIONS = 5
 
 

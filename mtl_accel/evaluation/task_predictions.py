@@ -15,7 +15,7 @@ from ..inference.logits import split_logits
 from ..metrics import thresholds
 from ..metrics.multiclass import one_hot
 from ..objective.losses import ElementLoss
-from .decisions import CROSS_FITTED, HALF, LARGEST, STORED
+from .decisions import CROSS_FITTED, HALF, LARGEST, MEDIAN, STORED
 
 
 @dataclass(frozen=True)
@@ -40,19 +40,20 @@ class TaskPredictions:
     @property
     def decisions(self) -> tuple[str, ...]:
         """The ways to decide on the scores; none for a regression."""
-        return {"multiclass": (LARGEST,), "multilabel": tuple(self.thresholds), "regression": ()}[self.task.kind]
+        of_classes = {"multiclass": (LARGEST,), "ordinal": (MEDIAN,)}
+        return of_classes.get(self.task.kind, tuple(self.thresholds))
 
     def predicted(self, decision: str) -> np.ndarray:
         """Classes or labels that are predicted, bool [N, C]."""
-        if decision == LARGEST:
-            return one_hot(self.scores.argmax(axis=1), self.task.num_outputs)
+        if self.task.is_single_label:
+            return one_hot(self.task.predicted_classes(self.scores), len(self.task.classes))
         return self.scores >= self.thresholds[decision]
 
     @property
     def positive(self) -> np.ndarray:
         """Classes or labels that are true, bool [N, C]; false where nothing is labelled."""
-        is_class = self.task.kind == "multiclass"
-        truth = one_hot(self.target, self.task.num_outputs) if is_class else self.target == 1
+        is_class = self.task.is_single_label
+        truth = one_hot(self.target, len(self.task.classes)) if is_class else self.target == 1
         return truth & self.labelled
 
     @property
@@ -80,7 +81,7 @@ def collect_task_predictions(
     found = []
     for name, part in split_logits(logits.double(), tasks).items():
         task, (target, mask) = tasks[name], targets[name]
-        elements = losses[name](part, torch.from_numpy(target).to(part if task.kind != "multiclass" else torch.int64))
+        elements = losses[name](part, torch.from_numpy(target).to(torch.int64 if task.is_single_label else part))
         of_rows = np.where(mask, elements.numpy(), 0.0).reshape(len(mask), -1).sum(axis=1)
         scores = task.probabilities(part.numpy())
         decided: dict[str, np.ndarray] = {}

@@ -104,7 +104,8 @@ def _packages(record: RunRecord) -> str:
 def _describe_task(task: Task, description: ModelDescription) -> str:
     task_thresholds = description.thresholds.get(task.name)
     if task_thresholds is None:
-        return f"- **{task.name}** ({task.kind}): {', '.join(map(_code, task.classes))}"
+        order = ", from the lowest to the highest" if task.kind == "ordinal" else ""
+        return f"- **{task.name}** ({task.kind}{order}): {', '.join(map(_code, task.classes))}"
     listed = ", ".join(f"{_code(name)} ({t:.4g})" for name, t in zip(task.classes, task_thresholds, strict=True))
     return f"- **{task.name}** ({task.kind}; a label is there from the probability in brackets on): {listed}"
 

@@ -13,6 +13,7 @@ from torch.export import Dim
 from ..config.sections.transforms import Normalize
 from ..core.tasks import Task
 from ..models.base import Pair
+from ..objective.losses.ordinal import LOG_PROBABILITIES
 from ..runs.model_folder import ModelDescription
 
 # Not 1, which an exporter takes for a constant.
@@ -59,6 +60,8 @@ class Graph(nn.Module):
 def _probabilities(task: Task, logits: Tensor) -> Tensor:
     if task.kind == "multiclass":
         return logits.softmax(dim=1)
+    if task.link is not None:
+        return LOG_PROBABILITIES[task.link](logits).exp()
     if task.kind == "multilabel":
         return logits.sigmoid()
     if task.scale is None:
@@ -80,6 +83,7 @@ def metadata(description: ModelDescription) -> dict[str, Any]:
         "tasks": described["tasks"],
         "transforms": described["transforms"],
         "input": {"dtype": "uint8", "shape": ["batch", 3, *description.pipeline.cached_size]},
-        "outputs": "probabilities [batch, classes] of each task by its name; of a regression the values",
+        "outputs": "probabilities [batch, classes] of each task by its name; of a regression the values. The class of "
+        "an ordinal task is the first at which their sum reaches a half",
         "versions": {name: importlib.metadata.version(name) for name in ("mtl_accel", "torch")},
     }

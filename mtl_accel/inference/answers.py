@@ -19,7 +19,7 @@ def column_names(tasks: Mapping[str, Task], id_name: str) -> dict[str, list[str]
 
     A name that several tasks have, or that the column of ids has, is prefixed by its task: "task.label".
     """
-    plain = {name: [name] if task.kind == "multiclass" else list(task.classes) for name, task in tasks.items()}
+    plain = {name: [name] if task.is_single_label else list(task.classes) for name, task in tasks.items()}
     count = Counter([id_name, *(name for names in plain.values() for name in names)])
     return {task: [f"{task}.{name}" if count[name] > 1 else name for name in names] for task, names in plain.items()}
 
@@ -63,8 +63,8 @@ def table(
 
 def _decide(task: Task, scores: np.ndarray, thresholds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     """Decide on the columns of a task, [N] each: class names, int64 labels, or float64 numbers."""
-    if task.kind == "multiclass":
-        return [np.array(task.classes, dtype=object)[scores.argmax(axis=1)]]
+    if task.is_single_label:
+        return [np.array(task.classes, dtype=object)[task.predicted_classes(scores)]]
     if task.kind == "multilabel":
         scores = (scores >= thresholds[task.name]).astype(np.int64)
     return list(scores.T)

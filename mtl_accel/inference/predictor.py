@@ -62,8 +62,8 @@ class Predictor:
             flip: decide on the mean of each image's probabilities and those of its mirror image.
 
         Returns:
-            `id` (the path, the data set's id, or the row's number, as text); for a multiclass task the class name, for
-            a multilabel one 0 or 1 for each label, for a regression its numbers.
+            `id` (the path, the data set's id, or the row's number, as text); for a multiclass or ordinal task the class
+            name, for a multilabel one 0 or 1 for each label, for a regression its numbers.
 
         Raises:
             UserError: everything that is not an image, or cannot be decoded.

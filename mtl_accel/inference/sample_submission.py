@@ -113,12 +113,12 @@ def _task_of(path: Path, others: Sequence[str], tasks: Mapping[str, Task]) -> Ta
         return next(iter(tasks.values()))
     exact = [t for t in tasks.values() if (len(others) == 1 and others[0] in _own_names(t)) or _are_all(t, others)]
     near = [t for t in tasks.values() if set(_columns(t)) & set(others)]
-    classes = [t for t in tasks.values() if t.kind == "multiclass" and len(others) == 1]
+    classes = [t for t in tasks.values() if t.is_single_label and len(others) == 1]
     for found in (exact, near, classes):
         if len(found) == 1:
             return found[0]
     wanted = "; ".join(
-        f"{t.name}: {_quote_names(t.classes if t.kind != 'multiclass' else [t.name])}" for t in tasks.values()
+        f"{t.name}: {_quote_names([t.name] if t.is_single_label else t.classes)}" for t in tasks.values()
     )
     raise UserError(
         f"{path}: its columns {_quote_names(others)} do not tell which task it is of; give it as TASK={path}. The "
@@ -127,11 +127,11 @@ def _task_of(path: Path, others: Sequence[str], tasks: Mapping[str, Task]) -> Ta
 
 
 def _columns(task: Task) -> Sequence[str]:
-    return [task.name] if task.kind == "multiclass" else task.classes
+    return [task.name] if task.is_single_label else task.classes
 
 
 def _are_all(task: Task, others: Sequence[str]) -> bool:
-    return task.kind != "multiclass" and sorted(others) == sorted(task.classes)
+    return not task.is_single_label and sorted(others) == sorted(task.classes)
 
 
 def _parts(path: Path, task: Task, others: Sequence[str]) -> list[Part | int]:
@@ -145,9 +145,9 @@ def _parts(path: Path, task: Task, others: Sequence[str]) -> list[Part | int]:
     if len(others) == 1 and task.kind == "multilabel" and others[0] not in task.classes:
         require_separable_labels(task)
         return [Part.LABELS]
-    if len(others) == 1 and (task.kind == "multiclass" or task.num_outputs == 1):
+    if len(others) == 1 and (task.is_single_label or task.num_outputs == 1):
         return [0]
-    if task.kind == "multiclass":
+    if task.is_single_label:
         raise UserError(
             f"{path}: a submission of task {task.name} has two columns, the id and the class, and this one has "
             f"beside the id {len(others)}: {_quote_names(others)}"

@@ -8,19 +8,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..core.lazy import lazy_dir, lazy_getattr
-from .measuring import LabelRow, compute, per_label
+from .measuring import ColumnRow, LabelRow, compute, per_column, per_label
 
 if TYPE_CHECKING:
-    from .evaluate_metrics import METRICS, MulticlassMetric, MultilabelMetric, RegressionMetric
+    from .evaluate_metrics import METRICS, MulticlassMetric, MultilabelMetric, OrdinalMetric, RegressionMetric
 
-_HOMES = dict.fromkeys(("METRICS", "MulticlassMetric", "MultilabelMetric", "RegressionMetric"), "evaluate_metrics")
+_HOMES = dict.fromkeys(
+    ("METRICS", "MulticlassMetric", "MultilabelMetric", "OrdinalMetric", "RegressionMetric"), "evaluate_metrics"
+)
 __all__ = [
     "METRICS",
+    "ColumnRow",
     "LabelRow",
     "MulticlassMetric",
     "MultilabelMetric",
+    "OrdinalMetric",
     "RegressionMetric",
     "compute",
+    "per_column",
     "per_label",
 ]
 

@@ -93,6 +93,16 @@ class MulticlassMetric(ArrayMetric):
     )
 
 
+class OrdinalMetric(ArrayMetric):
+    """The metrics of `ordinal.METRICS`."""
+
+    KIND = "ordinal"
+    ARRAYS = (
+        "predictions: probabilities of the classes from the lowest to the highest, float [N, K]; references: class "
+        "indices, int [N]; mask: bool [N]. per_label holds precision, recall, f1 and support of each class."
+    )
+
+
 class MultilabelMetric(ArrayMetric):
     """The metrics of `multilabel.METRICS`."""
 
@@ -122,7 +132,7 @@ class RegressionMetric(ArrayMetric):
 
 
 METRICS: dict[str, type[ArrayMetric]] = {
-    metric.KIND: metric for metric in (MulticlassMetric, MultilabelMetric, RegressionMetric)
+    metric.KIND: metric for metric in (MulticlassMetric, OrdinalMetric, MultilabelMetric, RegressionMetric)
 }
 
 

@@ -7,6 +7,7 @@ from typing import TypedDict
 
 import numpy as np
 
+from ..core.tasks import median_class
 from . import multiclass, multilabel
 from .registry import REGISTRY, metric_names
 from .thresholds import DEFAULT_THRESHOLD
@@ -22,6 +23,16 @@ class LabelRow(TypedDict):
     support: int
 
 
+class ColumnRow(TypedDict):
+    """One column of a regression: how its labelled numbers spread, in its unit, and every metric of it alone."""
+
+    column: str
+    labelled: int
+    mean: float
+    std: float
+    metrics: dict[str, float]
+
+
 def compute(
     kind: str,
     scores: np.ndarray,
@@ -32,6 +43,7 @@ def compute(
     """Every metric of one kind of task over a whole split, on the process that holds the gathered arrays.
 
     - multiclass: scores float [N, K], logits or probabilities; targets int [N]; mask bool [N].
+    - ordinal: scores float [N, K], probabilities; targets int [N]; mask bool [N].
     - multilabel: scores float [N, C], probabilities; targets 0 or 1 [N, C]; mask bool [N, C]; a label is predicted
       where its probability is at or above `threshold`, one number or an array [C] or [N, C].
     - regression: scores float [N, C]; targets float [N, C]; mask bool [N, C].
@@ -75,6 +87,18 @@ def per_label(
     ]
 
 
+def per_column(scores: np.ndarray, targets: np.ndarray, mask: np.ndarray, names: Sequence[str]) -> list[ColumnRow]:
+    """Figures of each column of a regression; arrays as in `compute`. NaN where a column is labelled in no row."""
+    rows = []
+    for index, column in enumerate(names):
+        part = slice(index, index + 1)
+        known = targets[:, part][mask[:, part]].astype(np.float64)
+        mean, std = (known.mean(), known.std()) if known.size else (np.nan, np.nan)
+        values = compute("regression", scores[:, part], targets[:, part], mask[:, part])
+        rows.append(ColumnRow(column=column, labelled=known.size, mean=float(mean), std=float(std), metrics=values))
+    return rows
+
+
 def label_table(
     kind: str,
     scores: np.ndarray,
@@ -90,8 +114,9 @@ def label_table(
         return None
     require_same_rows(scores, targets, mask)
     scores = np.asarray(scores, np.float64)
-    if kind == "multiclass":
-        counts = multiclass.class_counts(scores, targets, mask)
+    if kind in ("multiclass", "ordinal"):
+        predicted = median_class(scores) if kind == "ordinal" else scores.argmax(axis=1)
+        counts = multiclass.class_counts(predicted, scores.shape[1], targets, mask)
     else:
         counts = multilabel.label_counts(scores >= threshold, targets, mask)
     table = counts.table()

@@ -23,18 +23,16 @@ def balanced_accuracy(
     scores: np.ndarray, target: np.ndarray, mask: np.ndarray, sample_weight: Weights = None
 ) -> np.ndarray:
     """Mean recall over the classes that have a labelled row: [] or [R]."""
-    counts = class_counts(scores, target, mask, sample_weight)
+    counts = class_counts(scores.argmax(axis=1), scores.shape[1], target, mask, sample_weight)
     return mean_over_columns(np.where(counts.positives > 0, counts.recall, np.nan))
 
 
 def class_counts(
-    scores: np.ndarray, target: np.ndarray, mask: np.ndarray, sample_weight: Weights = None
+    predicted: np.ndarray, num_classes: int, target: np.ndarray, mask: np.ndarray, sample_weight: Weights = None
 ) -> LabelCounts:
-    """Counts of each class against all others, [K] or [R, K]."""
-    labelled = np.broadcast_to(mask[:, None], scores.shape)
-    return count(
-        one_hot(scores.argmax(axis=1), scores.shape[1]), one_hot(target, scores.shape[1]), labelled, sample_weight
-    )
+    """Counts of each class against all others, [K] or [R, K], from predicted class indices, int [N]."""
+    labelled = np.broadcast_to(mask[:, None], (len(mask), num_classes))
+    return count(one_hot(predicted, num_classes), one_hot(target, num_classes), labelled, sample_weight)
 
 
 def one_hot(classes: np.ndarray, num_classes: int) -> np.ndarray:

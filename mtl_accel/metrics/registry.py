@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from . import multiclass, multilabel, regression
+from . import multiclass, multilabel, ordinal, regression
 from .record import Metric
 
 # A new metric is one more record in the file of its kind. The first one of a kind is its primary metric. Two kinds may
 # share a name, which then has one title and one direction.
 REGISTRY: dict[str, tuple[Metric, ...]] = {
     "multiclass": multiclass.METRICS,
+    "ordinal": ordinal.METRICS,
     "multilabel": multilabel.METRICS,
     "regression": regression.METRICS,
 }

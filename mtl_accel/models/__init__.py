@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 from ..config.knobs import did_you_mean
 from ..core.errors import UserError
+from ..core.tasks import Task
 from .base import MIN_SIZE, Pair
 from .convnext_tiny_linear import ConvNeXtTinyLinear
 from .efficientnet_v2_s_linear import EfficientNetV2SLinear
+from .heads import SharedThresholds
 from .mobilenet_v2_linear import MobileNetV2Linear
 from .mobilenet_v2_mlp import MobileNetV2MLP
 from .mobilenet_v2_query import MobileNetV2Query
@@ -42,6 +44,16 @@ MODELS: dict[str, type[Pair]] = {
     "vit_b_16_linear": ViTB16Linear,
     "timm_linear": TimmLinear,
 }
+
+
+def build_model(name: str, tasks: Mapping[str, Task], weights: str | None, backbone: str | None = None) -> Pair:
+    """Build the pair `name` with the head that each task needs; arguments and errors as of `build_pair`."""
+    shared = {task: found.num_outputs for task, found in tasks.items() if found.link == "cumulative"}
+    outputs = {task: 1 if task in shared else found.num_outputs for task, found in tasks.items()}
+    pair = build_pair(name, outputs, weights, backbone)
+    for task, num_outputs in shared.items():
+        pair.heads[task] = SharedThresholds(pair.heads[task], num_outputs)
+    return pair
 
 
 def build_pair(name: str, num_outputs: dict[str, int], weights: str | None, backbone: str | None = None) -> Pair:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import ItemsView, Iterator, KeysView
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -64,6 +65,26 @@ class QueryHead(nn.Module):
         attended, _ = self.attention(queries, places, places, need_weights=False)
         attended = self.attention_norm(queries + attended)
         return self.logits(self.feedforward_norm(attended + self.feedforward(attended)))
+
+
+class SharedThresholds(nn.Module):
+    """A head of one score, with thresholds between ordered classes that are the same for all images.
+
+    Its outputs are those that `core.tasks.ordinal_probabilities` takes for the link "cumulative": the score and a bias,
+    and behind it biases alone. At first all classes are as likely, at a score of 0.
+    """
+
+    def __init__(self, score: nn.Module, num_outputs: int) -> None:
+        super().__init__()
+        self.score, self.num_outputs = score, num_outputs
+        exceeded = torch.arange(num_outputs, 0, -1) / (num_outputs + 1)  # of the classes, those above each threshold
+        logits = torch.logit(exceeded)
+        # The inverse of softplus.
+        self.bias = nn.Parameter(torch.cat([logits[:1], torch.log(torch.expm1(logits[:-1] - logits[1:]))]))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features as the score's module takes them -> outputs [B, num_outputs]."""
+        return F.pad(self.score(features), (0, self.num_outputs - 1)) + self.bias
 
 
 class Heads(nn.ModuleDict):

@@ -15,7 +15,7 @@ from ..config.sections.losses import Loss
 from ..config.sections.tasks import TaskConfig
 from ..config.sections.transforms import FixedTransform
 from ..core.errors import UserError, shorten
-from ..core.tasks import Kind, Scale, Task
+from ..core.tasks import Kind, Link, Scale, Task
 from ..metrics import registry
 
 _Name = Annotated[str, StringConstraints(min_length=1)]
@@ -41,7 +41,7 @@ class ScalePart(_Part):
 
 
 class TaskPart(_Part):
-    """One task. `thresholds` belong to a multilabel task, `scale` to a regression, `one_column` to the other kinds."""
+    """One task. `thresholds` belong to a multilabel task, `scale` to a regression, `link` to an ordinal one."""
 
     kind: Kind
     columns: tuple[_Name, ...] = Field(min_length=1)
@@ -52,6 +52,7 @@ class TaskPart(_Part):
     values: dict[str, str | int | float | None] = {}
     one_column: bool | None = None  # absent in folders of earlier versions: found by kind and columns
     scale: ScalePart | None = None  # null, and absent before there was a scale: not standardised
+    link: Link | None = None
     thresholds: tuple[Annotated[float, Field(ge=0, le=1)], ...] | None = None
     loss: Loss | None = Field(None, discriminator="name")
 
@@ -85,6 +86,10 @@ class TaskPart(_Part):
             found.append("thresholds belong to a multilabel task, and each of these has them")
         if self.scale is not None and self.kind != "regression":
             found.append("scale belongs to a regression")
+        if (self.link is not None) != (self.kind == "ordinal"):
+            found.append("link belongs to an ordinal task, and each of these has one")
+        if self.kind == "ordinal" and len(self.classes) < 2:
+            found.append("an ordinal task has at least two classes")
         if self.loss is not None and self.loss.name not in _loss_names(self.kind):
             found.append(f"loss {self.loss.name!r} is none of a {self.kind} task")
         return found
@@ -97,6 +102,7 @@ class TaskPart(_Part):
             scale=scale,
             values=self.values,
             one_column=self.one_column,
+            link=self.link,
         )
 
 

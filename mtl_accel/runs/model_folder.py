@@ -94,6 +94,8 @@ class ModelDescription:
                 described[name]["values"] = dict(task.values)
             if task.scale is not None:
                 described[name]["scale"] = asdict(task.scale)
+            if task.link is not None:
+                described[name]["link"] = task.link
             if name in self.thresholds:
                 described[name]["thresholds"] = self.thresholds[name].tolist()
             if name in self.losses:
@@ -160,8 +162,7 @@ def load_model(folder: Path, description: ModelDescription) -> Pair:
     sizes = {"transforms": description.pipeline.model_input_size}
     if problems := models.pair_problems(description.pair, description.backbone, sizes):
         raise UserError([f"{described}: {problem}" for problem in problems])
-    num_outputs = {name: task.num_outputs for name, task in description.tasks.items()}
-    build = partial(models.build_pair, description.pair, num_outputs, None, description.backbone)
+    build = partial(models.build_model, description.pair, description.tasks, None, description.backbone)
     return model_weights.load_weights(path, build, description.pair).eval()
 
 

@@ -89,8 +89,7 @@ def _objective(
     num_micro_batches: int,
 ) -> Objective:
     torch.manual_seed(rng.seed_of(config.seed, rng.INITIAL))
-    outputs = {name: task.num_outputs for name, task in labelled.tasks.items()}
-    model = models.build_pair(config.model.name, outputs, config.model.weights, config.model.backbone)
+    model = models.build_model(config.model.name, labelled.tasks, config.model.weights, config.model.backbone)
     if config.sync_batchnorm:
         model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
     freezing.freeze(model, config)

@@ -89,7 +89,7 @@ def summary(run: Run, labelled: LabeledDataset) -> str:
         lines.append(f"{name}: {task.kind}, targets {shape}, {task.num_outputs} outputs, {int(mask.sum())} labelled")
         if task.kind != "regression":
             counts = (
-                np.bincount(target[mask], minlength=task.num_outputs) if target.ndim == 1 else (target * mask).sum(0)
+                np.bincount(target[mask], minlength=len(task.classes)) if target.ndim == 1 else (target * mask).sum(0)
             )
             lines.append("  " + ", ".join(f"{c}: {int(n)}" for c, n in zip(task.classes, counts, strict=True)))
     for part, module in model.named_children():

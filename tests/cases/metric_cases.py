@@ -17,7 +17,9 @@ def example(kind: str, seed: int, num_rows: int, num_columns: int, labelled: flo
     scores = rng.random((num_rows, num_columns)).astype(np.float32)
     if seed % 2:
         scores = (scores * 8).round() / 8  # with ties
-    if kind == "multiclass":
+    if kind == "ordinal":
+        scores /= np.maximum(scores.sum(axis=1, keepdims=True), 1e-6)
+    if kind in ("multiclass", "ordinal"):
         mask = rng.random(num_rows) < labelled
         return scores, np.where(mask, rng.integers(0, num_columns, num_rows), -100), mask
     mask = rng.random(scores.shape) < labelled
@@ -31,7 +33,7 @@ def examples(kind: str) -> st.SearchStrategy[Arrays]:
         kind=st.just(kind),
         seed=st.integers(0, 2**32 - 1),
         num_rows=st.integers(0, 40),
-        num_columns=st.integers(1, 30) if kind == "multiclass" else st.integers(1, 5),
+        num_columns=st.integers(1, 30) if kind in ("multiclass", "ordinal") else st.integers(1, 5),
         labelled=st.sampled_from([0.0, 0.1, 0.7, 1.0]),
     )
 
@@ -51,6 +53,39 @@ def balanced_accuracy(scores: np.ndarray, target: np.ndarray, mask: np.ndarray, 
     true, predicted, present = target[counted], scores.argmax(axis=1)[counted], np.unique(target[counted])
     recall = sk.recall_score(true, predicted, labels=present, average=None, sample_weight=_of(weight, counted))
     return float(recall.mean())
+
+
+def predicted_ranks(probabilities: np.ndarray) -> np.ndarray:
+    """The medians, row by row."""
+    return np.array([sum(row[k + 1 :][::-1].sum() > 0.5 for k in range(len(row) - 1)) for row in probabilities], int)
+
+
+def ordinal_accuracy(scores: np.ndarray, target: np.ndarray, mask: np.ndarray, weight: np.ndarray) -> float:
+    return _of_ranks(sk.accuracy_score, scores, target, mask, weight)
+
+
+def rank_mae(scores: np.ndarray, target: np.ndarray, mask: np.ndarray, weight: np.ndarray) -> float:
+    return _of_ranks(sk.mean_absolute_error, scores, target, mask, weight)
+
+
+def quadratic_kappa(scores: np.ndarray, target: np.ndarray, mask: np.ndarray, weight: np.ndarray) -> float:
+    counted = mask & (weight > 0)
+    if np.array_equal(predicted_ranks(scores)[counted], target[counted]):
+        return 1.0  # and NaN to scikit-learn, where all are of one class
+    labels = range(scores.shape[1])  # else the ranks are those among the classes that occur
+    return _of_ranks(sk.cohen_kappa_score, scores, target, mask, weight, weights="quadratic", labels=labels)
+
+
+def _of_ranks(
+    function: Callable[..., float],
+    scores: np.ndarray,
+    target: np.ndarray,
+    mask: np.ndarray,
+    weight: np.ndarray,
+    **options: object,
+) -> float:
+    counted = mask & (weight > 0)
+    return function(target[counted], predicted_ranks(scores)[counted], sample_weight=_of(weight, counted), **options)
 
 
 def f1_macro(decisions: np.ndarray, target: np.ndarray, mask: np.ndarray, weight: np.ndarray) -> float:
@@ -87,16 +122,17 @@ def r2(scores: np.ndarray, target: np.ndarray, mask: np.ndarray, weight: np.ndar
     return _mean_of_columns(sk.r2_score, scores, target, mask & two_rows, weight)
 
 
-EXPECTED: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], float]] = {
-    "accuracy": accuracy,
-    "balanced_accuracy": balanced_accuracy,
-    "f1_macro": f1_macro,
-    "f1_micro": f1_micro,
-    "f1_samples": f1_samples,
-    "map": mean_average_precision,
-    "mae": mae,
-    "rmse": rmse,
-    "r2": r2,
+Expected = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], float]
+EXPECTED: dict[str, dict[str, Expected]] = {
+    "multiclass": {"accuracy": accuracy, "balanced_accuracy": balanced_accuracy},
+    "ordinal": {"quadratic_kappa": quadratic_kappa, "accuracy": ordinal_accuracy, "mae": rank_mae},
+    "multilabel": {
+        "f1_macro": f1_macro,
+        "f1_micro": f1_micro,
+        "f1_samples": f1_samples,
+        "map": mean_average_precision,
+    },
+    "regression": {"mae": mae, "rmse": rmse, "r2": r2},
 }
 
 

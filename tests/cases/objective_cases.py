@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from loss_cases import DEFAULTS, KINDS, OUTPUTS, target_of
+from loss_cases import DEFAULTS, KINDS, NUM_CLASSES, OUTPUTS, target_of
 from torch import nn
 
 from mtl_accel.core.tasks import Task
@@ -36,10 +36,16 @@ def tasks_of(weights: dict[str, float] | None = None) -> dict[str, Task]:
     """One task for each loss, under the loss's name."""
     found = {}
     for loss in LOSSES:
-        classes = tuple(f"{loss} {index}" for index in range(OUTPUTS[loss]))
-        columns = (loss,) if KINDS[loss] == "multiclass" else classes
+        classes = tuple(f"{loss} {index}" for index in range(NUM_CLASSES.get(KINDS[loss], OUTPUTS[loss])))
+        columns = (loss,) if KINDS[loss] in NUM_CLASSES else classes
         found[loss] = Task(
-            loss, KINDS[loss], columns, classes, primary_metric(KINDS[loss]), (weights or {}).get(loss, 1.0)
+            loss,
+            KINDS[loss],
+            columns,
+            classes,
+            primary_metric(KINDS[loss]),
+            (weights or {}).get(loss, 1.0),
+            link=getattr(DEFAULTS[loss], "link", None),
         )
     return found
 

@@ -73,7 +73,7 @@ def test_a_dotted_option_below_what_the_file_leaves_out_changes_its_default(
         (
             ["--tasks.atribute.weight", "2"],
             "--tasks.atribute.weight: tasks.atribute is not there, and so has no weight (got 2); add "
-            "--tasks.atribute.kind with one of multiclass, multilabel, regression; did you mean 'attribute'?",
+            "--tasks.atribute.kind with one of multiclass, ordinal, multilabel, regression; did you mean 'attribute'?",
         ),
         (["--cpu_threads.x", "1"], "--cpu_threads.x: cpu_threads is null, not 'x'; set --cpu_threads as a whole"),
     ],

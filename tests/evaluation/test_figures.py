@@ -14,11 +14,11 @@ from hypothesis.extra import numpy as arrays
 from sklearn.metrics import average_precision_score
 
 from mtl_accel import metrics
-from mtl_accel.config.sections.losses import BCE, MSE, CrossEntropy
+from mtl_accel.config.sections.losses import BCE, MSE, CrossEntropy, CumulativeLink
 from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels.reader import Targets
 from mtl_accel.evaluation import bootstrap, figures, weighted
-from mtl_accel.evaluation.decisions import CROSS_FITTED, HALF, LARGEST, STORED
+from mtl_accel.evaluation.decisions import CROSS_FITTED, HALF, LARGEST, MEDIAN, STORED
 from mtl_accel.evaluation.task_predictions import TaskPredictions, collect_task_predictions
 from mtl_accel.inference.logits import split_logits
 from mtl_accel.inference.scoring import score
@@ -29,9 +29,16 @@ TASKS = {
     "category": Task("category", "multiclass", ("category",), CLASSES, "accuracy"),
     "attribute": Task("attribute", "multilabel", LABELS, LABELS, "f1_macro", weight=2.0),
     "number": Task("number", "regression", COLUMNS, COLUMNS, "mae"),
+    "size": Task("size", "ordinal", ("size",), CLASSES, "quadratic_kappa", link="cumulative"),
 }
 ELEMENT_LOSSES = build_losses(
-    {"category": CrossEntropy(name="cross_entropy"), "attribute": BCE(name="bce"), "number": MSE(name="mse")}, TASKS
+    {
+        "category": CrossEntropy(name="cross_entropy"),
+        "attribute": BCE(name="bce"),
+        "number": MSE(name="mse"),
+        "size": CumulativeLink(name="cumulative_link"),
+    },
+    TASKS,
 )
 THRESHOLDS = {"attribute": np.array([0.3, 0.6])}
 # Few distinct values make ties; the last one is a regression's constant column.
@@ -42,12 +49,14 @@ LOGIT = st.sampled_from([-3.0, -1.0, 0.0, 0.5, 2.0])
 def splits(draw: st.DrawFn) -> tuple[torch.Tensor, dict[str, Targets]]:
     """Logits and targets of 1 to 10 rows, any of them unlabelled."""
     size = draw(st.integers(1, 10))
-    logits = draw(arrays.arrays(np.float32, (size, 7), elements=LOGIT))
+    logits = draw(arrays.arrays(np.float32, (size, 9), elements=LOGIT))
     category = draw(arrays.arrays(np.int64, size, elements=st.integers(0, 2)))
     attribute = draw(arrays.arrays(np.float32, (size, 2), elements=st.sampled_from([0.0, 1.0])))
     number = draw(arrays.arrays(np.float32, (size, 2), elements=st.sampled_from([0.0, 1.0, 2.5])))
-    masks = [draw(arrays.arrays(np.bool_, array.shape)) for array in (category, attribute, number)]
-    targets = [np.where(m, t, 0).astype(t.dtype) for t, m in zip((category, attribute, number), masks, strict=True)]
+    ordered = draw(arrays.arrays(np.int64, size, elements=st.integers(0, 2)))
+    drawn = (category, attribute, number, ordered)
+    masks = [draw(arrays.arrays(np.bool_, array.shape)) for array in drawn]
+    targets = [np.where(m, t, 0).astype(t.dtype) for t, m in zip(drawn, masks, strict=True)]
     return torch.from_numpy(logits), dict(zip(TASKS, map(Targets, targets, masks), strict=True))
 
 
@@ -62,7 +71,11 @@ def of_rows(logits: torch.Tensor, targets: dict[str, Targets]) -> dict[str, np.n
     for name, part in split_logits(logits.double(), TASKS).items():
         task, (target, mask) = TASKS[name], targets[name]
         probabilities = task.probabilities(part.numpy())
-        decisions = {"multiclass": {LARGEST: 0.5}, "multilabel": {HALF: 0.5, STORED: THRESHOLDS.get(name)}}
+        decisions = {
+            "multiclass": {LARGEST: 0.5},
+            "ordinal": {MEDIAN: 0.5},
+            "multilabel": {HALF: 0.5, STORED: THRESHOLDS.get(name)},
+        }
         for decision, threshold in decisions.get(task.kind, {}).items():
             table = metrics.per_label(task.kind, probabilities, target, mask, task.classes, threshold)
             for column in ("precision", "recall", "f1"):
@@ -165,11 +178,12 @@ def sections(size: int, seed: int | None = None) -> dict[str, dict]:
     """The section of each task, of random scores."""
     random = np.random.default_rng(0)
     target = random.random((size, 2)) < [0.3, 0.5]
-    logits = np.concatenate([random.normal(size=(size, 3)), random.normal(target), np.zeros((size, 2))], axis=1)
+    logits = np.concatenate([random.normal(size=(size, 3)), random.normal(target), np.zeros((size, 4))], axis=1)
     arrays_of = {
         "category": random.integers(0, 3, size),
         "attribute": target.astype(np.float32),
         "number": np.zeros((size, 2), np.float32),
+        "size": random.integers(0, 3, size),
     }
     targets = {name: Targets(array, random.random(array.shape) < 0.9) for name, array in arrays_of.items()}
     tasks = scored(torch.from_numpy(logits), targets, seed)
@@ -196,10 +210,11 @@ def test_the_counts_of_a_label_and_of_a_confusion_add_up():
             at = row[decision]
             assert at["true_positives"] + at["false_negatives"] == row["support"]
             assert at["f1"]["interval"][0] <= at["f1"]["value"] <= at["f1"]["interval"][1]
-    counts = np.array(found["category"]["confusion"]["counts"])
-    supports = [row["support"] for row in found["category"]["per_label"]]
-    assert counts.sum(axis=1).tolist() == supports
-    assert sum(supports) == found["category"]["labelled_images"]
+    for task in ("category", "size"):
+        counts = np.array(found[task]["confusion"]["counts"])
+        supports = [row["support"] for row in found[task]["per_label"]]
+        assert counts.sum(axis=1).tolist() == supports
+        assert sum(supports) == found[task]["labelled_images"]
 
 
 def test_a_regression_has_the_metrics_of_each_column_with_its_spread():

@@ -12,26 +12,29 @@ from mtl_accel.metrics.registry import primary_metric
 
 
 def task(name: str, kind: Kind, *classes: str) -> Task:
-    return Task(name, kind, (name,) if kind == "multiclass" else classes, classes, primary_metric(kind))
+    columns = (name,) if kind in ("multiclass", "ordinal") else classes
+    return Task(name, kind, columns, classes, primary_metric(kind), link="conditional" if kind == "ordinal" else None)
 
 
 TASKS = {
     "category": task("category", "multiclass", "shirt", "001", "NA"),
     "attribute": task("attribute", "multilabel", "zip", "hood"),
     "size": task("size", "regression", "height", "width"),
+    "grade": task("grade", "ordinal", "poor", "fair", "good"),
 }
 SCORES = {
     "category": np.array([[0.2, 0.5, 0.3], [0.4, 0.4, 0.2], [0.1, 0.2, 0.7]]),
     "attribute": np.array([[0.5, 0.25], [np.nextafter(0.5, 0), 0.75], [1.0, 0.0]]),
     "size": np.array([[1.5, -2.0], [0.1, 1e-9], [3.0, 1e9]]),
+    "grade": np.array([[0.4, 0.3, 0.3], [0.5, 0.0, 0.5], [0.1, 0.2, 0.7]]),
 }
 THRESHOLDS = {"attribute": np.array([0.5, 0.25])}
 IDS = ["a", "b", "c"]
 
 
-def test_a_label_is_there_from_its_threshold_on_and_the_first_of_equal_classes_is_taken():
+def test_a_label_is_there_from_its_threshold_on_the_first_of_equal_classes_is_taken_and_of_ordered_ones_the_median():
     answers = table(IDS, SCORES, TASKS, THRESHOLDS)
-    assert list(answers) == ["id", "category", "zip", "hood", "height", "width"]
+    assert list(answers) == ["id", "category", "zip", "hood", "height", "width", "grade"]
     assert answers.to_dict("list") == {
         "id": IDS,
         "category": ["001", "shirt", "NA"],
@@ -39,6 +42,7 @@ def test_a_label_is_there_from_its_threshold_on_and_the_first_of_equal_classes_i
         "hood": [1, 1, 0],
         "height": [1.5, 0.1, 3.0],
         "width": [-2.0, 1e-9, 1e9],
+        "grade": ["fair", "poor", "good"],
     }
     assert answers["zip"].dtype == np.int64 and answers["width"].dtype == np.float64
 
@@ -46,7 +50,8 @@ def test_a_label_is_there_from_its_threshold_on_and_the_first_of_equal_classes_i
 def test_probabilities_are_those_of_classes_and_labels_and_numbers_have_none():
     answers = table(IDS, SCORES, TASKS, THRESHOLDS, id_name="filename", probabilities=True)
     added = ["category/shirt", "category/001", "category/NA", "attribute/zip", "attribute/hood"]
-    assert answers.columns[0] == "filename" and list(answers)[6:] == added
+    added += ["grade/poor", "grade/fair", "grade/good"]
+    assert answers.columns[0] == "filename" and list(answers)[7:] == added
     assert (answers[added[:3]].to_numpy() == SCORES["category"]).all()
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from mtl_accel.models.heads import Heads, QueryHead, linear
+from mtl_accel.core.tasks import Task, ordinal_probabilities
+from mtl_accel.models import build_model
+from mtl_accel.models.heads import Heads, QueryHead, SharedThresholds, linear
 
 
 def assert_heads_work(tasks: list[str]) -> None:
@@ -65,3 +69,29 @@ def test_one_query_asks_for_one_output_alone() -> None:
         head.queries[1] += 1
     changed = (head(feature_map) != logits).any(dim=0)
     assert changed.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("num_outputs", [1, 2, 5])
+def test_thresholds_are_shared_by_all_images_and_begin_with_classes_that_are_as_likely(num_outputs: int) -> None:
+    head = SharedThresholds(linear(4, 1), num_outputs)
+    with torch.no_grad():
+        outputs = head(torch.randn(6, 4))
+        assert outputs.shape == (6, num_outputs)
+        assert (outputs[:, 1:] == outputs[0, 1:]).all()
+        assert len(set(outputs[:, 0].tolist())) == 6
+        at_0 = ordinal_probabilities(head.bias[None].numpy(), "cumulative")
+    assert at_0 == pytest.approx(np.full((1, num_outputs + 1), 1 / (num_outputs + 1)), rel=1e-5)
+
+
+def test_each_task_gets_the_head_that_it_needs() -> None:
+    tasks = {
+        "size": Task("size", "ordinal", ("size",), tuple("SML"), "quadratic_kappa", link="cumulative"),
+        "grade": Task("grade", "ordinal", ("grade",), tuple("SML"), "quadratic_kappa", link="conditional"),
+        "category": Task("category", "multiclass", ("category",), tuple("SML"), "accuracy"),
+    }
+    model = build_model("resnet18_query", tasks, None)
+    assert list(model.heads) == list(tasks)
+    assert [isinstance(head, SharedThresholds) for _, head in model.heads.items()] == [True, False, False]
+    with torch.no_grad():
+        logits = model.eval()(torch.randn(2, 3, 64, 64))
+    assert {name: values.shape[1] for name, values in logits.items()} == {"size": 2, "grade": 2, "category": 3}

@@ -9,11 +9,34 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from loss_cases import ALL, CLASS_WEIGHTS, DEFAULTS, KINDS, OUTPUTS, POS_WEIGHT, published_asymmetric, target_of, title
+from loss_cases import (
+    ALL,
+    CLASS_WEIGHTS,
+    DEFAULTS,
+    KINDS,
+    NUM_CLASSES,
+    OUTPUTS,
+    POS_WEIGHT,
+    proportional_odds,
+    published_asymmetric,
+    published_corn,
+    target_of,
+    title,
+)
 from sklearn.utils.class_weight import compute_class_weight
 from torchvision.ops import sigmoid_focal_loss
 
-from mtl_accel.config.sections.losses import BCE, Asymmetric, CrossEntropy, Focal, Huber, Loss, SigmoidFocal
+from mtl_accel.config.sections.losses import (
+    BCE,
+    Asymmetric,
+    Corn,
+    CrossEntropy,
+    CumulativeLink,
+    Focal,
+    Huber,
+    Loss,
+    SigmoidFocal,
+)
 from mtl_accel.config.sections.tasks import MulticlassConfig, MultilabelConfig
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import Task
@@ -57,16 +80,19 @@ def test_the_asymmetric_loss_has_the_values_of_the_published_code(gamma_neg, gam
 def test_a_loss_is_torch_s_own_or_the_formula_of_its_paper(section):
     logits, target = case(section)
     found = loss_of(section)(logits, target)
+    weight = torch.tensor(getattr(section, "class_weights", None) or [1.0] * 5, dtype=torch.float64)
     match section:
         case CrossEntropy():
-            weight = torch.tensor(section.class_weights or [1.0] * 5, dtype=torch.float64)
             expected = F.cross_entropy(
                 logits, target, weight=weight, label_smoothing=section.label_smoothing, reduction="none"
             )
         case Focal():
-            weight = torch.tensor(section.class_weights or [1.0] * 5, dtype=torch.float64)
             p = logits.softmax(1)[torch.arange(NUM), target]
             expected = -weight[target] * (1 - p) ** section.gamma * p.log()
+        case CumulativeLink():
+            expected = -weight[target] * proportional_odds(logits)[torch.arange(NUM), target].log()
+        case Corn():
+            expected = weight[target] * published_corn(logits, target)
         case BCE():
             weight = torch.tensor(section.pos_weight or [1.0] * 3, dtype=torch.float64)
             expected = F.binary_cross_entropy_with_logits(logits, target, pos_weight=weight, reduction="none")
@@ -100,9 +126,9 @@ def test_with_gamma_0_a_focal_loss_is_the_plain_one(section, plain):
 def test_loss_and_gradient_are_finite_wherever_the_logits_are(section):
     extremes = torch.tensor([-80.0, -17.0, 0.0, 17.0, 80.0])
     logits = torch.cartesian_prod(*[extremes] * OUTPUTS[section.name]).requires_grad_()
-    kind = KINDS[section.name]
-    for value in range(OUTPUTS[section.name]) if kind == "multiclass" else (0.0, 1.0):
-        target = torch.full((len(logits),), value) if kind == "multiclass" else torch.full_like(logits, value)
+    num_classes = NUM_CLASSES.get(KINDS[section.name])
+    for value in range(num_classes) if num_classes else (0.0, 1.0):
+        target = torch.full((len(logits),), value) if num_classes else torch.full_like(logits, value)
         elements = loss_of(section)(logits, target)
         (gradient,) = torch.autograd.grad(elements.sum(), logits)
         assert elements.dtype == torch.float32 and elements.isfinite().all() and gradient.isfinite().all()

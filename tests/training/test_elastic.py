@@ -22,6 +22,14 @@ MIXED = {
     "micro_batch_size": 2,
     "mixing": [{"name": "mixup", "probability": 0.5}, {"name": "cutmix", "probability": 0.4}],
 }
+_IN_ORDER = {"kind": "ordinal", "column": "category", "classes": list(runs.CLASSES)}
+ORDINAL = {
+    "micro_batch_size": 2,
+    "tasks": {
+        "size": _IN_ORDER | {"loss": {"name": "cumulative_link", "class_weights": "balanced"}},
+        "grade": _IN_ORDER | {"loss": {"name": "corn"}},
+    },
+}
 # Name: (keys of the config, keys of its data section, numbers of processes).
 SCENARIOS = {
     "micro4": ({}, DATA, (1, 2)),
@@ -34,6 +42,7 @@ SCENARIOS = {
     "worker0": ({}, {"num_workers": 0, "cache": "none"}, (1, 2)),
     "mixed": (MIXED, DATA, (1, 2, 4)),
     "mixed-worker1": (MIXED, {"num_workers": 1, "cache": "none"}, (1,)),
+    "ordinal": (ORDINAL, DATA, (1, 2)),
     "device": ({}, {"num_workers": 0, "cache": "device"}, (1,)),
 }
 
@@ -67,7 +76,7 @@ def test_the_source_s_pairs_end_with_equal_weights_on_one_and_two_processes(tmp_
     assert digests[0] == digests[1]
 
 
-@pytest.mark.parametrize("name", ["micro4", "micro2", "sparse", "mixed"])
+@pytest.mark.parametrize("name", ["micro4", "micro2", "sparse", "mixed", "ordinal"])
 def test_one_and_two_processes_end_with_equal_weights_losses_and_metrics(configs, name):
     one, two = configs[name, 1], configs[name, 2]
     assert runs.trace(one) == runs.trace(two)

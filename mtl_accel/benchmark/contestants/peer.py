@@ -56,7 +56,7 @@ class Peer(ABC):
 
     def __init__(self, config: Config, labelled: LabeledDataset, device: torch.device) -> None:
         self.config, self.device = config, device
-        self.tasks = {name: replace(task, scale=None) for name, task in labelled.tasks.items()}  # numbers as they are
+        self.tasks = {name: _plain(task) for name, task in labelled.tasks.items()}
         self.model: nn.Module = ModelWithLoss(config, self.tasks).to(device)
         options = config.optimizer.model_dump(exclude={"name"})
         self.optimizer = OPTIMIZERS[config.optimizer.name](self.model.parameters(), **options)
@@ -76,6 +76,11 @@ class Peer(ABC):
     @abstractmethod
     def validate(self) -> dict[str, float]:
         """Metrics of the validation split by their full names."""
+
+
+def _plain(task: Task) -> Task:
+    """The task as a peer trains it: numbers as they are, and ordered classes without their order."""
+    return replace(task, scale=None, link=None, kind="multiclass" if task.kind == "ordinal" else task.kind)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from ..base import PLACE, SPEED, Section
 from .sampling import RareLabels
-from .tasks import MulticlassConfig, MultilabelConfig, RegressionConfig
+from .tasks import TaskConfig
 
 
 class WardrobeConfig(Section):
@@ -149,12 +149,10 @@ def fold_problems(data: DataConfig) -> list[str]:
     return found
 
 
-def sampler_problems(
-    sampler: RareLabels | None, tasks: dict[str, MulticlassConfig | MultilabelConfig | RegressionConfig]
-) -> list[str]:
+def sampler_problems(sampler: RareLabels | None, tasks: dict[str, TaskConfig]) -> list[str]:
     """Problems of a sampler, which needs classes or labels that can be rare."""
-    fit = [name for name, task in tasks.items() if not isinstance(task, RegressionConfig)]
+    fit = [name for name, task in tasks.items() if task.kind != "regression"]
     if sampler is None or (sampler.task in fit if sampler.task else fit):
         return []
     known = f"none of {', '.join(fit)}" if fit else "of no use, since numbers are never rare"
-    return [f"data.sampler.task: {sampler.task!r} is {known}; name a multiclass or multilabel task, or give null"]
+    return [f"data.sampler.task: {sampler.task!r} is {known}; name a task with classes or labels, or give null"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from ...core.tasks import Link
 from ..base import Section, in_one_message
 
 _Weight = Annotated[float, Field(ge=0)]
@@ -33,6 +34,22 @@ class Focal(Section):
 
     name: Literal["focal"]
     gamma: _Gamma = Field(2.0, description="How much less a sample counts that is right already; 0: not at all.")
+    class_weights: Weights = Field(None, description=_CLASS_WEIGHTS)
+
+
+class CumulativeLink(Section):
+    """Proportional odds (McCullagh, 1980): one score for each image, and rising thresholds that all images share."""
+
+    link: ClassVar[Link] = "cumulative"
+    name: Literal["cumulative_link"]
+    class_weights: Weights = Field(None, description=_CLASS_WEIGHTS)
+
+
+class Corn(Section):
+    """CORN (Shi, Cao and Raschka, 2021): for each class, whether it is exceeded by those that reach it."""
+
+    link: ClassVar[Link] = "conditional"
+    name: Literal["corn"]
     class_weights: Weights = Field(None, description=_CLASS_WEIGHTS)
 
 
@@ -87,6 +104,7 @@ class Huber(Section):
 
 
 MulticlassLoss = CrossEntropy | Focal
+OrdinalLoss = CumulativeLink | Corn
 MultilabelLoss = BCE | SigmoidFocal | Asymmetric
 RegressionLoss = MSE | Huber
-Loss = MulticlassLoss | MultilabelLoss | RegressionLoss
+Loss = MulticlassLoss | OrdinalLoss | MultilabelLoss | RegressionLoss

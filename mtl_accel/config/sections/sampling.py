@@ -14,7 +14,7 @@ class RareLabels(Section):
 
     name: Literal["rare_labels"]
     task: str | None = Field(
-        None, description="Task whose classes or labels are meant; null: those of every multiclass and multilabel task."
+        None, description="Task whose classes or labels are meant; null: those of every task but a regression."
     )
     power: float = Field(
         0.5,

@@ -10,7 +10,16 @@ from pydantic import Field
 
 from ...metrics import registry
 from ..base import Section, in_one_message
-from .losses import BCE, MSE, CrossEntropy, MulticlassLoss, MultilabelLoss, RegressionLoss
+from .losses import (
+    BCE,
+    MSE,
+    CrossEntropy,
+    CumulativeLink,
+    MulticlassLoss,
+    MultilabelLoss,
+    OrdinalLoss,
+    RegressionLoss,
+)
 
 _CLASSES_RULE = 'must be null, a list of names, names by the indexes in the cells ({"0": "cat"}), or the path of a file'
 Classes = Annotated[tuple[str, ...] | dict[str, str] | str | None, in_one_message("classes", _CLASSES_RULE)]
@@ -23,7 +32,8 @@ _CLASS_FORMS = (
 class _TaskConfig(Section):
     weight: float = Field(1.0, ge=0, description="Weight of the task's loss in the sum.")
     primary_metric: str | None = Field(
-        None, description="Metric in the log and in the mean; null: accuracy, f1_macro or r2, by the kind."
+        None,
+        description="Metric in the log and in the mean; null: accuracy, quadratic_kappa, f1_macro or r2, by the kind.",
     )
     values: dict[str, str | int | float | None] = Field(
         {},
@@ -41,6 +51,19 @@ class MulticlassConfig(_TaskConfig):
     )
     classes: Classes = Field(None, description=f"Class names of `column` in index order{_CLASS_FORMS}")
     loss: MulticlassLoss = Field(CrossEntropy(name="cross_entropy"), discriminator="name", description="Loss.")
+
+
+class OrdinalConfig(_TaskConfig):
+    """One class of several in order, such as sizes or grades, for each image."""
+
+    kind: Literal["ordinal"]
+    column: str = Field(description="Column of the class, as text or number.")
+    classes: Classes = Field(
+        None,
+        description='Class names from the lowest to the highest; {"0": "S", "1": "M"} where cells hold indexes; the '
+        "path of a .txt, .json or .csv of them, relative to the data; null: the numbers of the column, by their value.",
+    )
+    loss: OrdinalLoss = Field(CumulativeLink(name="cumulative_link"), discriminator="name", description="Loss.")
 
 
 class MultilabelConfig(_TaskConfig):
@@ -76,16 +99,18 @@ class RegressionConfig(_TaskConfig):
     loss: RegressionLoss = Field(MSE(name="mse"), discriminator="name", description="Loss.")
 
 
-TaskConfig = Annotated[MulticlassConfig | MultilabelConfig | RegressionConfig, Field(discriminator="kind")]
+TaskConfig = Annotated[
+    MulticlassConfig | OrdinalConfig | MultilabelConfig | RegressionConfig, Field(discriminator="kind")
+]
 
 
-def task_problems(name: str, task: MulticlassConfig | MultilabelConfig | RegressionConfig) -> list[str]:
+def task_problems(name: str, task: TaskConfig) -> list[str]:
     """Problems that the keys of one task have together."""
     found: list[str] = []
     known = registry.metric_names(task.kind)
     if task.primary_metric is not None and task.primary_metric not in known:
         found.append(f"tasks.{name}.primary_metric: {task.primary_metric!r} is none of {', '.join(known)}")
-    if not isinstance(task, RegressionConfig):
+    if isinstance(task, MulticlassConfig | MultilabelConfig):
         if task.columns is not None and task.column is not None:
             found.append(f"tasks.{name}: give either columns or column, not both")
         if task.classes is not None and task.column is None:
@@ -94,7 +119,7 @@ def task_problems(name: str, task: MulticlassConfig | MultilabelConfig | Regress
         found.append(f"tasks.{name}: give column, that of the class, or columns of 0 and 1, one for each class")
     if isinstance(task, RegressionConfig) and task.log1p and not task.standardise:
         found.append(f"tasks.{name}.log1p: only with standardise; set that to true")
-    found += _repeated(f"tasks.{name}.columns", task.columns or ())
+    found += _repeated(f"tasks.{name}.columns", getattr(task, "columns", None) or ())
     classes = getattr(task, "classes", None) or ()
     return found if isinstance(classes, str) else found + class_problems(f"tasks.{name}.classes", classes)
 
@@ -116,17 +141,17 @@ def _repeated(path: str, names: Iterable[str]) -> list[str]:
     return [f"{path}: {repeated} stand twice; keep one of each"] if repeated else []
 
 
-def named_columns(task: MulticlassConfig | MultilabelConfig | RegressionConfig) -> tuple[str, ...]:
+def named_columns(task: TaskConfig) -> tuple[str, ...]:
     """Columns that a task names."""
     column = getattr(task, "column", None)
-    return (*(() if column is None else (column,)), *(task.columns or ()))
+    return (*(() if column is None else (column,)), *(getattr(task, "columns", None) or ()))
 
 
-def metric_names(tasks: dict[str, MulticlassConfig | MultilabelConfig | RegressionConfig]) -> list[str]:
+def metric_names(tasks: dict[str, TaskConfig]) -> list[str]:
     """Every metric that a run of these tasks reports, such as "category/accuracy"."""
     known = {name: (*registry.metric_names(task.kind), "loss") for name, task in tasks.items()}
     return [*(f"{name}/{metric}" for name, metrics in known.items() for metric in metrics), "loss"]
 
 
-def primary_metric(task: MulticlassConfig | MultilabelConfig | RegressionConfig) -> str:
+def primary_metric(task: TaskConfig) -> str:
     return task.primary_metric or registry.primary_metric(task.kind)

@@ -47,7 +47,7 @@ def whole_number(text: str) -> str:
 
 def is_number(text: str) -> bool:
     """Whether a cell of numbers may hold this text."""
-    return _parse_number(text) is not None
+    return parse_number(text) is not None
 
 
 def is_missing(text: str) -> bool:
@@ -60,7 +60,7 @@ def binary_value(text: str) -> int | None:
     word = text.casefold()
     if word in _WORDS:
         return _WORDS[word]
-    number = _parse_number(text)
+    number = parse_number(text)
     return int(number) if number in (-1, 0, 1) else None
 
 
@@ -129,9 +129,10 @@ def parser_of(task: Task) -> tuple[Callable[[Any], Any], CellRule]:
     if task.kind == "multilabel" and task.is_one_column:
         text = f"holds a label that is none of the {len(known)} {origin}, or is a list that cannot be read"
         return partial(_parse_labels, known=known, task=task), CellRule(text, _FIX_LABELS)
-    if task.kind == "multiclass" and task.is_one_column:
+    if task.is_single_label and task.is_one_column:
         rule = CellRule(f"is none of the {len(known)} classes {origin}", _FIX_LABELS)
-        return _of_text(partial(_parse_class, known=known, values=task.values)), rule
+        parse_class = _parse_ordinal_class if task.kind == "ordinal" else _parse_class
+        return _of_text(partial(parse_class, known=known, values=task.values)), rule
     if task.kind == "regression":
         is_log = task.scale is not None and task.scale.log1p
         text = "must be a finite number of at least 0 (because of log1p), or blank"
@@ -167,11 +168,12 @@ def _parse_value(text: str, lowest: float, values: Mapping[str, Any]) -> Any:
     value = mapped(text, values)
     if value is MISSING or (isinstance(value, str) and is_missing(value)):
         return MISSING
-    number = _parse_number(str(value))
+    number = parse_number(str(value))
     return number if number is not None and number >= lowest else None
 
 
-def _parse_number(text: str) -> float | None:
+def parse_number(text: str) -> float | None:
+    """A cell as a finite number that float32 can hold; None for any other."""
     try:
         number = float(text)
     except ValueError:
@@ -185,6 +187,12 @@ def _parse_class(text: str, known: Mapping[str, int], values: Mapping[str, Any])
     if value is MISSING:
         return MISSING
     return known.get(str(value), known.get(whole_number(str(value))))
+
+
+def _parse_ordinal_class(text: str, known: Mapping[str, int], values: Mapping[str, Any]) -> Any:
+    """As of a multiclass task, except that a word for a missing value is one, where no class has its name."""
+    value = _parse_class(text, known, values)
+    return MISSING if value is None and is_missing(text) else value
 
 
 def _parse_labels(cell: Any, known: Mapping[str, int], task: Task) -> Any:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ...config import Config
 from ...config.sections.data import DataConfig
-from ...config.sections.tasks import named_columns
+from ...config.sections.tasks import RegressionConfig, TaskConfig, named_columns
 from ...core.errors import UserError
 from ...core.tasks import Scale, Task
 from ..sources.load import load_source
@@ -19,12 +19,14 @@ from ..sources.splits import ids_of
 from . import holdout
 from .reader import LabelReader, Targets
 
+_MAX_SQUARED = float(np.sqrt(np.finfo(np.float32).max))
+
 
 @dataclass(frozen=True)
 class LabeledDataset:
     """Splits with the columns `id` and `image`, and each task's targets, with the rows in the same order.
 
-    The splits are memory-mapped. An image takes memory for its targets (9 bytes for a multiclass task, 5 for each
+    The splits are memory-mapped. An image takes memory for its targets (9 bytes for a task of one class, 5 for each
     output of the others) and, where rows of a split were selected, for its row number (8 bytes).
 
     Attributes:
@@ -103,6 +105,7 @@ def read_labels(config: Config) -> tuple[LabeledDataset, list[str]]:
         for split in splits
     }
     problems += reader.problems + _without_labels(targets["train"])
+    problems += overflow_problems(config.tasks, targets["train"])
     notes = (*source.notes, *reader.notes, *reader.describe_missing(), *_describe_test(splits, tasks))
     return LabeledDataset(splits, tasks, targets, source.fingerprint, notes=notes), problems
 
@@ -139,6 +142,23 @@ def _describe_test(splits: Mapping[str, datasets.Dataset], tasks: Mapping[str, T
     there = set(splits["test"].column_names) if "test" in splits else set()
     names = [name for name, task in tasks.items() if there & set(task.columns)]
     return [f"test: its labels of {', '.join(names)} are not read; launch/evaluate.py reads them"] if names else []
+
+
+def overflow_problems(configs: Mapping[str, TaskConfig], targets: Mapping[str, Targets]) -> list[str]:
+    """Name training numbers whose squared error float32 cannot hold: the loss would be infinite at the first step."""
+    found = []
+    for name, labels in targets.items():
+        config = configs[name]
+        if isinstance(config, RegressionConfig) and not config.standardise and config.loss.name == "mse":
+            largest = np.abs(labels.target).max(axis=0, initial=0.0)
+            found += [
+                f"tasks.{name}: column {column!r} reaches {value:g}, and float32 holds no square of more than "
+                f"{_MAX_SQUARED:.1g}, so the loss would be infinite; set tasks.{name}.standardise to true, or give the "
+                "column in another unit"
+                for column, value in zip(config.columns, largest.tolist(), strict=True)
+                if value > _MAX_SQUARED
+            ]
+    return found
 
 
 def fit_scales(labelled: LabeledDataset) -> LabeledDataset:
@@ -199,7 +219,7 @@ def hold_out(labelled: LabeledDataset, data: DataConfig) -> LabeledDataset:
 
 def _stratified(labelled: LabeledDataset) -> list[Targets]:
     """The targets that a hold-out keeps in proportion: classes first, then labels; numbers have no strata."""
-    order = ["multiclass", "multilabel"]
+    order = ["multiclass", "ordinal", "multilabel"]
     tasks = sorted((t for t in labelled.tasks.values() if t.kind in order), key=lambda t: order.index(t.kind))
     train = labelled.targets["train"]
     size = len(labelled.splits["train"])

@@ -31,7 +31,7 @@ def label_warnings(labelled: LabeledDataset) -> list[str]:
         train = labelled.targets["train"][name]
         validation = labelled.targets.get("validation", {}).get(name)
         found += _similar_names(task)
-        if task.kind == "multiclass":
+        if task.is_single_label:
             found += _classes(task, train, validation)
         elif task.kind == "multilabel":
             found += _labels(task, train, validation)
@@ -48,8 +48,8 @@ def normalized_name(name: str) -> str:
 
 def class_counts(task: Task, targets: Targets) -> np.ndarray:
     """Number of rows with each class, or with a 1 for each label: int64 [C]. None of a regression."""
-    if task.kind == "multiclass":
-        return np.bincount(targets.target[targets.mask], minlength=task.num_outputs)
+    if task.is_single_label:
+        return np.bincount(targets.target[targets.mask], minlength=len(task.classes))
     return np.count_nonzero(targets.mask & (targets.target > 0), axis=0)
 
 

@@ -23,7 +23,7 @@ _ORDER = ("train", "validation", "test")
 class Targets(NamedTuple):
     """A task's labels of one split.
 
-    target: int64 [N] (multiclass), float32 [N, C] of 0 and 1 (multilabel) or of values (regression).
+    target: int64 [N] (multiclass, ordinal), float32 [N, C] of 0 and 1 (multilabel) or of values (regression).
     mask: bool [N] or [N, C]; false where there is no label, and the target there is 0.
     """
 
@@ -84,7 +84,7 @@ class LabelReader:
     def read_targets(self, task: Task, split: str) -> Targets:
         """Read the targets of a task in a split, all masked where the split has no labels. Adds to `problems`."""
         size = len(self.splits[split])
-        is_class = task.kind == "multiclass" and task.is_one_column
+        is_class = task.is_single_label and task.is_one_column
         shape = (size,) if is_class else (size, task.num_outputs)
         target = np.zeros(shape, dtype=np.int64 if is_class else np.float32)
         mask = np.zeros(shape, dtype=bool)
@@ -93,7 +93,7 @@ class LabelReader:
             if self.has(split, name):
                 outputs = ... if task.is_one_column else (slice(None), index)
                 self._fill(task, split, name, target[outputs], mask[outputs])
-        if task.kind != "multiclass" or is_class:
+        if is_class or not task.is_single_label:
             return Targets(target, mask)
         num_ones, known = target.sum(axis=1), mask.any(axis=1)  # one-hot: a row of blanks alone has no class
         if len(self.problems) == num_problems:

@@ -13,6 +13,7 @@ import numpy as np
 from ...config.sections.tasks import (
     Classes,
     MultilabelConfig,
+    OrdinalConfig,
     RegressionConfig,
     TaskConfig,
     named_columns,
@@ -29,6 +30,7 @@ from .cells import (
     is_number,
     label_names,
     mapped,
+    parse_number,
     split_labels,
     whole_number,
 )
@@ -89,6 +91,8 @@ class TaskFinder:
         task = replace(task, one_column=config.column is not None)
         if not task.is_one_column:
             return replace(task, values=self._find_minus_one(task))
+        if isinstance(config, OrdinalConfig):
+            return self._with_order(replace(task, link=config.loss.link), config.classes)
         if isinstance(config, MultilabelConfig):
             task = replace(task, delimiter=config.delimiter or self._find_delimiter(task))
         return self._with_classes(task, config.classes)
@@ -96,13 +100,22 @@ class TaskFinder:
     def _with_classes(self, task: Task, given: Classes) -> Task:
         """Give a task with one column its classes: those of the config, or else those of the cells."""
         assert not isinstance(given, str), "a file of classes is read with the config"
-        if task.kind == "multiclass":
+        if task.is_single_label:
             self._check_no_lists(task)
         if isinstance(given, dict):  # cells may hold the indexes
             names = names_by_index(given)
             return replace(task, classes=tuple(names.values()), values={**names, **task.values})
-        find = self._find_classes if task.kind == "multiclass" else self._find_labels
-        return replace(task, classes=given or find(task))
+        finders = {"multiclass": self._find_classes, "ordinal": self._find_ordered_classes}
+        return replace(task, classes=given or finders.get(task.kind, self._find_labels)(task))
+
+    def _with_order(self, task: Task, given: Classes) -> Task:
+        task = self._with_classes(task, given)
+        if len(task.classes) < 2:
+            self.problems.append(
+                f"tasks.{task.name}.classes: an order needs two classes at least, and here it has "
+                f"{', '.join(task.classes) or 'none'}; name those that the data lack"
+            )
+        return task
 
     def _cells(self, task: Task, column: str) -> set[Any]:
         """Distinct cells of a training column, with "" for blanks if `values` of the task says what they mean."""
@@ -117,8 +130,7 @@ class TaskFinder:
 
     def _find_classes(self, task: Task) -> tuple[str, ...]:
         """The classes of a column, where "1.0" is the class "1" of a column of numbers."""
-        cells = (cell for cell in self._cells(task, task.columns[0]) if isinstance(cell, str))
-        names = {str(name) for name in (mapped(cell, task.values) for cell in cells) if name is not MISSING}
+        names = self._class_cells(task)
         whole = {whole_number(name) for name in names}
         classes = sort_class_names(whole if all(_is_whole(name) for name in whole) else names)
         if len(classes) >= _MIN_DOUBTED:
@@ -149,9 +161,33 @@ class TaskFinder:
         if lists:
             shown = repr(list(lists[0]) if isinstance(lists[0], tuple) else lists[0])
             self.problems.append(
-                f"tasks.{task.name}.column: {task.columns[0]!r} holds lists, such as {shown}, and kind multiclass "
+                f"tasks.{task.name}.column: {task.columns[0]!r} holds lists, such as {shown}, and kind {task.kind} "
                 "reads one class from a cell; choose kind multilabel, or a column of classes"
             )
+
+    def _class_cells(self, task: Task) -> set[str]:
+        """Distinct cells of a column of classes, as `values` of the task name them."""
+        cells = (cell for cell in self._cells(task, task.columns[0]) if isinstance(cell, str))
+        return {str(name) for name in (mapped(cell, task.values) for cell in cells) if name is not MISSING}
+
+    def _find_ordered_classes(self, task: Task) -> tuple[str, ...]:
+        """The numbers of a column, by their value. Text has no order that could be found."""
+        cells = {whole_number(cell) for cell in self._class_cells(task) if not is_missing(cell)}
+        numbers = {cell: number for cell in sorted(cells) if (number := parse_number(cell)) is not None}
+        classes = tuple(sorted(numbers, key=lambda cell: numbers[cell]))
+        texts, place = sorted(cells - numbers.keys()), f"tasks.{task.name}.classes: column {task.columns[0]!r}"
+        if texts:
+            shown = ", ".join(map(repr, texts[:_MAX_SHOWN])) + (" ..." if len(texts) > _MAX_SHOWN else "")
+            self.problems.append(
+                f"{place} holds {shown}, which is no number and has no order; name the classes from the lowest to the "
+                'highest, such as "classes": ["S", "M", "L"]'
+            )
+            return tuple(sorted(cells))  # so that the cells are not reported one by one, too
+        if len(set(numbers.values())) < len(numbers):
+            self.problems.append(f"{place} spells a number in two ways: {', '.join(classes)}; name the classes")
+        else:
+            self.notes.append(f"{task.name}: the order of the classes is {' < '.join(classes)}")
+        return classes
 
     def _find_delimiter(self, task: Task) -> str:
         """The delimiter that stands in the cells of training; a space where none of the others does."""

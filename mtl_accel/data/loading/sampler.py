@@ -142,14 +142,14 @@ def sample_weights(
     if sampler is None:
         return None
     names = [n for n, task in tasks.items() if task.kind != "regression" and sampler.task in (None, n)]
-    shares = np.min([_rarest_share(*targets[name], tasks[name].num_outputs) for name in names], axis=0)
+    shares = np.min([_rarest_share(*targets[name], len(tasks[name].classes)) for name in names], axis=0)
     return np.minimum(shares**-sampler.power, sampler.max_weight)
 
 
-def _rarest_share(target: np.ndarray, mask: np.ndarray, num_outputs: int) -> np.ndarray:
+def _rarest_share(target: np.ndarray, mask: np.ndarray, num_classes: int) -> np.ndarray:
     """The share of each sample's rarest class or label, and 1 where it has none: float64 [N]."""
     if target.ndim == 1:
-        counts = np.bincount(target[mask], minlength=num_outputs)
+        counts = np.bincount(target[mask], minlength=num_classes)
         return np.where(mask, (np.maximum(counts, 1) / max(counts.sum(), 1))[target], 1.0)
     positive = (target == 1) & mask
     share = np.maximum(positive.sum(axis=0), 1) / np.maximum(mask.sum(axis=0), 1)

@@ -112,7 +112,7 @@ def _differences(targets: Targets, task: Task, pairs: Duplicates) -> np.ndarray:
 def _describe(targets: Targets, task: Task, first: int, second: int) -> str:
     """The labels of two pictures that differ, in words."""
     (a, b), (known, also) = (column[[first, second]].reshape(2, -1) for column in targets)
-    if task.kind == "multiclass":
+    if task.is_single_label:
         return f"{task.classes[a[0]]} / {task.classes[b[0]]}"
     differ = np.flatnonzero(known & also & (a != b))
     words = [f"{task.classes[index]}: {a[index]:g} / {b[index]:g}" for index in differ[:_MAX_LABELS]]

@@ -62,8 +62,8 @@ def _finding(severity: Severity, title: str, text: str, found: list[_Giveaway]) 
 
 def _told_labels(task: Task, targets: Targets, name: str, codes: np.ndarray, num_values: int) -> Iterator[_Giveaway]:
     """Labels of a task that a property tells, whose values are `codes` (int64 [N])."""
-    if task.kind == "multiclass":
-        share = _spared(codes[targets.mask], targets.target[targets.mask], num_values, task.num_outputs)
+    if task.is_single_label:
+        share = _spared(codes[targets.mask], targets.target[targets.mask], num_values, len(task.classes))
         if share >= _MIN_SHARE:
             yield _Giveaway(task.name, "", name, share)
     elif task.kind == "multilabel":

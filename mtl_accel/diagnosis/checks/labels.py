@@ -29,7 +29,7 @@ def check_splits(survey: Survey) -> Iterator[Finding]:
     for name, task in labelled.tasks.items():
         unlabelled = {split: _num_unlabelled(labelled.targets[split][name]) for split in splits}
         cells = [f"{unlabelled[s]:,}" if unlabelled[s] < splits[s] else "all" for s in splits]
-        rows.append((name, task.kind, task.num_outputs, *cells))
+        rows.append((name, task.kind, len(task.classes), *cells))
     head = ("task", "kind", "outputs", *(f"unlabelled in {split}" for split in splits))
     tables = (table("Tasks, and images without any label of them", head, rows, num_words=2),) if rows else ()
     yield note("splits", title, held_out, tables=tables, values={"splits": splits})
@@ -76,11 +76,11 @@ def _rates(survey: Survey, task: Task) -> Iterator[Finding]:
     by_split = {split: targets[task.name] for split, targets in survey.labelled.targets.items()}
     by_split = {split: targets for split, targets in by_split.items() if targets.mask.any()}
     counts = {split: class_counts(task, targets) for split, targets in by_split.items()}
-    known = {split: np.broadcast_to(targets.mask.sum(axis=0), task.num_outputs) for split, targets in by_split.items()}
+    known = {split: np.broadcast_to(targets.mask.sum(axis=0), len(task.classes)) for split, targets in by_split.items()}
     if "train" not in counts:
         return
     order = np.argsort(-counts["train"], kind="stable")
-    what = "class" if task.kind == "multiclass" else "label"
+    what = "class" if task.is_single_label else "label"
     rows = [
         (task.classes[index], *(cell for split in counts for cell in _count(counts[split][index], known[split][index])))
         for index in order
@@ -88,7 +88,7 @@ def _rates(survey: Survey, task: Task) -> Iterator[Finding]:
     head = (what, *(cell for split in counts for cell in (split, "rate")))
     smallest, largest = counts["train"].min(), counts["train"].max()
     plural = "classes" if what == "class" else "labels"
-    title = f"{task.name}: {task.num_outputs} {plural} of {smallest:,} to {largest:,} training rows"
+    title = f"{task.name}: {len(task.classes)} {plural} of {smallest:,} to {largest:,} training rows"
     yield note("rates", title, tables=(table(f"Rows of each {what} of {task.name}", head, rows),))
     rare = [task.classes[index] for index in order if 0 < counts["train"][index] < _RARE_ROWS]
     if rare:

@@ -22,7 +22,7 @@ def check_together(survey: Survey) -> Iterator[Finding]:
         return
     train, tasks = survey.labelled.targets["train"], survey.labelled.tasks
     for first, second in itertools.permutations(tasks.values(), 2):
-        is_pair = first.kind == "multiclass" and (second.kind == "multilabel" or first.name < second.name)
+        is_pair = first.is_single_label and (second.kind == "multilabel" or first.name < second.name)
         if is_pair and second.kind != "regression":
             shown = _within_classes(first, train[first.name], second, train[second.name])
             yield note("together", f"{second.name} within the classes of {first.name}", tables=(shown,))
@@ -36,12 +36,10 @@ def _within_classes(first: Task, classes: Targets, second: Task, labels: Targets
     """Share of the rows of each class that have each label, of those where both are known."""
     known = np.atleast_2d(labels.mask.T).T
     ones = (
-        np.eye(second.num_outputs, dtype=bool)[labels.target] & known
-        if second.kind == "multiclass"
-        else labels.target > 0
+        np.eye(len(second.classes), dtype=bool)[labels.target] & known if second.is_single_label else labels.target > 0
     )
     known = np.broadcast_to(known, ones.shape) & classes.mask[:, None]
-    member = np.eye(first.num_outputs, dtype=np.float32)[classes.target]
+    member = np.eye(len(first.classes), dtype=np.float32)[classes.target]
     counts, totals = member.T @ (ones & known), member.T @ known.astype(np.float32)
     often = np.argsort(-counts.sum(axis=0), kind="stable")[:_MAX_LABELS]
     largest = np.argsort(-member.sum(axis=0), kind="stable")[:_MAX_CLASSES]
@@ -52,7 +50,7 @@ def _within_classes(first: Task, classes: Targets, second: Task, labels: Targets
         )
         for row in largest
     ]
-    cut = " (the most frequent ones)" if len(often) < second.num_outputs or len(rows) < first.num_outputs else ""
+    cut = " (the most frequent ones)" if len(often) < len(second.classes) or len(rows) < len(first.classes) else ""
     caption = f"Share of the rows of a class that have a label{cut}"
     return table(caption, (first.name, *(second.classes[c] for c in often)), rows)
 

@@ -16,6 +16,7 @@ from .balanced import Labels, resolve_balanced
 from .element import ElementLoss
 from .multiclass import cross_entropy, focal
 from .multilabel import asymmetric, bce, sigmoid_focal
+from .ordinal import corn, cumulative_link
 from .regression import huber, mse, standardised
 
 __all__ = ["LOSSES", "ElementLoss", "build_loss", "build_losses", "build_training_losses", "resolve_balanced"]
@@ -23,6 +24,8 @@ __all__ = ["LOSSES", "ElementLoss", "build_loss", "build_losses", "build_trainin
 LOSSES: dict[str, Callable[[Any], ElementLoss]] = {
     "cross_entropy": cross_entropy,
     "focal": focal,
+    "cumulative_link": cumulative_link,
+    "corn": corn,
     "bce": bce,
     "sigmoid_focal": sigmoid_focal,
     "asymmetric": asymmetric,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ...config.sections.losses import BCE, CrossEntropy, Focal, Loss
+from ...config.sections.losses import BCE, Loss
 from ...config.sections.tasks import TaskConfig
 from ...core.errors import UserError
 from ...core.tasks import Task
@@ -35,17 +35,17 @@ def _problems(section: Loss, task: Task) -> list[str]:
     found = []
     for key in ("class_weights", "pos_weight"):
         given = getattr(section, key, None)
-        if isinstance(given, tuple) and len(given) != task.num_outputs:
+        if isinstance(given, tuple) and len(given) != len(task.classes):
             found.append(
-                f"tasks.{task.name}.loss.{key}: has {len(given)} numbers, and the task has {task.num_outputs} "
+                f"tasks.{task.name}.loss.{key}: has {len(given)} numbers, and the task has {len(task.classes)} "
                 f"({', '.join(task.classes)}); give one for each, in this order"
             )
     return found
 
 
 def _resolved(section: Loss, task: Task, target: np.ndarray, mask: np.ndarray) -> Loss:
-    if isinstance(section, CrossEntropy | Focal) and section.class_weights == "balanced":
-        weights = class_weights(target, mask, task.num_outputs)
+    if getattr(section, "class_weights", None) == "balanced":
+        weights = class_weights(target, mask, len(task.classes))
         return section.model_copy(update={"class_weights": tuple(weights.tolist())})
     if isinstance(section, BCE) and section.pos_weight == "balanced":
         weights = pos_weight(target, mask, section.max_pos_weight)

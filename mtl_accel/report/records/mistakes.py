@@ -52,11 +52,11 @@ def find_wrong_answers(
 ) -> list[WrongAnswer]:
     """Find every row that is wrong, the most confident first.
 
-    - multiclass: the confidence is the probability of the class that was taken for the true one.
+    - multiclass and ordinal: the confidence is the probability of the class that was taken for the true one.
     - multilabel, with its thresholds: that of the label that was wrongly seen or missed, of several the highest.
     - regression: the error in standard deviations of the labels; only those beyond one are mistakes.
     """
-    finders = {"multiclass": _classes, "multilabel": _labels, "regression": _numbers}
+    finders = {"multiclass": _classes, "ordinal": _classes, "multilabel": _labels, "regression": _numbers}
     return sorted(finders[task.kind](task, scores, target, mask, thresholds), key=lambda w: (-w.confidence, w.row))
 
 
@@ -95,7 +95,7 @@ def _picture(value: object, identifier: str) -> str:
 def _classes(
     task: Task, scores: np.ndarray, target: np.ndarray, mask: np.ndarray, thresholds: np.ndarray | None
 ) -> list[WrongAnswer]:
-    guessed = scores.argmax(axis=1)
+    guessed = task.predicted_classes(scores)
     found = []
     for row in np.flatnonzero(mask & (guessed != target)):
         true, taken = int(target[row]), int(guessed[row])

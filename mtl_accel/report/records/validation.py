@@ -10,7 +10,6 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import datasets
 import numpy as np
@@ -19,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from ... import metrics
 from ...core import atomic_io
 from ...core.errors import UserError
-from ...core.tasks import Task
+from ...core.tasks import Kind, Task
 from ...data.labels.one_split import read_labeled_split
 from ...data.labels.reader import Targets
 from ...data.loading.broken_images import readable_part
@@ -33,7 +32,7 @@ from .mistakes import Mistake
 from .runs import RunRecord
 
 _FILE = "report.json"
-_VERSION = 1  # of what the file holds: another one never reads an older file
+_VERSION = 2  # of what the file holds: another one never reads an older file
 _MAX_CLASSES = 20  # of a confusion matrix
 _MAX_CONFUSIONS = 8
 _CHUNK_BYTES = 1 << 20
@@ -53,6 +52,16 @@ class LabelFigures(BaseModel):
     fitted_f1: float | None = None
 
 
+class ColumnFigures(BaseModel):
+    """One column of a regression, in its unit; null where it is labelled in no row. `metrics` by their names."""
+
+    column: str
+    labelled: int
+    mean: float | None
+    std: float | None
+    metrics: dict[str, float | None]
+
+
 class Confusion(BaseModel):
     """How often each class (row) was taken for which (column), among the classes with the most mistakes."""
 
@@ -66,13 +75,14 @@ class TaskFigures(BaseModel):
     """One task on the validation split. `metrics` by full name, at threshold 0.5; `fitted`: with the model's own."""
 
     name: str
-    kind: Literal["multiclass", "multilabel", "regression"]
+    kind: Kind
     labels: list[LabelFigures]
     confusion: Confusion | None
     mistakes: list[Mistake]
     num_mistakes: int
     metrics: dict[str, float | None]
     fitted: dict[str, float | None] = {}
+    columns: list[ColumnFigures] = []
 
 
 class Validation(BaseModel):
@@ -125,11 +135,12 @@ def task_figures(
         name=task.name,
         kind=task.kind,
         labels=_labels(task, *arrays, thresholds),
-        confusion=_confusion(task, *arrays) if task.kind == "multiclass" else None,
+        confusion=_confusion(task, *arrays) if task.is_single_label else None,
         mistakes=mistakes.choose_mistakes(wrong, table),
         num_mistakes=len(wrong),
         metrics=_named(task, metrics.compute(task.kind, *arrays)),
         fitted=_named(task, {name: fitted[name] for name in decision_metric_names(task.kind) if name in fitted}),
+        columns=_columns(task, *arrays) if task.kind == "regression" else [],
     )
 
 
@@ -147,9 +158,14 @@ def _labels(
     ]
 
 
+def _columns(task: Task, scores: np.ndarray, target: np.ndarray, mask: np.ndarray) -> list[ColumnFigures]:
+    rows = metrics.per_column(scores, target, mask, task.columns)
+    return [ColumnFigures.model_validate(without_nan(row)) for row in rows]
+
+
 def _confusion(task: Task, scores: np.ndarray, target: np.ndarray, mask: np.ndarray) -> Confusion:
-    size = task.num_outputs
-    true, guessed = target[mask].astype(int), scores[mask].argmax(axis=1)
+    size = len(task.classes)
+    true, guessed = target[mask].astype(int), task.predicted_classes(scores[mask])
     counts = np.bincount(true * size + guessed, minlength=size * size).reshape(size, size)
     wrong = counts - np.diag(np.diag(counts))
     # All classes in their own order, or of too many those with the most mistakes.

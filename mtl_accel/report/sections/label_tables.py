@@ -1,9 +1,10 @@
-"""Tables of a run's figures label by label, and of what its fitted thresholds change."""
+"""Tables of a run's figures label by label or column by column, and of what its fitted thresholds change."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ...metrics import registry
 from ...metrics.thresholds import DEFAULT_THRESHOLD
 from ..records.validation import LabelFigures, TaskFigures
 from ..tables import ABSENT, Cell, Row, Table, figure
@@ -12,11 +13,14 @@ _DIGITS = 3  # few images have a label
 
 
 def label_table(task: TaskFigures, logged: Mapping[str, float | None]) -> Table | None:
-    """Precision, recall and F1 of each class; of a multilabel task F1 at 0.5 beside F1 at the fitted thresholds.
+    """Precision, recall and F1 of each class; of a multilabel task F1 at 0.5 beside F1 at the fitted thresholds; of a
+    regression every metric of each column.
 
     Args:
         logged: what the run's end says of fitted thresholds, such as "attribute/f1_macro_cross_fitted".
     """
+    if task.columns:
+        return _columns(task)
     if not task.labels:
         return None
     return _thresholds(task, logged) if task.kind == "multilabel" else _classes(task)
@@ -29,6 +33,28 @@ def _classes(task: TaskFigures) -> Table:
         for label in task.labels
     ]
     return Table(f"Each class of {task.name}", head, tuple(rows))
+
+
+def _columns(task: TaskFigures) -> Table:
+    names = list(task.columns[0].metrics)
+    titles = [registry.get(task.kind, name).title for name in names]
+    rows = [
+        Row(
+            (
+                Cell(row.column),
+                Cell(str(row.labelled)),
+                *(Cell(_number(value)) for value in (row.mean, row.std, *(row.metrics[name] for name in names))),
+            )
+        )
+        for row in task.columns
+    ]
+    head = ("column", "images", "mean", "deviation", *titles)
+    return Table(f"Each column of {task.name}, in its unit", head, tuple(rows))
+
+
+def _number(value: float | None) -> str:
+    """A number of any unit: five digits, whether it is 0.01 or 250,000."""
+    return ABSENT if value is None else f"{value:.5g}" if abs(value) < 1e5 else f"{value:.0f}"
 
 
 def _thresholds(task: TaskFigures, logged: Mapping[str, float | None]) -> Table:

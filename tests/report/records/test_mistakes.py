@@ -127,6 +127,28 @@ def test_a_multilabel_table_names_both_thresholds_and_the_cross_fitted_mean() ->
     assert shown.rows[3].cells[4].note == "fitted on other images"
 
 
+def test_a_regression_shows_every_metric_of_each_column_in_its_unit() -> None:
+    scores = np.array([[1.0, 260_000.0], [3.0, 240_000.0], [5.0, 0.0]])
+    target = np.array([[1.0, 250_000.0], [3.0, 250_000.0], [7.0, 123.0]], np.float32)
+    mask = np.array([[True, True], [True, True], [True, False]])
+    found = validation.task_figures(NUMBERS, scores, Targets(target, mask), None, table(3))
+    shown = label_table(found, {})
+    assert shown is not None and shown.head == ("column", "images", "mean", "deviation", "R\u00b2", "MAE", "RMSE")
+    rows = [[cell.text for cell in row.cells] for row in shown.rows]
+    assert rows[0] == [NUMBERS.columns[0], "3", "3.6667", "2.4944", "0.78571", "0.66667", "1.1547"]
+    assert rows[1] == [NUMBERS.columns[1], "2", "250000", "0", "0", "10000", "10000"]
+    assert found.model_validate_json(found.model_dump_json()) == found
+
+
+def test_ordered_classes_are_taken_for_the_median() -> None:
+    task = Task("size", "ordinal", ("size",), tuple("SML"), "quadratic_kappa", link="conditional")
+    scores = np.array([[0.4, 0.25, 0.35], [0.1, 0.2, 0.7]])
+    found = figures(task, scores, np.array([0, 2]))
+    assert found.confusion is not None and found.confusion.most == [("S", "M", 1)]
+    (mistake,) = found.mistakes
+    assert (mistake.true, mistake.predicted, mistake.confidence) == ("S", "M", "probability 0.25")
+
+
 @pytest.mark.parametrize(("task", "size"), [(CLASS, 3), (LABELS, 2), (NUMBERS, 2)])
 def test_a_task_without_a_label_is_all_gaps_and_no_error(task: Task, size: int) -> None:
     shape = (4,) if task.kind == "multiclass" else (4, size)
