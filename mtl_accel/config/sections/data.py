@@ -98,6 +98,7 @@ class DataConfig(Section):
     column_names: tuple[str, ...] | None = Field(
         None, min_length=1, description="Names of the columns of text tables that have no header; null: they have one."
     )
+    sheet: str | None = Field(None, description="Sheet of .xlsx files; null: the first.")
     validation_fraction: float = Field(
         0.12,
         gt=0,

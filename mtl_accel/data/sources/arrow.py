@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
-from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
+from datasets import Dataset, DatasetDict, Value, load_dataset, load_from_disk
 from datasets.exceptions import DatasetsError
 
 from ...core.errors import UserError
 from .images.listing import file_stamps
-from .splits import RawSplit, split_of, split_paths
+from .splits import RawSplit, column_of, split_of, split_paths
+from .tables.parquet_file import check_parquet_file, check_parquet_header
 
 logger = logging.getLogger(__name__)
 
@@ -25,9 +26,18 @@ def is_saved(folder: Path) -> bool:
 
 
 def read_saved(folder: Path) -> list[RawSplit]:
-    """Read a folder of `save_to_disk`; a single Dataset is the train split."""
+    """Read a folder of `save_to_disk`; a single Dataset is the train split.
+
+    Raises:
+        UserError: it is damaged, or names files outside of itself.
+    """
     try:
+        _check_inside(folder)
         saved = load_from_disk(str(folder))
+        for table in [saved] if isinstance(saved, Dataset) else saved.values():
+            _check_text(table)
+    except UserError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException, DatasetsError) as error:
         raise UserError(
             f"data.source: {folder} is no readable folder of save_to_disk: {error}. Save the data set anew"
@@ -36,6 +46,29 @@ def read_saved(folder: Path) -> list[RawSplit]:
     files = {name: [Path(file["filename"]) for file in table.cache_files] for name, table in tables.items()}
     keys = {name: json.dumps([tables[name]._fingerprint, file_stamps(files[name], folder)]) for name in tables}
     return name_splits(tables, str(folder), keys, (folder,))
+
+
+def _check_inside(folder: Path) -> None:
+    """Check that the tables of a folder of `save_to_disk` lie in it: its JSON files may name any other file."""
+    index = folder / "dataset_dict.json"
+    names = json.loads(index.read_text(encoding="utf-8"))["splits"] if index.is_file() else [""]
+    problems = []
+    for state in (folder / name / "state.json" for name in names):
+        files = [state, *(state.parent / file["filename"] for file in json.loads(state.read_text())["_data_files"])]
+        problems += [
+            f"{file}: it lies outside of {folder}, whose {state.relative_to(folder)} names it. Save the data set anew"
+            for file in files
+            if not file.resolve().is_relative_to(folder.resolve())
+        ]
+    if problems:
+        raise UserError(problems)
+
+
+def _check_text(table: Dataset) -> None:
+    """Check that the text of a table is UTF-8. Raises ArrowInvalid where it is not."""
+    for name, feature in table.features.items():
+        if isinstance(feature, Value) and feature.dtype in ("string", "large_string"):
+            column_of(table, name).validate(full=True)
 
 
 def parquet_files(folder: Path) -> dict[str, list[Path]]:
@@ -66,11 +99,17 @@ def parquet_files(folder: Path) -> dict[str, list[Path]]:
 
 def read_parquet(folder: Path) -> list[RawSplit]:
     files = parquet_files(folder)
+    for file in (file for paths in files.values() for file in paths):
+        check_parquet_header(file)
     try:
         # `datasets` reads names as patterns, so brackets in the name of a folder must be escaped.
         data_files = {split: [glob.escape(str(file)) for file in paths] for split, paths in files.items()}
         tables = load_dataset("parquet", data_files=data_files)
+        for table in tables.values():
+            _check_text(table)
     except (OSError, ValueError, TypeError, pa.ArrowException, DatasetsError) as error:
+        for file in (file for paths in files.values() for file in paths):
+            check_parquet_file(file)
         reason = str(error.__cause__ or error)
         raise UserError(
             f"data.source: the Parquet files of {folder} cannot be read: {reason}. Write them anew, all files of a "

@@ -9,26 +9,22 @@ from __future__ import annotations
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ...core.errors import MAX_LISTED, UserError
 from .images.image_names import is_image
 from .images.listing import files_below, relative_files
 from .splits import ALIASES, RawSplit, choose_columns, column_of, split_of, split_paths, take_rows
-from .table_cache import ROWS, TableCache, digest_of
-from .tables.json_tables import read_jsonl
+from .table_cache import ROWS, TableCache
+from .tables.read_table import read_table
 from .tables.text_format import TextFormat
-from .tables.text_tables import read_csv
 
 logger = logging.getLogger(__name__)
 
-_VERSION = 1  # of the table that is made from a Parquet file; a new number leaves older tables unread
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
@@ -59,24 +55,7 @@ def _read_split(split: str, folder: Path, text: TextFormat, cache: TableCache) -
 
 
 def _read_metadata(split: str, file: Path, text: TextFormat, cache: TableCache) -> RawSplit:
-    bases = (file.parent,)
-    if file.suffix == ".csv":
-        return read_csv(file, cache, split, bases, text)
-    if file.suffix == ".jsonl":
-        return read_jsonl(file, cache, split, bases, text)
-    try:
-        key = digest_of(file)
-        table = cache.get(f"parquet {_VERSION} {key}", lambda: _parquet_batches(file))
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{file}: not a readable Parquet file: {error}. Write it anew") from error
-    return RawSplit(split, table, str(file), key, bases)
-
-
-def _parquet_batches(file: Path) -> Iterator[pa.Table]:
-    with pq.ParquetFile(file) as parquet:
-        empty = parquet.schema_arrow.empty_table()
-        yield empty
-        yield from (pa.Table.from_batches([batch], empty.schema) for batch in parquet.iter_batches(ROWS))
+    return read_table(file, cache, split, (file.parent,), text)
 
 
 def _divide_by_folder(split: RawSplit, image_column: str | None, cache: TableCache) -> list[RawSplit]:

@@ -13,6 +13,7 @@ from sources_drawn import quiet_caches  # noqa: F401 (an autouse fixture)
 
 from mtl_accel import config as config_module
 from mtl_accel.config.sections.tasks import MultilabelConfig
+from mtl_accel.core.errors import UserError
 from mtl_accel.data.labels import dataset
 from mtl_accel.data.labels.reader import LabelReader
 from mtl_accel.data.sources import table_cache
@@ -60,6 +61,11 @@ def test_of_many_columns_of_text_few_are_told_shortly_and_those_that_nearly_are_
     assert note.endswith("and 40 more") and len(note) < 400
     (note,) = notes_of(text | {"b": GOOD} | dict(list(near.items())[:1]))
     assert note.count("text") == 4 and note.endswith("and 36 more") and len(note) < 400
+
+
+def test_a_column_of_objects_is_no_label():
+    with pytest.raises(UserError, match=r"column 'a' holds struct<x: int64> in each row, not one value or a list"):
+        read({"a": [{"x": 1}] * NUM_ROWS}, column="a")
 
 
 def test_blank_columns_and_lists_are_told_as_such():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import datasets
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sources_drawn import (  # noqa: F401
     EXPECTED,
@@ -102,3 +105,26 @@ def test_a_stream_keeps_its_bytes_when_the_working_folder_has_a_file_of_that_nam
         ]
         == inside
     )
+
+
+@pytest.mark.parametrize("name", ["../outside.arrow", "/etc/hostname", "link.arrow"])
+def test_a_saved_folder_that_names_files_outside_of_itself_is_refused(name, tmp_path):
+    folder = tmp_path / "saved"
+    datasets.DatasetDict({"train": embedded("train"), "test": embedded("test")}).save_to_disk(folder)
+    state = folder / "test" / "state.json"
+    content = json.loads(state.read_text())
+    (file,) = (folder / "test").glob("*.arrow")
+    file.rename(tmp_path / "outside.arrow")
+    (folder / "test" / "link.arrow").symlink_to(tmp_path / "outside.arrow")
+    content["_data_files"] = [{"filename": name.replace("../", "../../")}]
+    state.write_text(json.dumps(content))
+    assert f"it lies outside of {folder}, whose test/state.json names it" in problems(folder)
+    write(folder / "dataset_dict.json", '{"splits": ["../elsewhere"]}')
+    assert "save_to_disk" in problems(folder)
+
+
+def test_text_that_is_not_utf8_in_a_saved_folder_is_an_error(tmp_path):
+    codes = pa.array([0, 2], pa.int32()).buffers()[1]
+    text = pa.Array.from_buffers(pa.string(), 1, [None, codes, pa.py_buffer(b"\xff\xfe")])
+    datasets.Dataset(pa.table({"image": ["0.png"], "a": text})).save_to_disk(tmp_path / "saved")
+    assert "UTF8" in problems(tmp_path / "saved")

@@ -218,7 +218,10 @@ class ImageFinder:
         return self._by_real[real]
 
     def _regular(self, path: str) -> ImageFile:
-        status = os.lstat(path)
+        try:
+            status = os.lstat(path)
+        except OSError as error:
+            raise NoImageError(f"the file cannot be read ({error.strerror})") from error
         if stat.S_ISLNK(status.st_mode):
             path = os.path.realpath(path)
             if not self._inside(path):

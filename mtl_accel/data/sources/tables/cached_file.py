@@ -22,7 +22,9 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}. Check the file and its permissions") from error
+        raise UserError(
+            f"{path}: cannot be read: {error.strerror or error}. Check the file and its permissions"
+        ) from error
 
 
 def read_cached(
@@ -34,7 +36,9 @@ def read_cached(
     split: str,
     bases: tuple[Path, ...],
 ) -> RawSplit:
-    """Read a file as the table that was made of it before, else make it; each batch has the column `LINE`.
+    """Read a file as the table that was made of it before, else make it.
+
+    A column `LINE` of its batches holds the lines of the rows; without one they have none.
 
     Args:
         kind: the format of the file.
@@ -42,4 +46,6 @@ def read_cached(
     """
     key = f"{digest_of(path)}{form}"
     stored = cache.get(f"{kind} {_VERSION} {key}", batches)
+    if LINE not in stored.column_names:
+        return RawSplit(split, stored, str(path), key, bases)
     return RawSplit(split, stored.remove_columns([LINE]), str(path), key, bases, column_of(stored, LINE))

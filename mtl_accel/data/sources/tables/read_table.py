@@ -8,7 +8,9 @@ from pathlib import Path
 from ....core.errors import UserError
 from ..splits import RawSplit
 from ..table_cache import TableCache
-from .json_tables import read_jsonl
+from .json_tables import read_json, read_jsonl
+from .parquet_file import read_parquet_file
+from .spreadsheet import read_xlsx
 from .text_format import TO_BE_FOUND, TextFormat
 from .text_tables import read_csv
 
@@ -17,7 +19,10 @@ READERS: dict[str, Callable[..., RawSplit]] = {
     ".csv": read_csv,
     ".tsv": read_csv,
     ".txt": read_csv,
+    ".json": read_json,
     ".jsonl": read_jsonl,
+    ".parquet": read_parquet_file,
+    ".xlsx": read_xlsx,
 }
 
 

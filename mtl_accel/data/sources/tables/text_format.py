@@ -15,15 +15,19 @@ _CHUNK = 1 << 20  # characters
 
 
 class TextFormat(NamedTuple):
-    """Delimiter of a CSV and name of an encoding; None: to be found. The names of columns, if no header has them."""
+    """Delimiter of a CSV, name of an encoding, and sheet of a spreadsheet; None: to be found.
+
+    `column_names` are the names of the columns, if no header has them.
+    """
 
     delimiter: str | None = None
     encoding: str | None = None
     column_names: tuple[str, ...] | None = None
+    sheet: str | None = None
 
     @classmethod
     def of(cls, data: DataConfig) -> TextFormat:
-        return cls(data.delimiter, data.encoding, data.column_names)
+        return cls(data.delimiter, data.encoding, data.column_names, data.sheet)
 
 
 TO_BE_FOUND = TextFormat()
