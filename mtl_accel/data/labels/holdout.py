@@ -9,6 +9,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 import datasets
 import numpy as np
 
+from ...config.knobs import did_you_mean
 from ...config.sections.data import DataConfig
 from ...core.errors import UserError
 from ..sources.splits import ids_of
@@ -47,7 +48,8 @@ def choose_validation(table: datasets.Dataset, strata: Sequence[np.ndarray], dat
 def _texts(table: datasets.Dataset, name: str, knob: str) -> list[str | None]:
     """The cells of a column as text; None for a blank. Raises UserError where the column is not there."""
     if name not in table.column_names:
-        raise UserError(f"data.{knob}: the table has no column {name!r}; it has: {', '.join(table.column_names)}")
+        hint = did_you_mean(name, table.column_names)
+        raise UserError(f"data.{knob}: the table has no column {name!r}; it has: {', '.join(table.column_names)}{hint}")
     return [
         None if code < 0 else whole_number(str(cells.values[code]))
         for cells in read_column(table, name)

@@ -45,7 +45,8 @@ def read_labeled_split(
     """
     data = config.data
     only = split if split == "test" else None  # train and validation may be made from each other
-    source = load_source(data, only=only, label_columns=label_columns(config))
+    named = label_columns(config) | {column for task in tasks.values() for column in task.columns}
+    source = load_source(data, only=only, label_columns=named)
     splits = {name: table for name, table in source.splits.items() if len(table)}
     held_out = split != "test" and "train" in splits and "validation" not in splits
     if split not in splits and not held_out:

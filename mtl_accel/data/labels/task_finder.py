@@ -10,6 +10,7 @@ from typing import Any
 import datasets
 import numpy as np
 
+from ...config.knobs import did_you_mean
 from ...config.sections.tasks import (
     Classes,
     MultilabelConfig,
@@ -80,8 +81,10 @@ class TaskFinder:
         absent = [column for column in columns if column not in self._names]
         if absent or not columns:
             if absent:
-                present = ", ".join(c for c in self.table.column_names if c not in self.reserved)
-                self.problems.append(f"tasks.{name}: the training table has no column {absent}; it has: {present}")
+                there = [c for c in self.table.column_names if c not in self.reserved]
+                hint = "".join(did_you_mean(column, there) for column in absent)
+                has = f"{', '.join(there)}{hint}"
+                self.problems.append(f"tasks.{name}: the training table has no column {absent}; it has: {has}")
             return None
         task = Task(
             name, config.kind, columns, columns, primary_metric(config), config.weight, values=dict(config.values)

@@ -22,6 +22,7 @@ from ...core.atomic_io import cache_dir
 from ...core.errors import MAX_LISTED, UserError, collect
 from ..wardrobe.wardrobe import write_wardrobe
 from . import arrow, hub, imagefolder, kaggle, single_table
+from .column_names import configured_columns, match_columns, match_image_columns
 from .images.image_paths import ImageFinder
 from .normalize import Normalized, normalize
 from .split_column import divide_by_column
@@ -75,6 +76,7 @@ def load_source(data: DataConfig, *, only: str | None = None, label_columns: Col
     if data.image_dirs is not None:
         raw = _with_image_dirs(raw, data.image_dirs)
     finder = _image_finder(raw, folder, exact=data.image_names == "exact")
+    raw = match_image_columns(raw, data, finder)
     columns = choose_columns(raw, data.image_column, data.id_column)
     normalized = _normalize_all(raw, columns, finder, cache)
     row_problems = tuple(problem for split in normalized.values() for problem in split.problems)
@@ -99,14 +101,13 @@ def _read_tables(
     if folder is None and data.image_dirs is not None:
         raise UserError("data.image_dirs: a data set of the Hub brings its images along. Leave data.image_dirs out")
     raw = hub.read_hub(data, cache) if path is None else _read_path(path, data, cache)
-    raw = join_tables(raw, data, folder, cache)
-    others = (*label_columns, data.image_column, data.id_column, data.fold_column, data.group_column)
-    labels = {name for name in others if name is not None}
+    names = configured_columns(data, label_columns)
+    raw = join_tables(match_columns(raw, names), data, folder, cache)
 
     def image_folders(split: str) -> tuple[Path, ...]:
         return () if folder is None else kaggle.image_folders(folder, split)
 
-    return divide_by_column(raw, data.split_column, labels, image_folders, cache)
+    return divide_by_column(match_columns(raw, names), data.split_column, names, image_folders, cache)
 
 
 def _find_path(data: DataConfig) -> Path | None:

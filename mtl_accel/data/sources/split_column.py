@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import ClassLabel, Value
 
+from ...config.knobs import did_you_mean
 from ...core.errors import UserError, shorten
 from .splits import ALIASES, RawSplit, column_of, take_rows
 from .table_cache import TableCache
@@ -84,9 +85,11 @@ def _find_column(table: RawSplit, labels: Collection[str]) -> str | None:
 
 
 def _read(table: RawSplit, column: str, *, is_named: bool) -> _Reading:
-    if column not in table.table.column_names:
+    names = table.table.column_names
+    if column not in names:
         raise UserError(
-            f"data.split_column: {table.origin} has no column {column!r}. It has: {', '.join(table.table.column_names)}"
+            f"data.split_column: {table.origin} has no column {column!r}. It has: "
+            f"{', '.join(names)}{did_you_mean(column, names)}"
         )
     cells, feature = column_of(table.table, column), table.table.features[column]
     if isinstance(feature, ClassLabel):

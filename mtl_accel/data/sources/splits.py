@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset, Image, Value
 
+from ...config.knobs import did_you_mean
 from ...core.errors import UserError
 from .table_cache import ROWS, TableCache
 
@@ -149,7 +150,7 @@ def choose_columns(splits: Sequence[RawSplit], image_column: str | None, id_colu
     table, origin = splits[0].table, splits[0].origin
     names, features = table.column_names, table.features  # a property that copies those of all columns each time
     problems = [
-        f"data.{key}: {origin} has no column {name!r}. It has: {', '.join(names)}"
+        f"data.{key}: {origin} has no column {name!r}. It has: {', '.join(names)}{did_you_mean(name, names)}"
         for key, name in (("image_column", image_column), ("id_column", id_column))
         if name is not None and name not in names
     ]
