@@ -14,7 +14,7 @@ from .. import models
 from ..config import Config
 from ..core.tasks import Task
 
-_BATCH_SIZE = 4  # BatchNorm needs two at least
+_BATCH_SIZE = 2  # as few as BatchNorm can do with, since a large network takes seconds for each on a CPU
 _MAX_STEPS, _SECONDS = 5, 1.5  # measured, and one step at least
 _CPU = Path("/proc/cpuinfo")
 _ADAM_STATES = 2  # numbers for each weight that an Adam keeps; others keep no more
