@@ -13,6 +13,7 @@ import numpy as np
 
 from mtl_accel.diagnosis.scan import scan_pictures
 from mtl_accel.diagnosis.survey import survey
+from mtl_accel.training.train import train
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,3 +47,14 @@ def test_two_processes_see_the_same_pictures_as_one(photos: Callable[..., Any]) 
     assert scans[0].problems == scans[1].problems
     assert "train, id train/270.png" in scans[0].problems[270]
     np.testing.assert_array_equal(scans[0].thumbnails, scans[1].thumbnails)
+
+
+def test_the_log_of_a_run_begins_with_what_is_suspicious_in_its_labels(
+    photos: Callable[..., Any], tmp_path: Path
+) -> None:
+    made = photos(16, 8)
+    made.tables["train"]["long"] = 1
+    config = made.config().model_copy(update={"run_dir": str(tmp_path / "run"), "epochs": 1})
+    train(config)
+    log = (tmp_path / "run" / "log.txt").read_text(encoding="utf-8")
+    assert "warning: attribute: no training row has a 0 for 'long'; nothing to learn there\n" in log
