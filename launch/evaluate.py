@@ -11,6 +11,7 @@ from pathlib import Path
 
 import mtl_accel
 from mtl_accel.config import read_run_config
+from mtl_accel.core.control_characters import escape_control
 from mtl_accel.evaluation.table import format_table
 from mtl_accel.launching.console import run_command
 
@@ -19,7 +20,7 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
     config = read_run_config(options.run, rest)
     row = mtl_accel.evaluate(options.run, options.split, config=config, output=options.output)
     if row:  # on the main process
-        print(format_table(row), flush=True)
+        print(escape_control(format_table(row)), flush=True)
     return 0
 
 

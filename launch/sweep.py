@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import mtl_accel
+from mtl_accel.core.control_characters import one_line
 from mtl_accel.launching.console import run_command
 from mtl_accel.sweeping.arguments import sweep_arguments
 
@@ -20,7 +21,7 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
     if done.members and not done.stopped:
         print(mtl_accel.write_comparison(done), flush=True)
     for name, message in done.failed.items():
-        print(f"failed: {done.folder / name}: {message}", file=sys.stderr, flush=True)
+        print(one_line(f"failed: {done.folder / name}: {message}"), file=sys.stderr, flush=True)
     return done.exit_code
 
 

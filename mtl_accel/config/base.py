@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
+
+_MAX_FLOAT = 1e30  # weights and losses are float32, which ends at 3.4e38
+_MAX_INTEGER = 2**53  # beyond, JSON's readers disagree on integers
 
 
 class Affects(NamedTuple):
@@ -25,6 +35,25 @@ class Section(BaseModel):
     """One section of a config: immutable, and a key that it does not know is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _can_be_used(cls, value: Any) -> Any:
+        _require_usable(value)
+        return value
+
+
+def _require_usable(value: Any) -> None:
+    """Refuse numbers that overflow in a computation, and text that is no name of any file."""
+    if isinstance(value, float) and abs(value) > _MAX_FLOAT:
+        raise ValueError(f"must lie within -{_MAX_FLOAT:g} and {_MAX_FLOAT:g}, as all computing is in float32")
+    if isinstance(value, int) and abs(value) > _MAX_INTEGER:
+        raise ValueError(f"must lie within -{_MAX_INTEGER} and {_MAX_INTEGER}")
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError("must hold no NUL character")
+    if isinstance(value, tuple | dict):
+        for inner in (*value, *value.values()) if isinstance(value, dict) else value:
+            _require_usable(inner)
 
 
 def in_one_message(name: str, rule: str) -> WrapValidator:

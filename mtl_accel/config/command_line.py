@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import UserError, collect
+from .foreign import with_own_cache
 from .knobs import Knob, all_knobs, did_you_mean, is_text
 from .merging import apply_overrides, override_places
 from .reading import add_place, format_value, parse_json, read_json, validate
@@ -105,7 +106,8 @@ def read_run_config(run: Path, arguments: Sequence[str], whole: bool = False) ->
     ]
     if problems:
         raise UserError(problems)
-    return read_config(path, {"data.max_images": None, **given} if whole else given)
+    config = read_config(path, {"data.max_images": None, **given} if whole else given)
+    return config if "data.cache_dir" in given else with_own_cache(config)
 
 
 def _options(arguments: Sequence[str], problems: list[str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +53,10 @@ def read_json(path: Path, option: str = "--config") -> dict[str, Any]:
         option: that the path was given to.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # editors of Windows put a byte order mark first
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; give {option} the path of a JSON file{_near(path)}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: bytes that are no UTF-8, or a NUL in the path
         raise UserError(f"{path}: cannot be read ({error}); {option} takes a JSON file in UTF-8") from None
     value = parse_json(text, str(path))
     if not isinstance(value, dict):
@@ -88,11 +88,24 @@ def validate(raw: dict[str, Any], origin: str, given: Mapping[str, str] | None =
         raise UserError([add_place(problem, origin, given or {}, ()) for problem in error.problems]) from None
     except ValidationError as error:
         details = error.errors(include_url=False)
+    if details[0]["type"] == "json_invalid":  # of what Python's JSON holds, only halves of surrogate pairs
+        problems = [f"{path}: must be Unicode text (got {format_value(text)})" for path, text in _half_characters(raw)]
+        raise UserError([add_place(problem, origin, given or {}) for problem in problems])
     found = [finding for detail in details for finding in _findings(detail, raw)]
     wrong = {str(detail["loc"][0]) for detail in details if detail["loc"]}
     if wrong:
         found += _findings_of_the_rest(raw, wrong)
     raise UserError([add_place(problem, origin, given or {}, keys) for keys, problem in found])
+
+
+def _half_characters(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Texts that hold halves of surrogate pairs, as bytes that are no UTF-8 become, with their dotted paths."""
+    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        yield path.removesuffix("."), value
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _half_characters(key, path)
+            yield from _half_characters(inner, f"{path}{key}.")
 
 
 def add_place(problem: str, origin: str, given: Mapping[str, str], keys: Collection[str] = ()) -> str:

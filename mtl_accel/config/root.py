@@ -32,7 +32,7 @@ class Config(Section):
     )
     seed: int = Field(0, ge=0, lt=2**31, description="Start of every random number of the run.")
     run_dir: Annotated[str, NAME] = Field("runs/run", min_length=1, description="Folder that the run writes.")
-    epochs: int = Field(20, gt=0, description="Passes over the training split.")
+    epochs: int = Field(20, gt=0, le=1_000_000, description="Passes over the training split.")
     batch_size: int = Field(
         64, gt=0, le=MAX_BATCH_SIZE, description="Samples of one optimizer step, over all processes."
     )
@@ -49,7 +49,7 @@ class Config(Section):
         False, description="torch.compile the model and its losses: a slow first step, and on GPUs faster ones after."
     )
     cpu_threads: Annotated[int | None, SPEED] = Field(
-        None, gt=0, description="Threads of each process on a CPU; null: an equal share of the cores."
+        None, gt=0, le=1024, description="Threads of each process on a CPU; null: an equal share of the cores."
     )
     data: DataConfig = Field(DataConfig(), description="Where images and labels come from.")
     tasks: dict[TaskName, TaskConfig] = Field(min_length=1, description="What to predict, by name.")

@@ -22,6 +22,12 @@ logger = logging.getLogger(__name__)
 
 _TEMPORARY = ".tmp-"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_MAX_SHOWN = 300  # characters of a path
+_FIXES = {
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EMFILE: "allow more open files (ulimit -n 4096), or set data.num_workers lower",
+    errno.ENFILE: "this machine has no more open files; set data.num_workers lower",
+}
 
 
 def cache_dir(configured: str | None) -> Path:
@@ -175,11 +181,16 @@ def storage_errors(path: Path, need_bytes: int = 0) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise UserError(_full(path, need_bytes)) from error
-        place = error.filename or path
-        raise UserError(
-            f"{place}: {error.strerror or error} ({errno.errorcode.get(error.errno or 0, 'no code')}): "
-            "check the permissions, the disk and its mount, then start again"
-        ) from error
+        raise UserError(describe_error(error, path)) from error
+
+
+def describe_error(error: OSError, path: Path | None = None) -> str:
+    """Name the place of an error of the operating system, what it is, and the fix; `path`: where it names none."""
+    place = error.filename or path
+    code = errno.errorcode.get(error.errno or 0, "no code")
+    fix = _FIXES.get(error.errno or 0, "check the permissions, the disk and its mount, then start again")
+    shown = f"{str(place)[:_MAX_SHOWN]}: " if place is not None else ""
+    return f"{shown}{error.strerror or error} ({code}): {fix}"
 
 
 def _full(path: Path, need_bytes: int) -> str:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..config import Config
 from ..config.differences import flatten, host_knobs
+from ..core import atomic_io
 from ..core.errors import UserError
 from ..data.labels.dataset import LabeledDataset
 from ..data.labels.reader import Targets
@@ -54,13 +55,15 @@ def on_every_process(action: Callable[[], T]) -> T:
     Otherwise the others would wait in the next collective until the connection breaks. Every process has to call it.
 
     Raises:
-        UserError: what was wrong on any process.
+        UserError: what was wrong on any process, errors of the operating system among them.
     """
     problems: list[str] = []
     try:
         result = action()
     except UserError as error:
         problems = error.problems
+    except OSError as error:
+        problems = [atomic_io.describe_error(error)]
     raise_together(problems)
     return result
 

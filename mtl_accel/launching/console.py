@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Config, help_text, parse_command_line
+from ..core.control_characters import EscapingFormatter, escape_control
 from ..core.errors import EXIT_CODE, UserError
 
 _WAIT_SECONDS = 5.0  # for the first process to print an error that all have
@@ -36,6 +38,8 @@ def run_command(parser: argparse.ArgumentParser, main: Callable[[argparse.Namesp
 def run_and_report_errors(main: Callable[[], int]) -> int:
     """Call `main`, and turn a UserError into messages and exit code 2."""
     forget_scripts()
+    if logging.lastResort is not None:  # it prints the warnings of a script, which sets up no logging
+        logging.lastResort.setFormatter(EscapingFormatter())
     try:
         return main()
     except UserError as error:
@@ -48,7 +52,8 @@ def run_and_report_errors(main: Callable[[], int]) -> int:
             if error.everywhere:
                 return EXIT_CODE
         for problem in error.problems:
-            print(f"error: {problem}", file=sys.stderr, flush=True)
+            text = escape_control(problem).replace("\n", "\n       ")  # no further line begins with "error:"
+            print(f"error: {text}", file=sys.stderr, flush=True)
         return EXIT_CODE
 
 

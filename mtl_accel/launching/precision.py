@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import platform
 import time
 from pathlib import Path
@@ -14,7 +15,10 @@ from .. import models
 from ..config import Config
 from ..config.sections.model import ModelConfig
 from ..core import atomic_io
+from ..core.errors import UserError
 from ..data.transforms.pipeline import ImagePipeline
+
+logger = logging.getLogger(__name__)
 
 _MIN_SPEEDUP = 1.1  # a smaller one could be noise
 # A step casts every parameter once, so a micro-batch of few pixels gains less than the run's own. A larger one than
@@ -34,7 +38,7 @@ def fastest_precision(config: Config, device: torch.device, cache: Path | None =
     if device.type != "cpu":
         return "no"
     path = cache / "precision.json" if cache is not None else None
-    known = atomic_io.read_json(path) if path is not None and path.exists() else {}
+    known = _read_known(path)
     model, size = config.model, ImagePipeline.from_transforms(config.transforms.eval).model_input_size
     name = f"{model.name} {model.backbone}" if model.backbone else model.name
     num_samples = _num_samples(config.micro_batch_size or config.batch_size, size)
@@ -43,9 +47,25 @@ def fastest_precision(config: Config, device: torch.device, cache: Path | None =
     if key not in known:
         known[key] = "bf16" if _is_bfloat16_faster(model, num_samples, size) else "no"
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            atomic_io.write_json(path, known)
-    return str(known[key])
+            _keep(path, known)
+    return known[key]
+
+
+def _read_known(path: Path | None) -> dict[str, str]:
+    """Read what was measured before; nothing where the file is damaged, so that it is written anew."""
+    try:
+        found = json.loads(path.read_bytes()) if path is not None and path.exists() else {}
+    except (OSError, ValueError, RecursionError):
+        return {}
+    answers = found.items() if isinstance(found, dict) else ()
+    return {key: value for key, value in answers if value in ("no", "bf16")}
+
+
+def _keep(path: Path, known: dict[str, str]) -> None:
+    try:
+        atomic_io.write_json(path, known)
+    except UserError as error:  # a read-only cache: the run trains all the same, and times it again the next time
+        logger.warning("the measured precision is not kept: %s", error)
 
 
 def _num_samples(micro_batch_size: int, size: tuple[int, int]) -> int:

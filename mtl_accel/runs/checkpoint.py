@@ -54,6 +54,11 @@ def step_name(step: int) -> str:
     return f"step-{step:08d}"
 
 
+def is_name(name: str) -> bool:
+    """Whether a folder of this name is a checkpoint."""
+    return _FOLDER.fullmatch(name) is not None
+
+
 def save(
     root: Path,
     name: str,
@@ -207,11 +212,12 @@ def _checkpoint_names(root: Path) -> list[str]:
 
 def _folders_to_try(path: Path) -> list[Path]:
     """List the folders to try: `last`, then older ones, then newer ones, each newest first."""
-    if _FOLDER.fullmatch(path.resolve().name) or any((path / name).exists() for name in (manifest.NAME, _STATE)):
-        return [path.resolve()]
+    here = Path(os.path.realpath(path))  # resolve() would raise for a link to itself
+    if is_name(here.name) or any((path / name).exists() for name in (manifest.NAME, _STATE)):
+        return [here]
     names, last = _checkpoint_names(path), path / LAST
     if last.is_symlink() or last.is_dir():
-        first = last.resolve()
+        first = Path(os.path.realpath(last))
         others = [name for name in names if name != first.name]
         others.sort(key=lambda name: _age(name) > _age(first.name))
         return [first, *(path / name for name in others)]
@@ -231,7 +237,7 @@ def _prune(root: Path, saved: str, keep_last: int) -> None:
     earlier save of the same step is replaced.
     """
     newest = {_age(name)[0]: name for name in sorted(_checkpoint_names(root), key=_age) if _age(name) <= _age(saved)}
-    keep = {newest[step] for step in sorted(newest)[-keep_last:]} | {(root / BEST).resolve().name}
+    keep = {newest[step] for step in sorted(newest)[-keep_last:]} | {Path(os.path.realpath(root / BEST)).name}
     for name in _checkpoint_names(root):
         if name not in keep:
             atomic_io.discard(root / name)

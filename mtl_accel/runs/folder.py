@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 from ..core import atomic_io
 from ..core.errors import UserError
-from . import checkpoint, manifest
+from . import checkpoint, manifest, rows
 from .checkpoint import Checkpoint
 from .lock import LOCK
 
@@ -26,6 +27,8 @@ def prepare_run_folder(run_dir: Path, resume: str, overwrite: bool) -> None:
         return
     if not names & _RUN_FILES:
         raise UserError(f"run_dir: {run_dir} holds {sorted(names)[:3]} and no run; choose an empty or a new folder")
+    if not overwrite:
+        rows.read_log(run_dir / "log.jsonl")  # to be continued: what no run wrote is an error now, not after an epoch
     is_named = resume not in ("auto", "none")
     is_source = is_named and Path(resume).expanduser().resolve() == run_dir.resolve()
     if overwrite:
@@ -64,9 +67,8 @@ def _require_deletable(run_dir: Path, names: set[str], is_source: bool) -> None:
         raise UserError(f"--overwrite: {run_dir} is also the run to --resume; leave out one of the two")
 
 
-def _status(run_dir: Path) -> str | None:
-    path = run_dir / _STATUS
-    return atomic_io.read_json(path).get("status") if path.exists() else None
+def _status(run_dir: Path) -> str:
+    return rows.read_object(rows.Status, run_dir / _STATUS).status
 
 
 def find_checkpoint(run_dir: Path, resume: str) -> Checkpoint | None:
@@ -92,12 +94,22 @@ def copy_best(saved: Checkpoint, run_dir: Path) -> None:
     Raises:
         UserError: no space, a disk that refuses, or a best checkpoint that is damaged.
     """
-    best, root = (saved.folder.parent / checkpoint.BEST).resolve(), run_dir / "checkpoints"
+    link, root = saved.folder.parent / checkpoint.BEST, run_dir / "checkpoints"
+    best = Path(os.path.realpath(link))
     if not best.is_dir() or (root / checkpoint.BEST).exists():
         return
+    if best.parent != Path(os.path.realpath(link.parent)) or not checkpoint.is_name(best.name):
+        raise UserError(f"{link}: leads to {best}, which is no checkpoint beside it; restore the link, or remove it")
     with atomic_io.storage_errors(root):
         with atomic_io.replace_folder(root / best.name) as folder:
-            shutil.copytree(best, folder, dirs_exist_ok=True)
-            if damage := manifest.find_damage(folder):
-                raise UserError(f"{best}: the best checkpoint is damaged ({damage}); restore it from a copy")
+            # The files of the manifest and no others, once it is known that they are plain files and whole.
+            _require_whole(best, best)
+            for name in (manifest.NAME, *manifest.file_names(best)):
+                shutil.copyfile(best / name, folder / name)
+            _require_whole(folder, best)
         atomic_io.switch_link(root / checkpoint.BEST, best.name)
+
+
+def _require_whole(folder: Path, best: Path) -> None:
+    if damage := manifest.find_damage(folder):
+        raise UserError(f"{best}: the best checkpoint is damaged ({damage}); restore it from a copy")

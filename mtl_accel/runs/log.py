@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import time
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,9 +23,12 @@ from tqdm import tqdm
 
 from ..config import Config, differences
 from ..core import atomic_io
+from ..core.control_characters import escape_control, one_line
 from ..core.errors import EXIT_CODE, UserError
 from ..core.tasks import Task
 from ..metrics import registry
+from . import rows
+from .failures import FailureLog
 
 _PACKAGES = ("mtl_accel", "torch", "torchvision", "accelerate", "datasets", "evaluate", "numpy", "pillow")
 
@@ -99,6 +101,7 @@ class RunLog:
     def say(self, text: str) -> None:
         """Write a text to the console, above any progress bar, and to log.txt."""
         if self.active:
+            text = escape_control(text)
             tqdm.write(text)
             sys.stdout.flush()  # into a file or a pipe Python would hold it back, and a killed run would leave nothing
             with (self.run_dir / "log.txt").open("a", encoding="utf-8") as file:
@@ -123,7 +126,7 @@ class RunLog:
         if self.active:
             file = self.run_dir / "skipped.txt"
             if problems:
-                atomic_io.write_bytes(file, "".join(f"{problem}\n" for problem in problems).encode())
+                atomic_io.write_bytes(file, "".join(f"{one_line(problem)}\n" for problem in problems).encode())
             else:
                 file.unlink(missing_ok=True)
 
@@ -167,10 +170,12 @@ class RunLog:
                 atomic_io.write_bytes(path, whole)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Read the rows of log.jsonl so far, without a last line that a kill cut short."""
-        path = self.run_dir / "log.jsonl"
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        """Read the rows of log.jsonl so far, without a last line that a kill cut short.
+
+        Raises:
+            UserError: a line that no run wrote.
+        """
+        return rows.read_rows(self.run_dir / "log.jsonl")
 
 
 def _was_before(row: Mapping[str, Any], resumed_at: tuple[int, int] | None) -> bool:
@@ -194,53 +199,3 @@ def flat(values: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
     """Flatten a config to one level of dotted keys: several trackers accept nothing else."""
     knobs = differences.flatten(values).items()
     return {key: value if isinstance(value, (str, int, float, bool)) else json.dumps(value) for key, value in knobs}
-
-
-_FILE = "failures.txt"
-
-
-class FailureLog:
-    """RUN/failures.txt: the error of each process of a failed run, the cause first.
-
-    When one process fails, the others lose their connection to it and fail too, usually with a message about
-    sockets. The file is created by whichever process fails first, which the operating system decides, so that every
-    process knows whose message is the cause.
-    """
-
-    def __init__(self, run_dir: Path, rank: int) -> None:
-        self.path, self.rank = run_dir / _FILE, rank
-
-    def clear(self) -> None:
-        """Delete the failures of an earlier start. On the main process, before any other may fail."""
-        self.path.unlink(missing_ok=True)
-
-    def add(self, error: BaseException) -> bool:
-        """Append a failure. True if it is the first, or if this host lacks the run folder where others would be."""
-        if not self.path.parent.is_dir():
-            return True
-        head = (str(error) or type(error).__name__).splitlines()[0]
-        body = str(error) if isinstance(error, UserError) else "".join(traceback.format_exception(error))
-        record = f"process {self.rank}: {head}\n{body}\n"
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        try:
-            descriptor, first = os.open(self.path, flags | os.O_EXCL, 0o644), True
-        except FileExistsError:
-            descriptor, first = os.open(self.path, flags, 0o644), False
-        with os.fdopen(descriptor, "a") as file:
-            file.write(record)
-        return first
-
-    def cause(self) -> str:
-        """Read the first failure's first line."""
-        return self.path.read_text().partition("\n")[0]
-
-    @contextmanager
-    def reported_once(self) -> Iterator[None]:
-        """Let the first failure pass, to be printed; end the process silently for those that follow."""
-        try:
-            yield
-        except Exception as error:
-            everywhere = isinstance(error, UserError) and error.everywhere  # other hosts must print it, too
-            if not self.add(error) and not everywhere:
-                raise SystemExit(EXIT_CODE if isinstance(error, UserError) else 1) from error
-            raise

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import atomic_io
+from ..core.control_characters import one_line
 from ..core.errors import UserError
 from ..launching.interrupts import Interrupts
 from ..runs.lock import lock_run_folder, owner_of
@@ -154,8 +155,11 @@ def _has_finished(member: Member) -> bool:
 
 def _status(folder: Path) -> dict[str, Any]:
     path = folder / "status.json"
-    return atomic_io.read_json(path) if path.is_file() else {}
+    found = atomic_io.read_json(path) if path.is_file() else {}
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: holds no object, so no run wrote it; delete the folder, or choose another --output")
+    return found
 
 
 def _say(text: str) -> None:
-    print(f"sweep: {text}", flush=True)
+    print(f"sweep: {one_line(text)}", flush=True)

@@ -25,7 +25,7 @@ from ..runs import checkpoint
 from ..runs.checkpoint import Checkpoint
 from .optim import parameter_groups
 from .run import Run
-from .state import Progress, Tensors, load_optimizer_state, optimizer_state
+from .state import SavedState, Tensors, foreign_state_errors, load_optimizer_state, optimizer_state
 
 _AS_USED = ("micro_batch_size", "mixed_precision")  # null means another value on another machine
 
@@ -73,6 +73,8 @@ class Checkpoints:
             UserError: config or data are not those of the checkpoint, and `allow_changes` is false; or the network,
                 the optimizer or the balancing are others, and nothing of the checkpoint fits them.
         """
+        with foreign_state_errors(saved.folder):
+            progress = SavedState.model_validate(saved.state).progress
         used = {
             "micro_batch_size": run.train_loader.order.micro_batch_size,
             "mixed_precision": run.accelerator.mixed_precision,
@@ -83,12 +85,13 @@ class Checkpoints:
             raise UserError([*changes.values(), advice])
         if problems := _misfits(run, saved):  # without a change, too: another version of ours may have saved it
             raise UserError([*problems, "put back what cannot change on resume, or give --overwrite to begin anew"])
-        run.progress = Progress(**saved.state["progress"])
-        _load_learned(run, saved, keep_rates=bool(changes))
+        run.progress = progress
+        with foreign_state_errors(saved.folder):
+            _load_learned(run, saved, keep_rates=bool(changes))
+            if not changes:
+                run.schedule.load_state_dict(saved.state["schedule"])
         if changes:
             _apply_changes(run, changes)
-        else:
-            run.schedule.load_state_dict(saved.state["schedule"])
         # Only on the main process: a sample that each process had brought along would be counted once for each.
         if run.progress.step and run.accelerator.is_main_process and "seen" in saved.tensors:
             predictions = saved.tensors["seen"]

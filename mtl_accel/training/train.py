@@ -12,6 +12,7 @@ from accelerate import Accelerator
 
 from ..config import Config
 from ..core import atomic_io
+from ..core.control_characters import one_line
 from ..data.labels.dataset import LabeledDataset
 from ..data.labels.label_checks import start_lines
 from ..data.loading.broken_images import read_training_data
@@ -21,7 +22,8 @@ from ..launching.interrupts import EXIT_CODE as STOPPED
 from ..launching.interrupts import Interrupts
 from ..runs import folder, lock
 from ..runs.checkpoint import Checkpoint
-from ..runs.log import FailureLog, RunLog
+from ..runs.failures import FailureLog
+from ..runs.log import RunLog
 from . import debug, early_stopping, engine, finish
 from .build import build_run
 from .checkpointing import Checkpoints
@@ -144,7 +146,8 @@ def _announce(run: Run, labelled: LabeledDataset, debugging: str | None, changes
     log.write_validation_ids(labelled.held_out)
     log.write_skipped(labelled.skipped)
     inferred = [*labelled.notes, *start_lines(labelled)]
-    log.say("\n".join([_banner(run, labelled, resumed), *_ambient(run), *inferred, *(changes or [])]))
+    lines = [_banner(run, labelled, resumed), *_ambient(run), *inferred, *(changes or [])]
+    log.say("\n".join(map(one_line, lines)))
     if run.pipelines.train.per_sample is not None:
         log.say(slow_transforms_message(run.pipelines.train.per_sample, config.data.num_workers))
     if debugging:

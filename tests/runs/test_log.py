@@ -73,9 +73,9 @@ def test_what_is_said_stands_on_the_console_and_in_log_txt(log, capsys):
 
 
 def test_rows_are_json_and_nan_becomes_null(log):
-    log.event("epoch", epoch=1, train={"loss": float("nan"), "x": [float("inf"), 1.5]}, lr=1e-3)
+    log.event("epoch", epoch=1, train={"loss": float("nan")}, x=[float("inf"), 1.5], lr=1e-3)
     (line,) = (log.run_dir / "log.jsonl").read_text().splitlines()
-    expected = {"event": "epoch", "epoch": 1, "train": {"loss": None, "x": [None, 1.5]}, "lr": 1e-3}
+    expected = {"event": "epoch", "epoch": 1, "train": {"loss": None}, "x": [None, 1.5], "lr": 1e-3}
     assert json.loads(line, parse_constant=pytest.fail) == expected
     assert log.rows() == [expected]
 

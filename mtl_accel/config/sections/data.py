@@ -10,15 +10,17 @@ from ..base import PLACE, SPEED, Section
 from .sampling import RareLabels
 from .tasks import TaskConfig
 
+MAX_DRAWN = 10_000_000  # images of a split: about 200 GB
+
 
 class WardrobeConfig(Section):
     """Size of the embedded data set; used when data.source is "wardrobe"."""
 
-    num_train: int = Field(4000, gt=0, description="Training images.")
-    num_validation: int = Field(800, gt=0, description="Validation images.")
-    num_test: int = Field(800, gt=0, description="Test images.")
+    num_train: int = Field(4000, gt=0, le=MAX_DRAWN, description="Training images.")
+    num_validation: int = Field(800, gt=0, le=MAX_DRAWN, description="Validation images.")
+    num_test: int = Field(800, gt=0, le=MAX_DRAWN, description="Test images.")
     image_size: int = Field(256, ge=32, le=1024, description="Height and width of the drawn images in pixels.")
-    seed: int = Field(0, ge=0, description="Another seed draws other garments.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Another seed draws other garments.")
 
 
 class JoinConfig(Section):
@@ -106,7 +108,10 @@ class DataConfig(Section):
         description="Share of the training rows held out when the source has no validation split.",
     )
     split_seed: int = Field(
-        0, ge=0, description="Seed of the hold-out and of the folds, apart from `seed`: runs of all seeds compare."
+        0,
+        ge=0,
+        lt=2**31,
+        description="Seed of the hold-out and of the folds, apart from `seed`: runs of all seeds compare.",
     )
     group_column: str | None = Field(
         None, description="Column whose rows of one value stay together, in training or in validation."
@@ -128,7 +133,7 @@ class DataConfig(Section):
         None, description="Folder of cached pixels and tables; null: ~/.cache/mtl_accel."
     )
     num_workers: Annotated[int, SPEED] = Field(
-        2, ge=0, description="Loader processes: they decode, and run per-sample transforms."
+        2, ge=0, le=1024, description="Loader processes: they decode, and run per-sample transforms."
     )
     sampler: RareLabels | None = Field(
         None, description="Which training samples an epoch has; null: each of them once, in another order each epoch."

@@ -25,6 +25,8 @@ def _rising(pair: tuple[float, float]) -> tuple[float, float]:
 
 
 Positive = Annotated[float, Field(gt=0)]
+Angle = Annotated[float, Field(ge=-360, le=360)]
+Deviation = Annotated[float, Field(ge=1e-6)]
 Scale = Annotated[tuple[Probability, Probability], AfterValidator(_rising)]
 Ratio = Annotated[tuple[Positive, Positive], AfterValidator(_rising)]
 
@@ -62,7 +64,7 @@ class RandomRotation(Section):
     """Rotate about the centre by an angle drawn uniformly."""
 
     name: Literal["RandomRotation"]
-    degrees: Annotated[tuple[float, float], AfterValidator(_rising)] = Field(
+    degrees: Annotated[tuple[Angle, Angle], AfterValidator(_rising)] = Field(
         description="[lowest, highest] angle in degrees, counter-clockwise."
     )
     interpolation: Literal["nearest", "bilinear"] = Field("nearest", description="How pixels are resampled.")
@@ -110,7 +112,7 @@ class Normalize(Section):
 
     name: Literal["Normalize"]
     mean: tuple[float, float, float] = Field(IMAGENET_MEAN, description="Mean of each channel in [0, 1].")
-    std: tuple[Positive, Positive, Positive] = Field(IMAGENET_STD, description="Standard deviation of each channel.")
+    std: tuple[Deviation, Deviation, Deviation] = Field(IMAGENET_STD, description="Standard deviation of each channel.")
 
 
 CachedTransform = Resize | CenterCrop  # done once for each picture where they lead a list

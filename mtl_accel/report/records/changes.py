@@ -8,7 +8,7 @@ from typing import Any
 from ...config import Config
 from ...config.base import NAME, PLACE, RECORD, SPEED
 from ...config.differences import flatten, knobs_that_affect
-from .rows import Environment
+from ...runs.rows import Environment
 
 # What a run that is compared with none is summed up by.
 _MAIN_KNOBS = (

@@ -16,9 +16,8 @@ from ...core.errors import UserError
 from ...core.tasks import Task
 from ...metrics.registry import lower_is_better
 from ...metrics.selection import composite
-from ...runs import lock
-from . import rows
-from .rows import Conflict, End, Environment, Epoch, Status
+from ...runs import lock, rows
+from ...runs.rows import Conflict, End, Environment, Epoch, Status
 
 COMPOSITE = "composite"  # the mean of the tasks' primary metrics, under the name of a metric
 

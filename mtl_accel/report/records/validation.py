@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from ... import metrics
+from ...config.foreign import with_own_cache
 from ...core import atomic_io
 from ...core.errors import UserError
 from ...core.tasks import Kind, Task
@@ -104,9 +105,10 @@ def evaluate_run(record: RunRecord) -> Validation:
     saved = _read_saved(path, key)
     if saved is not None:
         return saved
-    model = predictor.load(record.folder, num_workers=record.config.data.num_workers)
-    table, targets = read_labeled_split(record.config, model.tasks, "validation")
-    table, targets = readable_part(table, targets, "validation", record.config.data)
+    config = with_own_cache(record.config)
+    model = predictor.load(record.folder, num_workers=config.data.num_workers)
+    table, targets = read_labeled_split(config, model.tasks, "validation")
+    table, targets = readable_part(table, targets, "validation", config.data)
     scores = model.probabilities(table, name="validation")
     predictor.require_finite(record.folder, "validation", *scores.values())
     found = Validation(

@@ -14,7 +14,7 @@ from mtl_accel.config import Config, validate
 from mtl_accel.config.base import NAME, PLACE, RECORD, SPEED
 from mtl_accel.config.differences import knobs_that_affect
 from mtl_accel.report.records.changes import config_changes, environment_changes, main_knobs, manner_changes
-from mtl_accel.report.records.rows import Environment
+from mtl_accel.runs.rows import Environment
 
 V1 = report_folders.config("v1")
 RESIZE, NORMALIZE = {"name": "Resize", "size": [64, 64]}, {"name": "Normalize"}

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
-from ...core import atomic_io
-from ...core.errors import UserError
+from ..core import atomic_io
+from ..core.errors import UserError
+
+_MAX_EPOCHS, _MAX_STEPS = 1_000_000, 1_000_000_000  # figures have a place for each epoch
+_MAX_FIGURE = 1e100
+
+
+def _drawable(figure: float | None) -> float | None:
+    """Null for a number so large that sums and axes of figures overflow, as of a run that diverged."""
+    return None if figure is None or not abs(figure) <= _MAX_FIGURE else figure
+
+
+Figure = Annotated[float | None, AfterValidator(_drawable)]
 
 
 class Epoch(BaseModel):
@@ -18,35 +30,35 @@ class Epoch(BaseModel):
     `task_weights`: factors of the balancing on each task's loss, as means over the epoch, where they change.
     """
 
-    epoch: int
-    train: dict[str, float | None] | None = None
-    validation: dict[str, float | None] | None = None
-    lr: float | None = None
-    seconds: float | None = None
-    images_per_second: float | None = None
-    task_weights: dict[str, float | None] = {}
+    epoch: int = Field(ge=1, le=_MAX_EPOCHS)
+    train: dict[str, Figure] | None = None
+    validation: dict[str, Figure] | None = None
+    lr: Figure = None
+    seconds: Figure = None
+    images_per_second: Figure = None
+    task_weights: dict[str, Figure] = {}
 
 
 class Pair(BaseModel):
     """Two tasks at one step; null where one of them has no gradient."""
 
     tasks: tuple[str, str]
-    cosine: float | None = None
-    norm_ratio: float | None = None
+    cosine: Figure = None
+    norm_ratio: Annotated[float | None, Field(ge=0), AfterValidator(_drawable)] = None
 
 
 class Conflict(BaseModel):
     """One row of the conflict meter; epoch and step count from 1."""
 
-    epoch: int
-    step: int
+    epoch: int = Field(ge=1, le=_MAX_EPOCHS)
+    step: int = Field(ge=1, le=_MAX_STEPS)
     pairs: list[Pair] = []
 
 
 class End(BaseModel):
     """The last row of log.jsonl; `fitted`: metrics with thresholds that were fitted on other rows."""
 
-    fitted: dict[str, float | None] = {}
+    fitted: dict[str, Figure] = {}
 
 
 class Status(BaseModel):
@@ -83,6 +95,30 @@ def read_log(path: Path) -> Log:
     epochs: dict[int, Epoch] = {}
     conflicts: dict[tuple[int, int], Conflict] = {}
     end = End()
+    for _, record in _records(path):
+        if isinstance(record, Epoch):
+            epochs[record.epoch] = record
+        elif isinstance(record, Conflict):
+            conflicts[record.epoch, record.step] = record
+        elif isinstance(record, End):
+            end = record
+    return Log(tuple(epochs[key] for key in sorted(epochs)), tuple(conflicts[key] for key in sorted(conflicts)), end)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Read the rows of a log.jsonl as they stand there, without those that are no object with an event.
+
+    Raises:
+        UserError: a line that no run wrote.
+    """
+    return [row for row, _ in _records(path)]
+
+
+_KINDS: dict[str, type[BaseModel]] = {"epoch": Epoch, "conflict": Conflict, "end": End}
+
+
+def _records(path: Path) -> Iterator[tuple[dict[str, Any], BaseModel | None]]:
+    """Each row that has an event, raw and parsed; None in place of an event that is not known here."""
     with atomic_io.storage_errors(path):
         content = path.read_bytes() if path.is_file() else b""
     # A last line without its end was cut short by a kill, or is being written now.
@@ -90,15 +126,8 @@ def read_log(path: Path) -> Log:
         place = f"{path}, line {number}"
         row = _load_json(line, place)
         event = row.get("event") if isinstance(row, dict) else None
-        if event == "epoch":
-            epoch = _parse(Epoch, row, place)
-            epochs[epoch.epoch] = epoch
-        elif event == "conflict":
-            conflict = _parse(Conflict, row, place)
-            conflicts[conflict.epoch, conflict.step] = conflict
-        elif event == "end":
-            end = _parse(End, row, place)
-    return Log(tuple(epochs[key] for key in sorted(epochs)), tuple(conflicts[key] for key in sorted(conflicts)), end)
+        if isinstance(event, str):
+            yield row, _parse(_KINDS[event], row, place) if event in _KINDS else None
 
 
 def read_object(kind: type[Kind], path: Path) -> Kind:
