@@ -9,7 +9,8 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ..core.tasks import Task
-from ..data.loading.loader import PADDING, Batch
+from ..data.loading.batch import Batch
+from ..data.loading.sampler import PADDING
 from ..data.transforms.augment import Augmentation
 
 DTYPES = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

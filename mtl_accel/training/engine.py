@@ -12,7 +12,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..core import rng
-from ..data.loading.loader import Batch, EvaluationLoader
+from ..data.loading.batch import Batch
+from ..data.loading.loader import EvaluationLoader
 from ..data.transforms.mixing import mixed
 from ..inference.logits import Predictions, predict_logits
 from ..inference.scoring import score

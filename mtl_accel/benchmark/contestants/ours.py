@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...data.loading.loader import Batch, TrainingLoader
+from ...data.loading.batch import Batch
+from ...data.loading.loader import TrainingLoader
 from ...data.transforms.mixing import mixed
 from ...inference.logits import Predictions
 from ...inference.scoring import score

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from ...core.errors import UserError, shorten
 from ..sources.splits import RawSplit, choose_columns, column_of, ids_of, undecoded_images
+from .batch import Batch, UnreadableBatch
 from .decoding import Encoded
-from .loader import Batch, MicroBatches, UnreadableBatch
+from .loader import MicroBatches
 from .pixels import Transforms, decode_batch
 
 _ACCEPTED = (

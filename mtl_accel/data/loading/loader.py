@@ -3,64 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ...core.errors import UserError
 from ..labels.reader import Targets
-from ..transforms.mixing import Mix, Mixing
+from ..transforms.mixing import Mixing
 from ..transforms.per_sample import PerSample
+from .batch import Batch, UnreadableBatch
 from .pixels import Pixels
 from .prefetch import prefetch
 from .sampler import PADDING, Key, TrainingOrder
-
-
-@dataclass
-class Batch:
-    """One micro-batch. Padding has the id -1, and its mask is false everywhere."""
-
-    key: Key
-    images: Tensor  # uint8 [B, 3, H, W], or float32 in [0, 1] after per-sample transforms that made it so
-    ids: Tensor  # int64 [B]
-    targets: dict[str, Tensor]  # [B] or [B, C]
-    masks: dict[str, Tensor]  # bool [B] or [B, C]
-    mix: Mix | None = None
-
-    def to(self, device: torch.device) -> Batch:
-        """Copy the tensors to a device, without waiting for it."""
-        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
-
-    def tensors(self) -> list[Tensor]:
-        """All tensors of the batch."""
-        return [self.images, self.ids, *self.targets.values(), *self.masks.values(), *(self.mix or ())]
-
-    def pin_memory(self) -> Batch:
-        """Copy the tensors to pinned memory; torch's DataLoader calls it."""
-        return self._map(lambda tensor: tensor.pin_memory() if tensor.device.type == "cpu" else tensor)
-
-    def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
-        targets = {name: function(tensor) for name, tensor in self.targets.items()}
-        masks = {name: function(tensor) for name, tensor in self.masks.items()}
-        mix = self.mix and Mix(*map(function, self.mix))
-        return Batch(self.key, function(self.images), function(self.ids), targets, masks, mix)
-
-
-@dataclass(frozen=True)
-class UnreadableBatch:
-    """Stands in place of a batch with broken images: an error of a worker process would arrive as its traceback."""
-
-    problems: list[str]
-
-    def to(self, device: torch.device) -> UnreadableBatch:
-        return self
-
-    def tensors(self) -> list[Tensor]:
-        return []
+from .workers import choose_way, iterate
 
 
 class _TrainingKeys(Sampler[Key]):
@@ -120,6 +78,16 @@ class MicroBatches(Dataset[Batch | UnreadableBatch]):
         except UserError as error:
             return UnreadableBatch(error.problems)
 
+    def batch_bytes(self, batch_size: int) -> int:
+        """Size of a batch's images, from one of them; 0 if that cannot be decoded."""
+        if self.per_sample is not None:
+            height, width = self.per_sample.output_size
+            return batch_size * 3 * height * width * 4
+        try:
+            return batch_size * self.pixels.read(np.zeros(1, dtype=np.int64)).nbytes
+        except UserError:
+            return 0
+
     def _read(self, key: Key) -> Batch:
         real = key.ids != PADDING
         targets, masks = {}, {}
@@ -140,15 +108,32 @@ class MicroBatches(Dataset[Batch | UnreadableBatch]):
         return {name: float(weights @ number) for name, number in numbers.items()}
 
 
-def _loader(data: MicroBatches, keys: Sampler[Key], num_workers: int, device: torch.device) -> DataLoader:
+class _ByValue(Dataset[Batch | UnreadableBatch]):
+    """Micro-batches that a worker sends through its pipe."""
+
+    def __init__(self, data: MicroBatches) -> None:
+        self.data = data
+
+    def __getitem__(self, key: Key) -> Batch | UnreadableBatch:
+        return self.data[key].by_value()
+
+
+def _loader(
+    data: MicroBatches, keys: Sampler[Key], batch_size: int, num_workers: int, device: torch.device
+) -> DataLoader:
     workers = num_workers if data.needs_workers else 0
+    way = "shared"
+    if workers:
+        tensors = 4 + 2 * len(data.targets)  # images, ids and what mixing adds; target and mask of each task
+        way = choose_way(workers, data.batch_bytes(batch_size), tensors)
+        workers = 0 if way == "none" else workers
     return DataLoader(
-        data,
+        _ByValue(data) if way == "pipes" else data,
         sampler=keys,
         batch_size=None,  # a key stands for a whole micro-batch
         num_workers=workers,
         persistent_workers=workers > 0,
-        pin_memory=device.type == "cuda",
+        pin_memory=device.type == "cuda" and way != "pipes",
     )
 
 
@@ -166,7 +151,7 @@ class TrainingLoader:
     ) -> None:
         self.data, self.order, self.device = data, order, device
         self.keys = _TrainingKeys(order, rank, num_processes)
-        self._loader = _loader(data, self.keys, num_workers, device)
+        self._loader = _loader(data, self.keys, order.micro_batch_size, num_workers, device)
 
     def steps(self, epoch: int, first_step: int = 0) -> Iterator[tuple[int, list[Batch], dict[str, float]]]:
         """Yield (step, micro-batches of this process on the device, number of each task's labels on all processes).
@@ -175,7 +160,7 @@ class TrainingLoader:
             UserError: images of a batch cannot be decoded.
         """
         self.keys.epoch, self.keys.first_step = epoch, first_step
-        batches = _require_readable(prefetch(iter(self._loader), self.device))
+        batches = _require_readable(prefetch(_received(self._loader), self.device))
         for step in range(first_step, self.order.num_steps):
             ids = self.order.samples(epoch, step)[1].reshape(-1, self.order.micro_batch_size)
             yield step, [next(batches) for _ in range(self.keys.per_step)], self.data.count_labels(epoch, ids)
@@ -195,7 +180,7 @@ class EvaluationLoader:
     ) -> None:
         self.data, self.num_samples, self.batch_size, self.device = data, len(data.pixels), batch_size, device
         self.keys = _EvaluationKeys(self.num_samples, batch_size, rank, num_processes)
-        self._loader = _loader(data, self.keys, num_workers, device)
+        self._loader = _loader(data, self.keys, batch_size, num_workers, device)
 
     def __iter__(self) -> Iterator[Batch]:
         """Iterate over the batches on the device. Raises UserError where images of a batch cannot be decoded."""
@@ -203,10 +188,14 @@ class EvaluationLoader:
 
     def batches(self) -> Iterator[Batch | UnreadableBatch]:
         """Iterate over all batches on the device, those with broken images among them."""
-        return prefetch(iter(self._loader), self.device)
+        return prefetch(_received(self._loader), self.device)
 
     def __len__(self) -> int:
         return len(self.keys)
+
+
+def _received(loader: DataLoader) -> Iterator[Batch | UnreadableBatch]:
+    return (batch.received() for batch in iterate(loader))
 
 
 def _require_readable(batches: Iterable[Batch | UnreadableBatch]) -> Iterator[Batch]:
