@@ -14,6 +14,7 @@ import pickle
 import re
 import socket
 import struct
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -37,6 +38,7 @@ _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.")
 # A damaged file can fail anywhere in torch's reader, with any of these.
 _UNREADABLE = (
     pickle.UnpicklingError,
+    zipfile.BadZipFile,
     SafetensorError,
     struct.error,
     AssertionError,
@@ -157,6 +159,7 @@ def _read_state_dict(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             state = safetensors.torch.load_file(path)
         else:
+            _require_stored(path)
             state = torch.load(path, map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
         raise UserError(
@@ -177,6 +180,14 @@ def _read_state_dict(path: Path) -> dict[str, Tensor]:
     return state
 
 
+def _require_stored(path: Path) -> None:
+    """Refuse an archive of compressed files: torch writes none, and some kilobytes may unpack to many gigabytes."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+                raise ValueError("its archive is compressed, which torch.save never does")
+
+
 def _backbone_part(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The keys of the backbone, if the state dict is that of a whole model."""
     if not any(key.startswith("backbone.") for key in state):
@@ -192,14 +203,22 @@ def _load(state: dict[str, Tensor], backbone: nn.Module, path: Path) -> None:
         for key, tensor in state.items()
         if key in own and tensor.shape != own[key].shape
     }
+    # A cast from integers or complex numbers would go through without a word.
+    mistyped = {
+        key: f"{key} is {str(tensor.dtype).removeprefix('torch.')}"
+        for key, tensor in state.items()
+        if key in own and own[key].is_floating_point() and not tensor.is_floating_point()
+    }
     # Torch does not report a missing num_batches_tracked, which old files lack.
-    result = backbone.load_state_dict({key: state[key] for key in state if key not in misshapen}, strict=False)
+    loadable = {key: tensor for key, tensor in state.items() if key not in misshapen and key not in mistyped}
+    result = backbone.load_state_dict(loadable, strict=False)
     problems = {
-        "missing": [key for key in result.missing_keys if key not in misshapen],
+        "missing": [key for key in result.missing_keys if key not in misshapen and key not in mistyped],
         "unexpected": result.unexpected_keys,
         "wrongly shaped": list(misshapen.values()),
+        "of another type": list(mistyped.values()),
         # Torchvision publishes such a file: the classifier of VGG16_Weights.IMAGENET1K_FEATURES is NaN.
-        "not finite": [key for key, tensor in state.items() if not torch.isfinite(tensor).all()],
+        "not finite": [key for key, tensor in loadable.items() if key in own and not torch.isfinite(tensor).all()],
     }
     problem = "; ".join(f"{what}: {', '.join(keys)}" for what, keys in problems.items() if keys)
     if problem:

@@ -29,6 +29,7 @@ from ..core.tasks import Task
 from ..metrics import registry
 from . import rows
 from .failures import FailureLog
+from .trackers import log_to_trackers, start_trackers
 
 _PACKAGES = ("mtl_accel", "torch", "torchvision", "accelerate", "datasets", "evaluate", "numpy", "pillow")
 
@@ -96,7 +97,7 @@ class RunLog:
             if resumed_at is None:
                 atomic_io.write_bytes(self.run_dir / "log.txt", b"")
         if config.trackers:
-            self.accelerator.init_trackers(self.run_dir.name, config=flat(config.model_dump(mode="json")))
+            start_trackers(self.accelerator, self.run_dir.name, flat(config.model_dump(mode="json")))
 
     def say(self, text: str) -> None:
         """Write a text to the console, above any progress bar, and to log.txt."""
@@ -134,7 +135,7 @@ class RunLog:
         """Send metrics to the trackers, where there are any, as "train/category/accuracy" and so on."""
         if self.active and self.accelerator.trackers:
             named = {f"{split}/{name}": value for split, metrics in splits.items() for name, value in metrics.items()}
-            self.accelerator.log({**named, **values}, step=epoch)
+            log_to_trackers(self.accelerator, {**named, **values}, epoch)
 
     def status(self, status: str, **values: Any) -> None:
         """Write status.json: running, finished, stopped or failed."""

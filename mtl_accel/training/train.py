@@ -24,6 +24,7 @@ from ..runs import folder, lock
 from ..runs.checkpoint import Checkpoint
 from ..runs.failures import FailureLog
 from ..runs.log import RunLog
+from ..runs.trackers import finish_trackers
 from . import debug, early_stopping, engine, finish
 from .build import build_run
 from .checkpointing import Checkpoints
@@ -130,8 +131,7 @@ def _finish(run: Run, status: str, stop_reason: str | None, debugging: str | Non
     where = {"epoch": progress.epoch, "step": progress.step, "best_epoch": progress.best_epoch}
     message = stop_reason or early_stopping.reason(config, progress)
     log.status(status, exit_code=result.exit_code, message=message, **where)
-    for tracker in run.accelerator.trackers:
-        tracker.finish()
+    finish_trackers(run.accelerator)
     leave_at_exit()
     return result
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,38 @@ def test_a_mismatch_lists_missing_unexpected_misshapen_and_infinite_keys(
         "not finite: fc.bias.",
     ):
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.complex64, torch.bool])
+def test_weights_of_a_type_that_a_cast_would_change_are_refused(
+    dtype: torch.dtype, state: dict[str, Tensor], tmp_path: Path
+) -> None:
+    torch.save({**state, "fc.bias": state["fc.bias"].to(dtype)}, tmp_path / "cast.pth")
+    with pytest.raises(UserError, match=f"of another type: fc.bias is {str(dtype).removeprefix('torch.')}"):
+        load(tmp_path / "cast.pth")
+
+
+def test_an_archive_that_is_compressed_is_refused_before_it_is_unpacked(
+    state: dict[str, Tensor], tmp_path: Path
+) -> None:
+    torch.save({**state, "fc.bias": torch.zeros(1 << 20)}, tmp_path / "stored.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "stored.pth") as stored,
+        zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as bomb,
+    ):
+        for name in stored.namelist():
+            bomb.writestr(name, stored.read(name))
+    assert (tmp_path / "bomb.pth").stat().st_size < 100_000
+    with pytest.raises(UserError, match=r"its archive is compressed, which torch\.save never does"):
+        load(tmp_path / "bomb.pth")
+
+
+def test_a_tensor_that_a_few_bytes_spread_to_terabytes_is_refused_by_its_shape(
+    state: dict[str, Tensor], tmp_path: Path
+) -> None:
+    torch.save({**state, "fc.bias": torch.zeros(1).expand(10**7, 10**6)}, tmp_path / "spread.pth")
+    with pytest.raises(UserError, match=r"wrongly shaped: fc\.bias is"):
+        load(tmp_path / "spread.pth")
 
 
 def test_old_files_without_batchnorms_counter_load(state: dict[str, Tensor], tmp_path: Path) -> None:

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, GradientState
-from accelerate.tracking import GeneralTracker
 
 from mtl_accel.config import read_json, validate
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import Task
-from mtl_accel.runs.log import RunLog, environment, flat, log_block, tracker_problems
+from mtl_accel.runs.log import RunLog, environment, flat, log_block
 
 TASKS = {
     "category": Task("category", "multiclass", ("category",), ("a", "b"), "accuracy"),
@@ -174,50 +173,6 @@ def test_other_processes_write_nothing(log, config):
     log.write_validation_ids(["a"])
     log.start(config, None)
     assert list(log.run_dir.iterdir()) == []
-
-
-def test_a_tracker_that_does_not_exist_and_one_that_is_not_installed_are_both_told():
-    absent = [name for name in ("aim", "swanlab", "clearml") if not _installed(name)]
-    first, *rest = tracker_problems(["tensorbord", *absent[:1]])
-    assert "'tensorbord' is none of" in first and "tensorboard" in first
-    assert [f"{absent[0]!r} is not installed; pip install {absent[0]}" in line for line in rest] == [True]
-    assert tracker_problems([]) == []
-
-
-class Kept(GeneralTracker):
-    """A tracker that keeps what it is given."""
-
-    name, requires_logging_directory, main_process_only = "kept", False, True
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.config: dict = {}
-        self.logged: list = []
-
-    @property
-    def tracker(self):
-        return self
-
-    def store_init_configuration(self, values: dict) -> None:
-        self.config = values
-
-    def log(self, values: dict, step: int | None, **kwargs) -> None:
-        self.logged.append((step, values))
-
-
-def test_trackers_get_the_config_and_every_epoch_s_values(tmp_path, config, accelerator):
-    log, kept = RunLog(tmp_path, accelerator), Kept()
-    log.track(1, {"train": {"loss": 1.0}})
-    log.accelerator.log_with = [kept]
-    log.start(config.model_copy(update={"trackers": ("kept",)}), None)
-    log.track(2, {"train": {"loss": 0.5}, "validation": {"category/accuracy": 0.75}}, lr=0.1)
-    log.accelerator.trackers = []
-    assert kept.config["optimizer.lr"] == 0.001
-    assert kept.logged == [(2, {"train/loss": 0.5, "validation/category/accuracy": 0.75, "lr": 0.1})]
-
-
-def _installed(name: str) -> bool:
-    return not tracker_problems([name])
 
 
 def test_a_config_becomes_one_level_of_plain_values(config):

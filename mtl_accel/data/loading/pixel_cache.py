@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from filelock import FileLock
 
+from ...core import atomic_io
 from ...core.errors import UserError, shorten
 from ..sources.splits import ids_of
 from .pixels import DecodedPixels, DevicePixels, Pixels, StoredPixels, Transforms, decode_and_resize
@@ -59,8 +60,8 @@ def open_pixels(
     need, have = stored.array.nbytes, _free_memory(device)
     if need > have:
         logger.warning(
-            "data.cache 'device': %s needs %.2f GB and %s has %.2f GB free; reading from disk instead",
-            *(name, need / 1e9, device, have / 1e9),
+            "data.cache 'device': %s needs %s bytes and %s has %s free; reading from disk instead",
+            *(name, f"{need:,}", device, f"{have:,}"),
         )
         return stored
     return DevicePixels(stored, device)
@@ -82,12 +83,38 @@ def _open_stored(
         digest.update(f"{identifier}\0".encode())
     final = folder / f"{name}-{size[0]}x{size[1]}-{digest.hexdigest()}"
     path = final / "pixels.uint8"
-    folder.mkdir(parents=True, exist_ok=True)
     # One process decodes. The others of this machine wait here, and then find the folder.
-    with FileLock(f"{final}.lock"):
-        if not path.exists():
-            _build(split, transforms, name, final, num_workers)
-    return StoredPixels(path, len(split), size)
+    with _cache_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{final}.lock"):
+            if path.exists() and path.stat().st_size != _num_bytes(split, transforms):
+                logger.warning("%s was cut short and is built anew", path)
+                atomic_io.discard(final)
+            if not path.exists():
+                _build(split, transforms, name, final, num_workers)
+        return StoredPixels(path, len(split), size)
+
+
+def _num_bytes(split: datasets.Dataset, transforms: Transforms) -> int:
+    return len(split) * 3 * transforms[-1].size[0] * transforms[-1].size[1]
+
+
+@contextmanager
+def _cache_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"cache folder {folder} of the decoded pictures: {error}. Free space there, make it writable, or set "
+            'data.cache_dir to a folder that is, or data.cache to "none"'
+        ) from error
+    except RuntimeError as error:
+        if "abruptly died" not in str(error):  # how `datasets` reports a process of its own that was killed
+            raise
+        raise UserError(
+            "data.num_workers: a process that decodes was ended, most likely by the system, because memory ran out; "
+            "set it lower and start again: what is decoded already is kept"
+        ) from error
 
 
 def _build(split: datasets.Dataset, transforms: Transforms, name: str, final: Path, num_workers: int) -> None:
@@ -95,12 +122,14 @@ def _build(split: datasets.Dataset, transforms: Transforms, name: str, final: Pa
     partial = final.with_name(final.name + ".partial")
     shape = (len(split), 3, *transforms[-1].size)
     written = sum(path.stat().st_blocks * 512 for path in partial.glob("*"))
-    need, have = int(np.prod(shape, dtype=np.int64)), shutil.disk_usage(final.parent).free + written
+    need, have = _num_bytes(split, transforms), shutil.disk_usage(final.parent).free + written
     if need > have:
         raise UserError(
-            f"{final}: the decoded pictures of {name} need {need / 1e9:.2f} GB and {have / 1e9:.2f} GB are free; "
+            f"{final}: the decoded pictures of {name} need {need:,} bytes and {have:,} are free; "
             'make room, set data.cache_dir to another disk, or data.cache to "none"'
         )
+    if (partial / "pixels.uint8").exists() and (partial / "pixels.uint8").stat().st_size != need:
+        shutil.rmtree(partial)  # cut short: what counts as done is not there
     partial.mkdir(exist_ok=True)
     pixels = _map_file(partial / "pixels.uint8", shape)
     done = _map_file(partial / "done.uint8", shape[:1])

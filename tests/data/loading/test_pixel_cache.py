@@ -174,7 +174,7 @@ def test_a_long_list_of_broken_pictures_is_cut_with_a_count(tmp_path):
 def test_too_little_disk_is_told_before_anything_is_decoded(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 500))
-    with pytest.raises(UserError, match=r"pictures of train need 0\.00 GB and 0\.00 GB are free.*data\.cache_dir"):
+    with pytest.raises(UserError, match=r"pictures of train need 810 bytes and 500 are free.*data\.cache_dir"):
         pixels_of(split_of(9), tmp_path)
     assert not files_in(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 0, 9 * 3 * 6 * 5))
@@ -195,4 +195,32 @@ def test_where_the_device_has_too_little_memory_the_disk_serves_with_a_warning(t
         found = pixels_of(split_of(40), tmp_path, cache="device", transforms=large)
     assert isinstance(found, StoredPixels)
     (record,) = caplog.records
-    assert "train needs 0.03 GB and cpu has 0.00 GB free; reading from disk" in record.getMessage()
+    assert "train needs 30,000,000 bytes and cpu has 20,480 free; reading from disk" in record.getMessage()
+
+
+@pytest.mark.parametrize("kept", [0, 100])
+def test_a_file_that_was_cut_short_is_built_anew(tmp_path, kept, caplog):
+    split = split_of(9)
+    whole = pixels_of(split, tmp_path).read(ALL(9))
+    (path,) = tmp_path.glob("train-*/pixels.uint8")
+    os.truncate(path, kept)
+    assert torch.equal(pixels_of(split, tmp_path).read(ALL(9)), whole)
+    assert f"{path} was cut short and is built anew" in caplog.text
+    caplog.clear()
+    assert torch.equal(pixels_of(split, tmp_path).read(ALL(9)), whole) and not caplog.text
+
+
+def test_an_unfinished_file_that_was_cut_short_is_begun_anew(tmp_path):
+    split = split_of(9)
+    whole = pixels_of(split, tmp_path).read(ALL(9))
+    (final,) = tmp_path.glob("train-*6x5*[!k]")
+    os.truncate(final / "pixels.uint8", 100)
+    (final / "done.uint8").write_bytes(b"\1" * 9)
+    final.rename(f"{final}.partial")
+    assert torch.equal(pixels_of(split, tmp_path).read(ALL(9)), whole)
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_with_the_fix(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"cache folder .*file/pixels of the decoded pictures: .*set data.cache_dir"):
+        pixels_of(split_of(3), tmp_path / "file" / "pixels")
