@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,12 @@ from ..core.control_characters import escape_control
 from ..core.errors import EXIT_CODE, UserError
 
 _FILE = "failures.txt"
+
+
+_LOST = re.compile(
+    r"Connection (closed by peer|reset by peer|refused)|Broken pipe|Socket (closed|Timeout)|remote process exited"
+)
+_MAX_SHOWN = 200  # characters of the library's own words
 
 
 class FailureLog:
@@ -55,7 +62,21 @@ class FailureLog:
         try:
             yield
         except Exception as error:
+            shown = _lost_process(error) or error
             everywhere = isinstance(error, UserError) and error.everywhere  # other hosts must print it, too
-            if not self.add(error) and not everywhere:
-                raise SystemExit(EXIT_CODE if isinstance(error, UserError) else 1) from error
-            raise
+            if not self.add(shown) and not everywhere:
+                raise SystemExit(EXIT_CODE if isinstance(shown, UserError) else 1) from error
+            if shown is error:
+                raise
+            raise shown from error
+
+
+def _lost_process(error: Exception) -> UserError | None:
+    """Say in words that another process of the launch is gone, of which gloo and NCCL speak as of a socket."""
+    if not isinstance(error, RuntimeError) or not _LOST.search(str(error)):
+        return None
+    return UserError(
+        "another process of this launch was ended without a message, most likely by the system, because memory ran out "
+        "(`dmesg` on its host says so), or its host is gone. Set micro_batch_size or data.num_workers lower if so, and "
+        f"start again: the run resumes from its last checkpoint ({' '.join(str(error).split())[:_MAX_SHOWN]})"
+    )

@@ -29,6 +29,7 @@ from . import debug, early_stopping, engine, finish
 from .build import build_run
 from .checkpointing import Checkpoints
 from .loaders import Pipelines, build_pipelines, slow_transforms_message
+from .memory import out_of_memory_errors
 from .run import Run
 
 
@@ -72,7 +73,7 @@ def train(
     with Interrupts() as interrupts, _owned(accelerator, run_dir) as is_owner:
         log = RunLog(run_dir, accelerator)
         saved = _prepare_folder(accelerator, run_dir, resume, overwrite)
-        with log.recording():
+        with log.recording(), out_of_memory_errors(config.batch_size, micro_batch_size, accelerator.device):
             pipelines, labelled = _read_data(config, debugging)
             run = build_run(config, pipelines, accelerator, labelled, micro_batch_size, log)
             pixels = {"train": run.train_loader.data.pixels, "validation": run.validation_loader.data.pixels}

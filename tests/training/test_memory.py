@@ -1,4 +1,7 @@
-"""The memory of a run grows by a few bytes an image, and not with its steps and epochs; nor do the files it opens."""
+"""The memory of a run grows by a few bytes an image, and not with its steps and epochs; a lack of it is told.
+
+Nor do the files that it opens become more.
+"""
 
 import csv
 import gc
@@ -13,13 +16,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import real_runs as runs
+import torch
 from scipy import stats
 from sources_drawn import quiet_caches  # noqa: F401
 
 from mtl_accel import config as config_module
 from mtl_accel import metrics
+from mtl_accel.core.errors import UserError
 from mtl_accel.data.labels import dataset
 from mtl_accel.data.sources import table_cache
+from mtl_accel.training.memory import out_of_memory_errors
 
 pytestmark = pytest.mark.slow
 
@@ -180,3 +186,34 @@ def test_training_does_not_import_scikit_learn():
     script = "import sys, mtl_accel.training.train; print('sklearn' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
+
+
+DEVICE = torch.device("cpu")
+
+
+def out_of_memory(batch_size: int, micro_batch_size: int, error: Exception | None = None) -> str:
+    with pytest.raises(UserError) as caught, out_of_memory_errors(batch_size, micro_batch_size, DEVICE):
+        if error is not None:
+            raise error
+        torch.empty(1 << 60, dtype=torch.uint8)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("micro_batch_size", "fix"),
+    [(64, "--micro_batch_size 32:"), (9, "--micro_batch_size 3:"), (7, "--micro_batch_size 1:"), (1, "choose smaller")],
+)
+def test_a_lack_of_memory_names_the_size_the_peak_and_the_next_size_to_try(micro_batch_size, fix):
+    message = out_of_memory(64, micro_batch_size)
+    assert f"{micro_batch_size} pictures in a forward pass, of a batch_size of 64; the peak so far was" in message
+    assert fix in message and "DefaultCPUAllocator" in message
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory")])
+def test_every_lack_of_memory_is_told_so(error):
+    assert "give --micro_batch_size 4: the gradient stays that of the whole batch" in out_of_memory(8, 8, error)
+
+
+def test_any_other_error_is_no_lack_of_memory():
+    with pytest.raises(RuntimeError, match="a bug"), out_of_memory_errors(8, 8, DEVICE):
+        raise RuntimeError("a bug")

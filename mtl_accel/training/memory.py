@@ -1,0 +1,61 @@
+"""Out of memory: what took it, and the next size to try."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from ..core.errors import UserError
+
+_GB = 1e9
+
+
+@contextmanager
+def out_of_memory_errors(batch_size: int, micro_batch_size: int, device: torch.device) -> Iterator[None]:
+    """Turn a lack of memory, of the device or of the machine, into a UserError.
+
+    Args:
+        micro_batch_size: samples of one forward pass.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        message = describe(batch_size, micro_batch_size, device)
+        raise UserError(f"{message} ({' '.join(str(error).split())[:200] or type(error).__name__})") from error
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return "DefaultCPUAllocator" in str(error) or "not enough memory" in str(error)
+
+
+def describe(batch_size: int, micro_batch_size: int, device: torch.device) -> str:
+    """Name the size of the forward pass, the peak and the next size to try."""
+    peak, total = _peak_and_total(device)
+    smaller = next((micro_batch_size // n for n in range(2, micro_batch_size + 1) if micro_batch_size % n == 0), None)
+    fix = (
+        f"give --micro_batch_size {smaller}: the gradient stays that of the whole batch"
+        if smaller is not None
+        else "one picture at a time is too much: choose smaller pictures (transforms) or a smaller model"
+    )
+    return (
+        f"micro_batch_size: {device.type} is out of memory with {micro_batch_size} pictures in a forward pass, of a "
+        f"batch_size of {batch_size}; the peak so far was {peak / _GB:.2f} of {total / _GB:.2f} GB; {fix}"
+    )
+
+
+def _peak_and_total(device: torch.device) -> tuple[float, float]:
+    """Bytes: the most that this process has held, and what the device or the machine has."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device), torch.cuda.get_device_properties(device).total_memory
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, total
