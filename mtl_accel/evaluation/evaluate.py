@@ -12,6 +12,7 @@ from accelerate import Accelerator
 
 from ..config import Config, read_run_config
 from ..core import atomic_io
+from ..core.errors import UserError
 from ..data.labels.one_split import read_labeled_split
 from ..data.labels.reader import Targets
 from ..data.loading.broken_images import readable_part
@@ -73,6 +74,11 @@ def _prepare(
 ) -> tuple[Predictor, datasets.Dataset, dict[str, Targets]]:
     """Load the model, and the rows of a split with their labels."""
     predictor = load(run, num_workers=config.data.num_workers, accelerator=accelerator)
+    if unknown := [name for name in predictor.tasks if name not in config.tasks]:
+        raise UserError(
+            f"{run}: its model has the tasks {', '.join(unknown)}, which its config.json has not: one of the two is of "
+            "another run; take both from the same one"
+        )
     table, targets = read_labeled_split(config, predictor.tasks, split)
     return predictor, *readable_part(table, targets, split, config.data)
 

@@ -32,7 +32,8 @@ class _LeftOut:
 
 def start_trackers(accelerator: Accelerator, run: str, config: Mapping[str, Any]) -> None:
     """Start each tracker that the Accelerator was made with. Every process calls it."""
-    named, started = list(accelerator.log_with), []
+    named = list(accelerator.log_with)
+    started: list[Any] = []
     for tracker in named:
         accelerator.log_with, accelerator.trackers = [tracker], []
         with _LeftOut(str(getattr(tracker, "name", tracker))) as attempt:

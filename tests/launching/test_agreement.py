@@ -206,3 +206,22 @@ def test_two_real_launchers_with_other_code_end_together(tmp_path, source):
             r"error: mtl_accel is \S+ with the code \w+ on .* and \S+ with the code \w+ on .*; install the same on all"
         )
         assert re.search(message, output), output
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("y" * 300, "File name too long (ENAMETOOLONG): choose a shorter name"),
+        ("file/more", "is neither a folder that exists"),
+    ],
+)
+def test_an_error_of_the_operating_system_ends_all_processes_with_its_place(tmp_path, name, message):
+    source = runs.write_source(tmp_path / "source", num_train=8, num_validation=8)
+    (tmp_path / "file").touch()
+    data = {"source": str(source), "cache_dir": str(tmp_path / name), "num_workers": 0}
+    config = runs.write_config(tmp_path / "c.json", source, data=data)
+    code, output = runs.finish(runs.start(config, processes=2))
+    assert code == 2 and "Traceback" not in output
+    data = {"source": str(tmp_path / name), "num_workers": 0}
+    code, output = runs.finish(runs.start(runs.write_config(tmp_path / "d.json", source, data=data), processes=2))
+    assert code == 2 and "Traceback" not in output and message in output
