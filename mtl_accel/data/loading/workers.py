@@ -103,9 +103,9 @@ def _describe(error: BaseException) -> str | None:
             "data.num_workers: no more files can be opened; allow more (ulimit -n 4096), or set it lower, to 0 at last"
         )
     if killed := _KILLED.search(text):
-        signal = f" by signal {killed[2]}" if killed[2] else ""
+        how = f"was ended by signal {killed[2]}" if killed[2] else "was ended"
         return (
-            f"data.num_workers: the loader's worker process {killed[1].strip()} was ended{signal}, most likely by the "
+            f"data.num_workers: a worker process of the loader (pid {killed[1].strip()}) {how}, most likely by the "
             "system, because memory ran out (`dmesg` says so). Set data.num_workers or batch_size lower, or "
             'data.cache to "disk", which decodes each picture once; then start again, and the run resumes'
         )
