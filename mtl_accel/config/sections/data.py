@@ -43,6 +43,8 @@ class JoinConfig(Section):
     @classmethod
     def _from_name(cls, value: Any) -> Any:
         """A name of a file alone is the table."""
+        if isinstance(value, dict):  # what a validator has returned is no JSON any more, whose lists are tuples
+            return {key: tuple(entry) if isinstance(entry, list) else entry for key, entry in value.items()}
         return {"table": value} if isinstance(value, str) else value
 
 

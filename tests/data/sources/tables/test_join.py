@@ -138,6 +138,11 @@ def test_a_wrong_cell_is_named_with_the_file_and_line_that_it_stands_in(tmp_path
 
 def test_a_join_is_checked_with_the_config(tmp_path):
     assert "data.join: 'gone.csv' is no file (looked at" in problems(_tables(tmp_path), join=["gone.csv"])
+    given = [{"table": "a.txt", "column_names": ["image", "a"]}, "b.csv"]
+    config = read_config("configs/quickstart.json", {"data.join": given})
+    assert [join.table for join in config.data.join] == ["a.txt", "b.csv"]
+    assert config.data.join[0].column_names == ("image", "a")
+    assert type(config).model_validate_json(config.model_dump_json(by_alias=True)) == config
     with pytest.raises(UserError, match=r"data\.join\.0\.tabel: no such key"):
         read_config("configs/quickstart.json", {"data.join": [{"tabel": "a.csv"}]})
     with pytest.raises(UserError, match=r"data\.join"):
