@@ -14,8 +14,9 @@ from .. import models
 from ..config import Config
 from ..core.tasks import Task
 
-_BATCH_SIZE = 2  # as few as BatchNorm can do with, since a large network takes seconds for each on a CPU
-_MAX_STEPS, _SECONDS = 5, 1.5  # measured, and one step at least
+_MIN_BATCH_SIZE, _MAX_BATCH_SIZE = 2, 32  # BatchNorm cannot do with one picture
+_PIXELS = 2 * 224 * 224  # of a batch: a large network takes seconds for each picture of this size on a CPU
+_MIN_STEPS, _MAX_STEPS, _SECONDS = 2, 10, 1.0
 _CPU = Path("/proc/cpuinfo")
 _ADAM_STATES = 2  # numbers for each weight that an Adam keeps; others keep no more
 
@@ -43,28 +44,27 @@ def measure_step(config: Config, tasks: Mapping[str, Task], size: tuple[int, int
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     outputs = {name: task.num_outputs for name, task in tasks.items()}
+    batch_size = min(max(_PIXELS // (size[0] * size[1]), _MIN_BATCH_SIZE), _MAX_BATCH_SIZE)
     with torch.random.fork_rng(devices=[]):
         model = models.build_pair(config.model.name, outputs, None, config.model.backbone)
+        images = torch.rand(batch_size, 3, *size).to(device)
     model = model.to(device).to(memory_format=torch.channels_last).train()
-    images = torch.rand(_BATCH_SIZE, 3, *size, device=device)
     kept = _kept_bytes(model, images)  # also the first step, which is slower than the others
     times: list[float] = []
-    while sum(times) < _SECONDS and len(times) < _MAX_STEPS:
+    while len(times) < _MIN_STEPS or (sum(times) < _SECONDS and len(times) < _MAX_STEPS):
         start = time.perf_counter()
         _loss(model, images).backward()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         times.append(time.perf_counter() - start)
-        if sum(times) + times[-1] > _SECONDS:
-            break
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     threads = f"{torch.get_num_threads()} threads of {_processor()}"
     return StepCost(
-        seconds_per_image=min(times) / _BATCH_SIZE,
-        bytes_per_image=kept / _BATCH_SIZE,
+        seconds_per_image=min(times) / batch_size,
+        bytes_per_image=kept / batch_size,
         state_bytes=(2 + _ADAM_STATES) * weights,
         num_steps=len(times),
-        batch_size=_BATCH_SIZE,
+        batch_size=batch_size,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else threads,
     )
 
