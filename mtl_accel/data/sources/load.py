@@ -23,6 +23,7 @@ from ...core.errors import MAX_LISTED, UserError, collect
 from ..wardrobe.wardrobe import write_wardrobe
 from . import arrow, hub, imagefolder, kaggle, single_table
 from .column_names import configured_columns, match_columns, match_image_columns
+from .images.image_names import printable
 from .images.image_paths import ImageFinder
 from .normalize import Normalized, normalize
 from .split_column import divide_by_column
@@ -233,7 +234,7 @@ def _warn_of_unnamed_images(folder: Path, finder: ImageFinder) -> None:
     unnamed, count = finder.unnamed(folder)
     if not unnamed:
         return
-    names = ", ".join(os.path.relpath(file, folder) for file in unnamed[:MAX_LISTED])
+    names = ", ".join(printable(os.path.relpath(file, folder)) for file in unnamed[:MAX_LISTED])
     hint = ", more than half: is this the right table?" if 2 * len(unnamed) > count else ""
     logger.warning("%s: %d of %d images have no row%s: %s", folder, len(unnamed), count, hint, names)
 

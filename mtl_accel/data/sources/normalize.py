@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, Features, Image, List, Value, concatenate_datasets
 
 from ...core.errors import UserError, shorten
-from .images.image_paths import ImageFile, ImageFinder, NoImageError
+from .images.image_paths import ImageFinder, NoImageError
+from .images.listing import ImageFile
 from .splits import Columns, RawSplit, column_of, is_identifier, is_unique, undecoded_images
 from .table_cache import ROWS, TableCache
 

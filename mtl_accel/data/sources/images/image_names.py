@@ -30,6 +30,20 @@ def is_image(name: str) -> bool:
     return suffix_of(name).lower() in IMAGE_SUFFIXES
 
 
+def is_utf8(path: str) -> bool:
+    """Whether the bytes of a path are UTF-8; Python has lone surrogates for others, which no table and no log holds."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def printable(path: str) -> str:
+    r"""The path for messages and logs, with a byte that is not UTF-8 as \xff."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def suffix_of(name: str) -> str:
     return os.path.splitext(name)[1]  # noqa: PTH122 (a `Path` takes ten times the time)
 

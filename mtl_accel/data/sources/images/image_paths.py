@@ -13,22 +13,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from .image_names import Spelling, SpellingCounts, is_image, spelling_key, spelling_of, stem_of
-from .listing import Listing, by_parts, files_below
+from ....core.errors import UserError
+from .image_names import Spelling, SpellingCounts, is_image, is_utf8, printable, spelling_key, spelling_of, stem_of
+from .listing import ImageFile, Listing, by_parts, files_below
 
 _CONSENT = "name the folder where it lies in data.image_dirs"
 
 
 class NoImageError(Exception):
     """A name in a table leads to no image file; the message says why."""
-
-
-class ImageFile(NamedTuple):
-    """A file by its real path, with what shows a change: its size in bytes and the time of its last change in ns."""
-
-    path: str
-    size: int
-    changed_ns: int
 
 
 class _Candidate(NamedTuple):
@@ -64,7 +57,12 @@ class ImageFinder:
 
     @classmethod
     def of(cls, *folders: str | Path, exact: bool = False) -> ImageFinder:
-        return cls(tuple(Path(os.path.realpath(folder)) for folder in folders), exact)
+        """Make a finder of the files below some folders. Raises UserError for a path that is not UTF-8."""
+        roots = [os.path.realpath(folder) for folder in folders]
+        wrong = [printable(root) for root in roots if not is_utf8(root)]
+        if wrong:
+            raise UserError([f"{root}: the path of the folder is not UTF-8. Rename the folder" for root in wrong])
+        return cls(tuple(map(Path, roots)), exact)
 
     def find(self, name: str, bases: Sequence[Path], image_dirs: Sequence[Path] = ()) -> ImageFile:
         """Find the file `name`, in one of `image_dirs`, else relative to the first of `bases` that has it.
@@ -237,6 +235,8 @@ class ImageFinder:
             listing.named[name] = True
         if not stat.S_ISREG(status.st_mode):
             raise NoImageError("it is not a regular file")
+        if not is_utf8(path):
+            raise NoImageError(f"its path {printable(path)} is not UTF-8; rename the file or folder")
         return ImageFile(path, status.st_size, status.st_mtime_ns)
 
     def _inside(self, real: str) -> bool:

@@ -10,8 +10,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
-from .image_names import Spelling, is_image, spelling_key, spelling_of, stem_of
+from ....core.errors import UserError, shorten
+from .image_names import Spelling, is_image, is_utf8, printable, spelling_key, spelling_of, stem_of
+
+
+class ImageFile(NamedTuple):
+    """A file by its real path, with what shows a change: its size in bytes and the time of its last change in ns."""
+
+    path: str
+    size: int
+    changed_ns: int
 
 
 @dataclass
@@ -83,9 +93,17 @@ def files_below(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def relative_files(folder: Path) -> list[str]:
-    """The paths of these files relative to the folder, sorted."""
+    """The paths of these files relative to the folder, sorted.
+
+    Raises:
+        UserError: names that are not UTF-8.
+    """
     start = len(os.path.join(folder, ""))
-    return sorted((os.path.join(*file)[start:] for file in files_below(folder)), key=by_parts)
+    found = sorted((os.path.join(*file)[start:] for file in files_below(folder)), key=by_parts)
+    wrong = [f"{folder}: the name {printable(name)} is not UTF-8. Rename it" for name in found if not is_utf8(name)]
+    if wrong:
+        raise UserError(shorten(wrong, "files whose names are not UTF-8"))
+    return found
 
 
 def by_parts(path: str) -> str:
