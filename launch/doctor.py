@@ -11,6 +11,7 @@ from pathlib import Path
 
 import mtl_accel
 from mtl_accel.config import parse_overrides, read_config
+from mtl_accel.core.control_characters import one_line
 from mtl_accel.diagnosis.findings import Severity
 from mtl_accel.launching.console import run_command
 
@@ -20,7 +21,7 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
     diagnosis = mtl_accel.diagnose(config, output=options.output)
     for severity in (Severity.ERROR, Severity.WARNING):
         for finding in diagnosis.of(severity):
-            print(f"{severity.title}: {finding.title}", flush=True)
+            print(one_line(f"{severity.title}: {finding.title}"), flush=True)
     print(f"diagnosis: {options.output}")
     return diagnosis.exit_code
 
