@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 import real_runs as runs
@@ -73,3 +74,32 @@ def test_two_processes_leave_out_the_same_images_as_one_and_reach_the_same_weigh
     assert len(skipped) == len(weights) == 1
     listed = skipped.pop()
     assert all(name in listed for name in BROKEN)
+
+
+@pytest.mark.slow
+def test_an_image_or_a_table_that_changes_under_a_run_is_named_and_the_run_resumes_on_the_old_ones(tmp_path):
+    source = runs.write_source(tmp_path / "source", num_train=20, num_validation=8)
+    data = {"source": str(source), "cache": "none", "cache_dir": str(tmp_path / "cache"), "num_workers": 2}
+    config = runs.write_config(tmp_path / "c.json", source, epochs=400, data=data, checkpoint_every_steps=2)
+    started = runs.start(config)
+    while not list((runs.run_dir(config) / "checkpoints").glob("step-*")):
+        assert started.alive(), started.output()
+        time.sleep(0.02)
+    image, table = source / "train" / "3.png", source / "train.csv"
+    picture, rows = image.read_bytes(), table.read_bytes()
+    written = image.stat()
+    image.unlink()
+    code, output = runs.finish(started)
+    assert (code, "Traceback" in output) == (EXIT_CODE, False)
+    assert "error: train, id 3.png: image " in output and "there is no such file" in output
+    image.write_bytes(picture)
+    os.utime(image, ns=(written.st_atime_ns, written.st_mtime_ns))  # which a run compares, besides the size
+    table.write_bytes(rows.replace(b"circle", b"square", 1))
+    code, output = runs.finish(runs.start(config))
+    assert code == EXIT_CODE and "data.source: images or labels are not those that" in output
+    table.write_bytes(rows)
+    resumed = runs.start(config)
+    while "resuming at epoch" not in resumed.output():
+        assert resumed.alive(), resumed.output()
+        time.sleep(0.02)
+    resumed.kill()
