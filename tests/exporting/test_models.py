@@ -12,6 +12,7 @@ from mtl_accel.core.tasks import Task
 from mtl_accel.exporting import check, onnx_file, torch_file
 from mtl_accel.exporting.graph import Graph
 from mtl_accel.models.base import Pair
+from mtl_accel.models.heads import SharedThresholds
 from mtl_accel.runs.model_folder import ModelDescription
 
 pytestmark = pytest.mark.slow
@@ -52,6 +53,8 @@ def finished_model(pair: str) -> tuple[Pair, ModelDescription]:
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = None  # the statistics of the next batch as they are; else deep networks fade it out
+        if isinstance(module, SharedThresholds):
+            module.bias.data[0] = 0.0  # the score's own bias is centred below
     with torch.no_grad():
         model.train()(images)
         for name, logits in model.eval()(images).items():
