@@ -106,7 +106,7 @@ def _candidates(left: np.ndarray, right: np.ndarray) -> Iterator[tuple[np.ndarra
 
 def _describe(thumbnails: np.ndarray) -> np.ndarray:
     """Grey values at 8 x 8 pixels, less their mean and of length 1: float32 [N, 64]."""
-    values = (_pooled(thumbnails, 8) @ _GREY).reshape(len(thumbnails), -1)
+    values = (_pooled(thumbnails, 8) @ _GREY).reshape(-1, 8 * 8)
     values = values - values.mean(axis=1, keepdims=True)
     return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-6)
 

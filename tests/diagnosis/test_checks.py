@@ -105,6 +105,15 @@ def test_a_wrong_table_is_an_error_and_the_pictures_are_looked_at_all_the_same(p
     assert diagnosis.exit_code == 2
 
 
+def test_a_data_set_without_any_picture_has_its_tables_looked_at(photos: Make) -> None:
+    made = photos(12, 4)
+    for path in made.root.rglob("*.png"):
+        path.unlink()
+    diagnosis = made.diagnose()
+    assert diagnosis.exit_code == 2
+    assert [f.title for f in of_check(diagnosis, "splits", Severity.NOTE)] == ["12 train, 4 validation images"]
+
+
 def test_a_source_that_is_none_is_one_error(photos: Make, tmp_path: Path) -> None:
     diagnosis = photos().diagnose(source=str(tmp_path / "nowhere"))
     assert [f.severity for f in diagnosis.findings] == [Severity.ERROR]
