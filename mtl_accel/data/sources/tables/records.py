@@ -56,7 +56,7 @@ def open_records(path: Path, delimiter: str, encoding: str, column_names: tuple[
         counts_rows = start[0][1][0] in ("0", "1")
         names.insert(0, "" if counts_rows else "image")
         if not counts_rows:
-            notes.append("its header lacks the name of the first column, which is called 'image' (data.column_names)")
+            notes.append("its header lacks the name of the first column, which is called 'image'")
     return Records(line, names, chain(start, rows), count, tuple(notes))
 
 

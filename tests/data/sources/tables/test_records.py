@@ -7,7 +7,7 @@ from sources_drawn import draw, load_source, problems, quiet_caches, write  # no
 
 LIST = "3\nArched Bald \n0.png  1 -1\n1.png -1 -1\r\n\n2.png -1  1  \n"
 SPACES = "list_attr.txt: its columns are separated by spaces (data.delimiter)"
-NAMELESS = "list_attr.txt: its header lacks the name of the first column, which is called 'image' (data.column_names)"
+NAMELESS = "list_attr.txt: its header lacks the name of the first column, which is called 'image'"
 
 
 def _table(root, text: str, name: str = "list_attr.txt"):
