@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ...core.errors import UserError
 from ..sources.splits import column_of
 from ..sources.table_cache import ROWS
 from .cells import LETTERS, binary_value, is_missing, text_of
@@ -29,14 +28,8 @@ class Cells(NamedTuple):
 
 
 def read_column(split: datasets.Dataset, name: str) -> Iterator[Cells]:
-    """Read a column by its distinct values, in blocks of rows, so that it is never in memory as a whole.
-
-    Raises:
-        UserError: its cells have several values with names, which are no label.
-    """
+    """Read a column by its distinct values, in blocks of rows, so that it is never in memory as a whole."""
     column = column_of(split, name)
-    if pa.types.is_struct(column.type) or pa.types.is_map(column.type) or pa.types.is_union(column.type):
-        raise UserError(f"column {name!r} holds {column.type} in each row, not one value or a list. Make columns of it")
     for start in range(0, len(column), ROWS):
         array = column[start : start + ROWS].combine_chunks()
         yield Cells(slice(start, start + len(array)), *_distinct(array))

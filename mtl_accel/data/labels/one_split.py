@@ -71,6 +71,7 @@ def _read_targets(
     reader: LabelReader, tasks: Mapping[str, Task], split: str, row_problems: Sequence[str]
 ) -> dict[str, Targets]:
     """Read the targets of a split. Raises UserError for wrong labels and for `row_problems`."""
+    reader.check_types({column for task in tasks.values() for column in task.columns})
     targets = {name: reader.read_targets(task, split) for name, task in tasks.items()}
     problems = [*row_problems, *reader.problems]
     for name, task in tasks.items():

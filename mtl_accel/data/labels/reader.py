@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import datasets
 import numpy as np
+import pyarrow as pa
 
-from ...config.sections.tasks import TaskConfig
+from ...config.sections.tasks import TaskConfig, named_columns
+from ...core.errors import UserError
 from ...core.tasks import Task
 from ..sources.splits import RawSplit
 from .cells import MISSING, parser_of
@@ -78,8 +80,28 @@ class LabelReader:
         return name in self._names[split]
 
     def find_tasks(self, configs: Mapping[str, TaskConfig]) -> dict[str, Task]:
-        """Find the columns and classes of the tasks. A task whose columns are absent is a problem, and left out."""
+        """Find the columns and classes of the tasks. A task whose columns are absent is a problem, and left out.
+
+        Raises:
+            UserError: a column that the config names holds no labels by its type, in any split.
+        """
+        self.check_types({column for config in configs.values() for column in named_columns(config)})
         return TaskFinder(self.splits["train"], self.reserved, self.problems, self.notes).find_tasks(configs)
+
+    def check_types(self, columns: Collection[str]) -> None:
+        """Check that columns may hold labels, by their types. Raises UserError with those that cannot."""
+        problems = []
+        for split, table in self.splits.items():
+            place = self.origins[split].origin if split in self.origins else split
+            types = {name: table.data.schema.field(name).type for name in sorted(self._names[split] & set(columns))}
+            problems += [
+                f"{place}, split {split}, column {name!r}: it holds {kind} in each row, not one value or a list. Make "
+                "columns of it"
+                for name, kind in types.items()
+                if pa.types.is_struct(kind) or pa.types.is_map(kind) or pa.types.is_union(kind)
+            ]
+        if problems:
+            raise UserError(problems)
 
     def read_targets(self, task: Task, split: str) -> Targets:
         """Read the targets of a task in a split, all masked where the split has no labels. Adds to `problems`."""

@@ -64,7 +64,7 @@ def test_of_many_columns_of_text_few_are_told_shortly_and_those_that_nearly_are_
 
 
 def test_a_column_of_objects_is_no_label():
-    with pytest.raises(UserError, match=r"column 'a' holds struct<x: int64> in each row, not one value or a list"):
+    with pytest.raises(UserError, match=r"train, split train, column 'a': it holds struct<x: int64> in each row, not"):
         read({"a": [{"x": 1}] * NUM_ROWS}, column="a")
 
 
