@@ -10,6 +10,7 @@ from typing import Any
 
 from ..core.errors import UserError, collect
 from .foreign import with_own_cache
+from .inferences import split_given
 from .knobs import Knob, all_knobs, did_you_mean, is_text
 from .merging import apply_overrides, override_places
 from .reading import add_place, format_value, parse_json, read_json, validate
@@ -48,18 +49,26 @@ def parse_command_line(arguments: Sequence[str], switches: Mapping[str, str]) ->
 
 
 def read_config(
-    path: str | Path, overrides: Mapping[str, Any] | None = None, places: Mapping[str, str] | None = None
+    path: str | Path,
+    overrides: Mapping[str, Any] | None = None,
+    places: Mapping[str, str] | None = None,
+    *,
+    given_alone: bool = False,
 ) -> Config:
     """Read the Config in a JSON file, with any knob changed by its dotted path, such as {"optimizer.lr": 3e-4}.
 
     Args:
         places: what messages call the place of an override, such as {"optimizer.lr": "--grid"}; left out: "--KEY".
+        given_alone: of a run's config.json, without what reading its data inferred. So it is also read where an
+            override names other data.
 
     Raises:
         UserError: everything that is wrong with the file, the overrides or their values.
     """
     raw, changed = read_json(Path(path)), overrides or {}
-    raw = upgraded(raw) if is_saved(Path(path)) else raw
+    if is_saved(Path(path)):
+        raw = upgraded(raw)
+        raw = split_given(raw, Path(path).parent)[0] if given_alone or "data.source" in changed else raw
     given = override_places(raw, {key: (places or {}).get(key, f"--{key}") for key in changed})
     problems = [add_place(problem, str(path), given) for problem in apply_overrides(raw, changed)]
     with collect(problems):
@@ -83,7 +92,7 @@ def parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def read_run_config(run: Path, arguments: Sequence[str], whole: bool = False) -> Config:
-    """Read the Config of a run folder, with other data: arguments such as ["--data.source", "my_photos"].
+    """Read the Config of a run folder as it was given, with other data: arguments such as ["--data.source", "photos"].
 
     Args:
         whole: with all rows, unless an argument says otherwise, even if the run has read only a part of them.
@@ -106,7 +115,7 @@ def read_run_config(run: Path, arguments: Sequence[str], whole: bool = False) ->
     ]
     if problems:
         raise UserError(problems)
-    config = read_config(path, {"data.max_images": None, **given} if whole else given)
+    config = read_config(path, {"data.max_images": None, **given} if whole else given, given_alone=True)
     return config if "data.cache_dir" in given else with_own_cache(config)
 
 

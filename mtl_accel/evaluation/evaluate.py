@@ -17,7 +17,7 @@ from ..data.labels.one_split import read_labeled_split
 from ..data.labels.reader import Targets
 from ..data.loading.broken_images import readable_part
 from ..inference import scoring
-from ..inference.predictor import Predictor, load, require_finite
+from ..inference.predictor import Predictor, load, print_notes, require_finite
 from ..launching import agreement
 from ..launching.accelerator import leave_at_exit, start_inference_accelerator
 from ..objective.losses import build_losses
@@ -79,7 +79,9 @@ def _prepare(
             f"{run}: its model has the tasks {', '.join(unknown)}, which its config.json has not: one of the two is of "
             "another run; take both from the same one"
         )
-    table, targets = read_labeled_split(config, predictor.tasks, split)
+    table, targets, notes = read_labeled_split(config, predictor.tasks, split)
+    if accelerator.is_main_process:
+        print_notes(notes)
     return predictor, *readable_part(table, targets, split, config.data)
 
 

@@ -19,7 +19,7 @@ from ..data.sources.table_cache import TableCache
 from ..launching import agreement
 from ..launching.accelerator import leave_at_exit, start_inference_accelerator
 from . import answers, submission
-from .predictor import Predictor, load
+from .predictor import Predictor, load, print_notes
 from .sample_submission import Expected, plan_submissions
 from .submission import Form, Submission
 
@@ -85,7 +85,9 @@ def _prepare(
 
 def _expected(predictor: Predictor, config: Config, split: str) -> tuple[datasets.Dataset, Expected]:
     """Read the images of a split, and say what is predicted of them."""
-    images, id_name = read_images(config, split)
+    images, id_name, notes = read_images(config, split)
+    if predictor.is_main_process:
+        print_notes(notes)
     names = answers.column_names(predictor.tasks, id_name)
     return images, Expected(split, list(ids_of(images)), id_name, predictor.tasks, names)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,10 @@ class Predictor:
         self.description, self.tasks, self.thresholds = description, description.tasks, description.thresholds
         self.batch_size, self.num_workers = batch_size or description.batch_size, num_workers
         self.accelerator = accelerator
+
+    @property
+    def is_main_process(self) -> bool:
+        return self.accelerator is None or self.accelerator.is_main_process
 
     def predict(self, images: Any, *, probabilities: bool = False, flip: bool = False) -> pd.DataFrame:
         """Predict images: one row each, in their order.
@@ -132,6 +137,12 @@ class Predictor:
         ids, logits = predictions.gather(accelerator)
         assert torch.equal(ids, torch.arange(len(collection))), "a picture was lost or duplicated"
         return logits
+
+
+def print_notes(notes: Sequence[str]) -> None:
+    """Print what was inferred while data were read. Not where results are printed, which other programs may read."""
+    for note in notes:
+        tqdm.write(note, file=sys.stderr)
 
 
 def require_finite(run: str | Path, split: str, *values: Tensor | np.ndarray) -> None:

@@ -133,7 +133,7 @@ def _run_part(records: Sequence[RunRecord], number: int, found: Validation | Non
         record=record,
         mark=mark(number),
         before=before.name if before else None,
-        changes=changes.config_changes(before.config, record.config) if before else changes.main_knobs(record.config),
+        changes=_config_changes(before, record) if before else changes.main_knobs(record.config),
         manner_changes=_manner_changes(before, record) if before else [],
         images=found.images if found else 0,
         tasks=tasks,
@@ -141,8 +141,12 @@ def _run_part(records: Sequence[RunRecord], number: int, found: Validation | Non
     )
 
 
+def _config_changes(before: RunRecord, record: RunRecord) -> list[str]:
+    return changes.config_changes(*changes.comparable_configs(before, record))
+
+
 def _manner_changes(before: RunRecord, record: RunRecord) -> list[str]:
-    knobs = changes.manner_changes(before.config, record.config)
+    knobs = changes.manner_changes(*changes.comparable_configs(before, record))
     return [*knobs, *changes.environment_changes(before.environment, record.environment)]
 
 

@@ -21,7 +21,7 @@ from accelerate import Accelerator
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 from tqdm import tqdm
 
-from ..config import Config, differences
+from ..config import Config, differences, inferences
 from ..core import atomic_io
 from ..core.control_characters import escape_control, one_line
 from ..core.errors import EXIT_CODE, UserError
@@ -83,13 +83,16 @@ class RunLog:
         self.run_dir, self.accelerator = run_dir, accelerator
         self.active = accelerator.is_main_process
 
-    def start(self, config: Config, resumed_at: tuple[int, int] | None) -> None:
+    def start(
+        self, config: Config, resumed_at: tuple[int, int] | None, inferred: Mapping[str, Any] | None = None
+    ) -> None:
         """Write config and environment before the first step, and begin or continue the log.
 
         `resumed_at`: epochs and steps that are done. Rows of steps that will be repeated are dropped.
+        `inferred`: values of knobs that the config leaves open; None: there are none.
         """
         if self.active:
-            atomic_io.write_json(self.run_dir / "config.json", config.model_dump(mode="json", by_alias=True))
+            inferences.write(self.run_dir, config, inferred or {})
             atomic_io.write_json(self.run_dir / "environment.json", environment(self.accelerator))
             kept = [row for row in self.rows() if _was_before(row, resumed_at)]
             text = "".join(json.dumps(row) + "\n" for row in kept)

@@ -182,7 +182,7 @@ def _folder_problems(member: Member) -> list[str]:
     if not path.is_file():
         return []
     try:
-        before = read_config(path)
+        before = read_config(path, given_alone=True)
     except UserError as error:
         return error.problems
     dumped = [config.model_dump(mode="json", by_alias=True) for config in (before, member.config)]

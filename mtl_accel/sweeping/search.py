@@ -9,8 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from ..config import Config, read_config
 from ..config.differences import differences
+from ..config.saved import upgraded
 from ..core import rng
 from ..core.errors import UserError, collect, import_extra
 from ..metrics.registry import lower_is_better
@@ -153,11 +156,19 @@ class Search:
             study.set_user_attr("search", now)
             return
         changed = [key for key in ("space", "seeds") if before[key] != now[key]]
-        changed += [difference.key for difference in differences(before["config"], now["config"])]
+        changed += [difference.key for difference in differences(_completed(before["config"]), now["config"])]
         if changed:
             raise UserError(
                 f"{self.output / STORAGE}: holds a search with another {', '.join(changed)}; give another --output"
             )
+
+
+def _completed(saved: dict[str, Any]) -> dict[str, Any]:
+    """A saved config with the knobs that came after it; as it is, if this version cannot read it."""
+    try:
+        return Config.model_validate(upgraded(saved)).model_dump(mode="json", by_alias=True)
+    except ValidationError:
+        return saved
 
 
 def selection_score(member: Member) -> float:

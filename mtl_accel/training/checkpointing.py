@@ -11,31 +11,40 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor
 
 from ..config import Config
-from ..config.differences import differences as changed_knobs
-from ..config.saved import upgraded
 from ..core.errors import UserError
 from ..data.labels.reader import Targets
 from ..inference.logits import Predictions
 from ..metrics.selection import score_of
 from ..runs import checkpoint
 from ..runs.checkpoint import Checkpoint
+from ..runs.changes import config_of, differences
 from .optim import parameter_groups
 from .run import Run
 from .state import SavedState, Tensors, foreign_state_errors, load_optimizer_state, optimizer_state
-
-_AS_USED = ("micro_batch_size", "mixed_precision")  # null means another value on another machine
 
 
 class Checkpoints:
     """Checkpoints of one run: `save` writes one between two steps, `restore` puts a run where one left it."""
 
-    def __init__(self, config: Config, fingerprint: str, is_owner: Callable[[], bool] = lambda: True) -> None:
-        """`fingerprint`: of the data; `is_owner`: whether the run folder still belongs to this process."""
+    def __init__(
+        self,
+        config: Config,
+        fingerprint: str,
+        is_owner: Callable[[], bool] = lambda: True,
+        inferred: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Make the checkpoints of a run.
+
+        Args:
+            fingerprint: of the data.
+            is_owner: whether the run folder still belongs to this process.
+            inferred: values of knobs that the config leaves open; None: there are none.
+        """
         self.root, self.fingerprint, self.is_owner = Path(config.run_dir) / "checkpoints", fingerprint, is_owner
+        self.inferred = dict(inferred or {})
 
     def save(self, run: Run, best: Tensor | None = None) -> None:
         """Write a checkpoint of the run as it stands between two steps. Every process calls it, the main one writes.
@@ -56,7 +65,7 @@ class Checkpoints:
             groups["seen"] = {"ids": predictions[0], "logits": predictions[1]}
         if best is not None:
             groups["validation"] = {"logits": best, **_as_tensors(run.validation_targets)}
-        state |= _circumstances(run, self.fingerprint)
+        state |= {**_circumstances(run, self.fingerprint), "inferred": self.inferred}
         num_steps = run.progress.epoch * run.train_loader.order.num_steps + run.progress.step
         name, is_best = checkpoint.step_name(num_steps), best is not None
         checkpoint.save(self.root, name, groups, state, run.config.keep_last, is_best, self.is_owner)
@@ -79,7 +88,7 @@ class Checkpoints:
             "micro_batch_size": run.train_loader.order.micro_batch_size,
             "mixed_precision": run.accelerator.mixed_precision,
         }
-        changes = differences(saved, run.config, self.fingerprint, used)
+        changes = differences(saved, run.config, self.fingerprint, used, self.inferred)
         if changes and not allow_changes:
             advice = "start with --resume.allow_changes to resume all the same, or --overwrite to begin anew"
             raise UserError([*changes.values(), advice])
@@ -184,7 +193,7 @@ def _misfits(run: Run, saved: Checkpoint) -> list[str]:
         if others:
             shapes = f"{others[0]} is {here.get(others[0], 'not there')}, and was {there.get(others[0], 'not there')}"
             problems.append(f"{knobs}: {len(others)} tensors differ from those in {saved.folder} ({shapes})")
-    before = _config_of(saved)
+    before = config_of(saved)
     if not problems and (before is None or _optimizer_layout(run, before) != _optimizer_layout(run, run.config)):
         problems.append(
             "optimizer.name, no_decay_on_norms_and_biases, model.backbone_lr_scale, model.layer_lr_decay: the "
@@ -209,36 +218,3 @@ def _optimizer_layout(run: Run, config: Config) -> tuple[str, list[list[int]]]:
     """Name of the optimizer, and the parameters of each group in order: what its state depends on."""
     groups = parameter_groups(run.unwrapped_objective, run.unwrapped_objective.model, config)
     return config.optimizer.name, [[id(parameter) for parameter in group["params"]] for group in groups]
-
-
-def differences(saved: Checkpoint, config: Config, fingerprint: str, used: Mapping[str, Any]) -> dict[str, str]:
-    """Say what is not as it was when the checkpoint was written: a line for each key.
-
-    `used`: knobs whose null means another value on another machine or number of processes, as they are in use here.
-    """
-    typed, now = _config_of(saved), config.model_dump(mode="json", by_alias=True)
-    # A knob that is gone, or takes no such value any more, counts as a difference.
-    before_all = saved.state["config"] if typed is None else typed.model_dump(mode="json", by_alias=True)
-    changes = {
-        key: f"{key}: is {json.dumps(here)}, and was {json.dumps(before)} in {saved.folder}"
-        for key, before, here in changed_knobs(before_all, now)
-        if key not in _AS_USED
-    }
-    for key, here in used.items():
-        before_it = saved.state[key]
-        if before_it != here:
-            changes[key] = (
-                f"{key}: is {here} here, and was {before_it} in {saved.folder}; the weights depend on it: "
-                f"give --{key} {before_it}"
-            )
-    if saved.state["data_fingerprint"] != fingerprint:
-        changes["data.images"] = f"data.source: images or labels are not those that {saved.folder} was trained on"
-    return changes
-
-
-def _config_of(saved: Checkpoint) -> Config | None:
-    """Config of a checkpoint, with the defaults of knobs that came after it; None: no config of this version."""
-    try:
-        return Config.model_validate(upgraded(saved.state["config"]))
-    except ValidationError:
-        return None

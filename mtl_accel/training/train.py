@@ -78,7 +78,7 @@ def train(
             run = build_run(config, pipelines, accelerator, labelled, micro_batch_size, log)
             pixels = {"train": run.train_loader.data.pixels, "validation": run.validation_loader.data.pixels}
             agreement.require_same_pictures(pixels)
-            checkpoints = Checkpoints(config, labelled.fingerprint, is_owner)
+            checkpoints = Checkpoints(config, labelled.fingerprint, is_owner, labelled.inferred)
             changes = None if saved is None else _resume(run, checkpoints, saved, allow_changes)
             _announce(run, labelled, debugging, changes)
             status = engine.train(run, checkpoints, interrupts)
@@ -143,7 +143,7 @@ def _announce(run: Run, labelled: LabeledDataset, debugging: str | None, changes
     changes: what is not as it was when the run stopped; None: it starts from the beginning.
     """
     log, config, resumed = run.log, run.config, changes is not None
-    log.start(config, (run.progress.epoch, run.progress.step) if resumed else None)
+    log.start(config, (run.progress.epoch, run.progress.step) if resumed else None, labelled.inferred)
     log.write_validation_ids(labelled.held_out)
     log.write_skipped(labelled.skipped)
     inferred = [*labelled.notes, *start_lines(labelled)]

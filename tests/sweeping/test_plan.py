@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtl_accel.config import read_config
+from mtl_accel.config import inferences, read_config
 from mtl_accel.core.errors import UserError
 from mtl_accel.sweeping.arguments import sweep_arguments
 from mtl_accel.sweeping.plan import plan_runs, settings_label
@@ -129,6 +129,14 @@ def test_a_folder_with_a_run_of_another_config_is_refused_and_one_of_this_config
     assert plan_runs([QUICK], tmp_path, {"optimizer.lr": [0.01]}, [], {}) == [member]
     (problem,) = refused([QUICK], tmp_path, {"optimizer.lr": [0.01]}, [], {"epochs": 9})
     assert problem.startswith(f"{member.folder}: holds a run of another config: epochs is 9, and was 5; give another")
+
+
+def test_what_a_run_inferred_does_not_make_it_another_config(tmp_path):
+    (member,) = plan_runs([QUICK], tmp_path, {"optimizer.lr": [0.01]}, [], {})
+    member.folder.mkdir()
+    inferences.write(member.folder, member.config, {"data.delimiter": ";", "tasks.attribute.columns": ["a"]})
+    (member.folder / "status.json").write_text("{}")
+    assert plan_runs([QUICK], tmp_path, {"optimizer.lr": [0.01]}, [], {}) == [member]
 
 
 JSON = st.recursive(

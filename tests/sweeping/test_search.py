@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -126,6 +127,15 @@ def test_another_search_in_the_same_folder_is_refused(whole):
         with pytest.raises(UserError, match=f"optuna.db: holds a search with {words}"):
             searched(whole, 4, **changes)
     assert len(searched(whole, 4, **{"data.num_workers": 0}).members) == 8
+
+
+def test_a_search_of_before_there_was_some_knob_goes_on(whole, tmp_path):
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    study = optuna.load_study(study_name="sweep", storage=f"sqlite:///{tmp_path / 'optuna.db'}")
+    saved = study.user_attrs["search"]
+    del saved["config"]["data"]["encoding"], saved["config"]["ema_decay"]
+    study.set_user_attr("search", saved)
+    assert len(searched(tmp_path, 4).members) == 8
 
 
 def test_wrong_knobs_and_ends_of_the_space_are_told_before_the_first_trial(tmp_path):

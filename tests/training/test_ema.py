@@ -17,6 +17,7 @@ from mtl_accel import models
 from mtl_accel.config import read_json, validate
 from mtl_accel.runs import checkpoint
 from mtl_accel.runs.checkpoint import Checkpoint
+from mtl_accel.runs import changes
 from mtl_accel.training import checkpointing
 from mtl_accel.training.early_stopping import reason, update
 from mtl_accel.training.ema import WeightAverage
@@ -211,4 +212,4 @@ def test_a_checkpoint_from_before_a_knob_was_there_is_resumed(averaged):
     old = {key: value for key, value in saved.state["config"].items() if key not in ("ema_decay", "early_stopping")}
     used = {key: saved.state[key] for key in ("micro_batch_size", "mixed_precision")}
     before = Checkpoint(saved.folder, saved.tensors, saved.state | {"config": old})
-    assert checkpointing.differences(before, config, saved.state["data_fingerprint"], used) == {}
+    assert changes.differences(before, config, saved.state["data_fingerprint"], used, {}) == {}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import datasets
 import numpy as np
@@ -36,6 +37,7 @@ class LabeledDataset:
         held_out_ids: the column `id` of the rows that were taken from training for validation.
         skipped: what is wrong with each image whose row was left out of training or validation.
         notes: lines for the log: what was inferred, such as which columns hold labels where the config names none.
+        inferred: the same as values of knobs, by their dotted paths.
     """
 
     splits: dict[str, datasets.Dataset]
@@ -45,6 +47,7 @@ class LabeledDataset:
     held_out_ids: datasets.Dataset | None = None
     skipped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    inferred: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def held_out(self) -> tuple[str, ...]:
@@ -107,7 +110,8 @@ def read_labels(config: Config) -> tuple[LabeledDataset, list[str]]:
     problems += reader.problems + _without_labels(targets["train"])
     problems += overflow_problems(config.tasks, targets["train"])
     notes = (*source.notes, *reader.notes, *reader.describe_missing(), *_describe_test(splits, tasks))
-    return LabeledDataset(splits, tasks, targets, source.fingerprint, notes=notes), problems
+    inferred = {**source.inferred, **reader.inferred}
+    return LabeledDataset(splits, tasks, targets, source.fingerprint, notes=notes, inferred=inferred), problems
 
 
 def complete(labelled: LabeledDataset, config: Config) -> LabeledDataset:

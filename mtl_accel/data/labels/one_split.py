@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import datasets
 
@@ -14,8 +15,24 @@ from .dataset import LabeledDataset, hold_out, label_columns
 from .reader import LabelReader, Targets
 
 
-def read_images(config: Config, split: str) -> tuple[datasets.Dataset, str]:
-    """Read the columns `id` and `image` of a split, and the name of the id column in the source. Labels are ignored.
+class UnlabeledSplit(NamedTuple):
+    """Table with the columns `id` and `image`, name of the id column in the source, and lines for the log."""
+
+    images: datasets.Dataset
+    id_name: str
+    notes: tuple[str, ...]
+
+
+class LabeledSplit(NamedTuple):
+    """Table with the columns `id` and `image`, each task's targets, and lines for the log."""
+
+    images: datasets.Dataset
+    targets: dict[str, Targets]
+    notes: tuple[str, ...]
+
+
+def read_images(config: Config, split: str) -> UnlabeledSplit:
+    """Read the images of a split. Labels are ignored.
 
     Raises:
         UserError: the source has no such split, or everything that is wrong with its ids and images.
@@ -27,13 +44,11 @@ def read_images(config: Config, split: str) -> tuple[datasets.Dataset, str]:
     images = source.splits[split].select_columns(["id", "image"])
     if not len(images):
         raise UserError(f"data.source: the {split} split of {data.source} has no rows, so there is nothing to predict")
-    return images, source.id_column or "id"
+    return UnlabeledSplit(images, source.id_column or "id", source.notes)
 
 
-def read_labeled_split(
-    config: Config, tasks: Mapping[str, Task], split: str
-) -> tuple[datasets.Dataset, dict[str, Targets]]:
-    """Read a split with the columns `id` and `image`, and its targets.
+def read_labeled_split(config: Config, tasks: Mapping[str, Task], split: str) -> LabeledSplit:
+    """Read the images of a split and its targets.
 
     Args:
         tasks: those of the model, in its order; their classes are not looked for anew. A task that the split has no
@@ -64,7 +79,8 @@ def read_labeled_split(
             f"data.source: the split {split!r} of {data.source} has no labels in the columns that the model was "
             f"trained on ({columns}), so there is nothing to compare its answers with"
         )
-    return labelled.splits[split], labelled.targets[split]
+    notes = (*source.notes, *reader.describe_missing())
+    return LabeledSplit(labelled.splits[split], labelled.targets[split], notes)
 
 
 def _read_targets(

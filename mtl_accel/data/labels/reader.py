@@ -49,6 +49,7 @@ class LabelReader:
     Attributes:
         problems: everything that was found to be wrong so far.
         notes: lines for the log: which columns were taken as labels where the config names none.
+        inferred: the same as values of knobs, by their dotted paths.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class LabelReader:
         self.reserved, self.origins = reserved, origins or {}
         self.problems: list[str] = []
         self.notes: list[str] = []
+        self.inferred: dict[str, Any] = {}
         self._missing: dict[str, Counter[str]] = {}  # by task: words that stand for a missing label, such as "NA"
 
     def describe_missing(self) -> list[str]:
@@ -86,7 +88,8 @@ class LabelReader:
             UserError: a column that the config names holds no labels by its type, in any split.
         """
         self.check_types({column for config in configs.values() for column in named_columns(config)})
-        return TaskFinder(self.splits["train"], self.reserved, self.problems, self.notes).find_tasks(configs)
+        finder = TaskFinder(self.splits["train"], self.reserved, self.problems, self.notes, self.inferred)
+        return finder.find_tasks(configs)
 
     def check_types(self, columns: Collection[str]) -> None:
         """Check that columns may hold labels, by their types. Raises UserError with those that cannot."""

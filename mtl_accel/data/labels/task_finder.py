@@ -55,13 +55,19 @@ def sort_class_names(names: set[str]) -> tuple[str, ...]:
 class TaskFinder:
     """Finds the columns and classes of tasks in the training table.
 
-    Adds to `problems` what is wrong, and to `notes` what was inferred.
+    Adds to `problems` what is wrong, to `notes` what was inferred, and to `inferred` the same as values of knobs.
     """
 
     def __init__(
-        self, table: datasets.Dataset, reserved: Collection[str], problems: list[str], notes: list[str]
+        self,
+        table: datasets.Dataset,
+        reserved: Collection[str],
+        problems: list[str],
+        notes: list[str],
+        inferred: dict[str, Any],
     ) -> None:
         self.table, self.reserved, self.problems, self.notes = table, reserved, problems, notes
+        self.inferred = inferred
         self._names = frozenset(table.column_names)
         self._distinct: dict[str, set[Any]] = {}  # by column
 
@@ -210,6 +216,7 @@ class TaskFinder:
         delimiter = found[0] if found else " "
         if any(delimiter in text for text in texts):
             self.notes.append(f"{task.name}: names in column {task.columns[0]} are separated by {delimiter!r}")
+            self.inferred[f"tasks.{task.name}.delimiter"] = delimiter
         return delimiter
 
     def _find_minus_one(self, task: Task) -> Mapping[str, str | int | float | None]:
@@ -226,6 +233,7 @@ class TaskFinder:
             )
             return {**task.values, "-1": None}
         self.notes.append(f"{task.name}: -1 is read as 0, since no cell of {columns} is 0")
+        self.inferred[f"tasks.{task.name}.values"] = {**task.values, "-1": 0}
         return {**task.values, "-1": 0}
 
     def _zero_one_columns(self, name: str, config: MultilabelConfig, taken: set[str]) -> tuple[str, ...]:
@@ -234,6 +242,7 @@ class TaskFinder:
         if labels:
             others = f"; not {format_columns(left_out)}" if left_out else ""
             self.notes.append(f"{name}: labels {', '.join(labels)}{others}")
+            self.inferred[f"tasks.{name}.columns"] = list(labels)
         else:
             self.problems.append(
                 f"tasks.{name}.columns: none of the columns left over ({format_columns(left_out) or 'there is none'}) "

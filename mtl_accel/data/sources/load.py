@@ -12,26 +12,25 @@ import json
 import logging
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from datasets import Dataset, DatasetDict
 
 from ...config.sections.data import DataConfig
 from ...core.atomic_io import cache_dir
 from ...core.errors import MAX_LISTED, UserError, collect
-from ..wardrobe.wardrobe import write_wardrobe
-from . import arrow, hub, imagefolder, kaggle, single_table
+from . import hub, kaggle
 from .column_names import configured_columns, match_columns, match_image_columns
 from .images.image_names import printable
 from .images.image_paths import ImageFinder
+from .layouts import find_path, read_path
 from .normalize import Normalized, normalize
 from .split_column import divide_by_column
 from .splits import Columns, RawSplit, choose_columns
 from .table_cache import TableCache
 from .tables.join import join_tables
-from .tables.read_table import READERS, is_table
-from .tables.text_format import TextFormat
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +42,7 @@ class Source:
     `id_column` is the name of the column `id` in the source; None: there was none, and the row number is the id.
     `fingerprint` changes when a table or an image file does. `origins` holds each split as the source had it: where
     its rows stand. `row_problems` says which ids and images are wrong: the caller raises them, with those of labels.
-    `notes` are lines for the log: what was inferred.
+    `notes` are lines for the log: what was inferred. `inferred` holds it as values of knobs, by their dotted paths.
     """
 
     splits: DatasetDict
@@ -53,6 +52,7 @@ class Source:
     origins: Mapping[str, RawSplit]
     row_problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    inferred: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load_source(data: DataConfig, *, only: str | None = None, label_columns: Collection[str] = ()) -> Source:
@@ -69,7 +69,7 @@ def load_source(data: DataConfig, *, only: str | None = None, label_columns: Col
         UserError: the source cannot be read, or a split lacks the columns of images and ids.
     """
     cache = TableCache(cache_dir(data.cache_dir) / "tables")
-    path = _find_path(data)
+    path = find_path(data)
     folder = path.parent if path is not None and path.is_file() else path
     raw = _read_tables(data, path, folder, label_columns, cache)
     if only is not None:
@@ -92,6 +92,7 @@ def load_source(data: DataConfig, *, only: str | None = None, label_columns: Col
         {split.name: split for split in raw},
         row_problems,
         (*_merge_notes(raw, folder), *finder.spellings.notes()),
+        {**_merge_inferred(raw), **columns.inferred},
     )
 
 
@@ -101,7 +102,7 @@ def _read_tables(
     """Read the splits as they are in the source, from one table with a column of splits or from several."""
     if folder is None and data.image_dirs is not None:
         raise UserError("data.image_dirs: a data set of the Hub brings its images along. Leave data.image_dirs out")
-    raw = hub.read_hub(data, cache) if path is None else _read_path(path, data, cache)
+    raw = hub.read_hub(data, cache) if path is None else read_path(path, data, cache)
     names = configured_columns(data, label_columns)
     raw = join_tables(match_columns(raw, names), data, folder, cache)
 
@@ -109,54 +110,6 @@ def _read_tables(
         return () if folder is None else kaggle.image_folders(folder, split)
 
     return divide_by_column(match_columns(raw, names), data.split_column, names, image_folders, cache)
-
-
-def _find_path(data: DataConfig) -> Path | None:
-    """The real path of the source's folder or table, with the wardrobe drawn if it is the source; None for the Hub.
-
-    Raises:
-        UserError: the source is neither.
-    """
-    if data.source == "wardrobe":
-        cache = cache_dir(data.cache_dir) / "wardrobe"
-        return write_wardrobe(data.wardrobe, cache, num_workers=max(data.num_workers, 1)).resolve()
-    path = Path(data.source).expanduser()
-    if path.exists():
-        return path.resolve()
-    if hub.is_hub_id(data.source):
-        return None
-    raise UserError(
-        f"data.source: {data.source!r} is neither a folder that exists (looked at {path.absolute()}) nor the id of a "
-        "Hub data set, which reads owner/name. Correct the path"
-    )
-
-
-def _read_path(path: Path, data: DataConfig, cache: TableCache) -> list[RawSplit]:
-    if path.is_dir():
-        return _read_folder(path, data, cache)
-    if is_table(path):
-        return [single_table.read_single_table(path, TextFormat.of(data), cache, named=True)]
-    raise UserError(f"data.source: {path} is a file. Give the folder that it lies in, or one of {', '.join(READERS)}")
-
-
-def _read_folder(folder: Path, data: DataConfig, cache: TableCache) -> list[RawSplit]:
-    text = TextFormat.of(data)
-    if arrow.is_saved(folder):
-        return arrow.read_saved(folder)
-    if kaggle.is_kaggle_folder(folder):
-        return kaggle.read_kaggle_folder(folder, text, cache)
-    if arrow.parquet_files(folder):
-        return arrow.read_parquet(folder)
-    if (table := single_table.find_single_table(folder, data)) is not None:
-        return [single_table.read_single_table(table, text, cache)]
-    if imagefolder.is_imagefolder(folder):
-        return imagefolder.read_imagefolder(folder, data.image_column, text, cache)
-    there = ", ".join(sorted(path.name for path in folder.iterdir())[:MAX_LISTED]) or "nothing"
-    raise UserError(
-        f"data.source: {folder} holds no data set. Expected train.csv or one other table with images, "
-        "train/metadata.csv (or .jsonl, .parquet), class folders with images, train*.parquet, or a folder of "
-        f"save_to_disk. It holds: {there}"
-    )
 
 
 def _with_image_dirs(raw: list[RawSplit], names: Sequence[str]) -> list[RawSplit]:
@@ -225,6 +178,12 @@ def _merge_notes(raw: Sequence[RawSplit], folder: Path | None) -> tuple[str, ...
         for note in split.notes:
             files.setdefault(note, {})[origin] = None
     return tuple(f"{', '.join(origins)}: {note}" for note, origins in files.items())
+
+
+def _merge_inferred(raw: Sequence[RawSplit]) -> dict[str, Any]:
+    """What was inferred of every split alike: where they differ, as comma and semicolon do, no one value says it."""
+    pairs = [pair for split in raw for pair in split.inferred.items()]
+    return {key: value for key, value in pairs if all(other == value for name, other in pairs if name == key)}
 
 
 def _warn_of_unnamed_images(folder: Path, finder: ImageFinder) -> None:

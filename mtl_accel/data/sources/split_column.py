@@ -174,6 +174,7 @@ def _divide(table: RawSplit, reading: _Reading, cache: TableCache, *, is_named: 
     parts = [take_rows(rest, name, rows[name], cache) for name in numbers if len(rows[name])]
     if is_named:
         return parts
+    inferred = {"data.split_column": reading.column}
     counts = ", ".join(f"{len(rows[name])} {name}" for name in numbers)
     note = f"its column {reading.column!r} says the split of each row: {counts} (data.split_column)"
-    return [replace(part, notes=(*part.notes, note)) for part in parts]
+    return [replace(part, notes=(*part.notes, note), inferred={**part.inferred, **inferred}) for part in parts]

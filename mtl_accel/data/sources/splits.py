@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,9 @@ class RawSplit:
     `origin` is the file, folder or Hub id that errors name. `key` changes when the table does. `bases` are the folders
     that its image names are relative to, the first one first, and `image_dirs` those that the config names, which come
     before them. `lines` is the line of each row in its text file, the first being 1; None for a table without lines.
-    `joined` are further tables that columns come from. `notes` say what was inferred of the table, for the log.
+    `joined` are further tables that columns come from. `notes` say what was inferred of the table, for the log, and
+    `inferred` says it as values of knobs by their dotted paths, also where it is the usual thing, which is no line in
+    the log.
     """
 
     name: str
@@ -53,6 +55,7 @@ class RawSplit:
     lines: pa.ChunkedArray | None = None
     image_dirs: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
+    inferred: Mapping[str, Any] = field(default_factory=dict)
     joined: tuple[JoinedTable, ...] = ()
 
     def table_of(self, column: str) -> RawSplit:
@@ -77,6 +80,11 @@ class Columns:
 
     image: str
     id: str | None
+
+    @property
+    def inferred(self) -> dict[str, str]:
+        """Values of the knobs that name these columns."""
+        return {"data.image_column": self.image} | ({} if self.id is None else {"data.id_column": self.id})
 
 
 def undecoded_images(table: Dataset, column: str, problem: str) -> Dataset:

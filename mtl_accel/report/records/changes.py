@@ -8,7 +8,9 @@ from typing import Any
 from ...config import Config
 from ...config.base import NAME, PLACE, RECORD, SPEED
 from ...config.differences import flatten, knobs_that_affect
+from ...config.inferences import value_at, with_values
 from ...runs.rows import Environment
+from .runs import RunRecord
 
 # What a run that is compared with none is summed up by.
 _MAIN_KNOBS = (
@@ -30,6 +32,16 @@ def main_knobs(config: Config) -> list[str]:
     """The knobs that say in short what a run is."""
     knobs = _knobs(config)
     return [f"{key}: {_text(knobs[key])}" for key in _MAIN_KNOBS if knobs.get(key) is not None]
+
+
+def comparable_configs(before: RunRecord, after: RunRecord) -> tuple[Config, Config]:
+    """Configs of two runs as they were given, except that what one says and the other inferred alike is no change."""
+    given = [record.config.model_dump(mode="json", by_alias=True) for record in (before, after)]
+    whole = [with_values(raw, record.inferred) for raw, record in zip(given, (before, after), strict=True)]
+    keys = [*before.inferred, *after.inferred]
+    alike = {key: value_at(whole[0], key) for key in keys if value_at(whole[0], key) == value_at(whole[1], key)}
+    first, second = (Config.model_validate(with_values(raw, alike)) for raw in given)
+    return first, second
 
 
 def config_changes(before: Config, after: Config) -> list[str]:

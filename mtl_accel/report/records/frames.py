@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pandas as pd
 
 from ...config.base import NAME
 from ...config.differences import knobs_that_affect
+from ...config.inferences import with_values
 from ...core.errors import UserError
 from .runs import COMPOSITE, RunRecord, read_runs
 
@@ -68,8 +69,8 @@ def summary(frame: pd.DataFrame, by: str = "config") -> pd.DataFrame:
 
 def _config_names(records: Sequence[RunRecord]) -> list[str]:
     """Name the config of each run. Runs that differ only by seed share what their own names begin with."""
-    configs = [_without_seed(record) for record in records]
-    names: dict[str, str] = {}
+    configs = _group_by_config(records)
+    names: dict[int, str] = {}
     for config in dict.fromkeys(configs):
         members = [record.name for record, own in zip(records, configs, strict=True) if own == config]
         begin = "".join(letters[0] for letters in takewhile(lambda c: len(set(c)) == 1, zip(*members, strict=False)))
@@ -78,8 +79,20 @@ def _config_names(records: Sequence[RunRecord]) -> list[str]:
     return [names[config] for config in configs]
 
 
-def _without_seed(record: RunRecord) -> str:
-    knobs = record.config.model_dump(mode="json", by_alias=True) | {"seed": 0}
+def _group_by_config(records: Sequence[RunRecord]) -> list[int]:
+    """Number the configs of runs. Two are one config if they are equal as given, or with what was inferred."""
+    numbers: dict[str, int] = {}
+    found: list[int] = []
+    for record in records:
+        keys = [_without_seed(record, {}), _without_seed(record, record.inferred)]
+        number = next((numbers[key] for key in keys if key in numbers), len(found))
+        numbers |= dict.fromkeys(keys, number)
+        found.append(number)
+    return found
+
+
+def _without_seed(record: RunRecord, inferred: Mapping[str, Any]) -> str:
+    knobs = with_values(record.config.model_dump(mode="json", by_alias=True), {"seed": 0, **inferred})
     return json.dumps({key: value for key, value in knobs.items() if key not in knobs_that_affect(NAME)})
 
 

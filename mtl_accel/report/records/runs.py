@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...config import Config, validate
+from ...config.inferences import split_given
 from ...config.saved import upgraded
 from ...config.sections.tasks import primary_metric
 from ...core import atomic_io
@@ -32,7 +33,10 @@ class Gap(NamedTuple):
 
 @dataclass(frozen=True)
 class RunRecord:
-    """Contents of a run folder. `name` is the folder's, with as much of its path as tells it from the others."""
+    """Contents of a run folder. `name` is the folder's, with as much of its path as tells it from the others.
+
+    `config` is as it was given, and `inferred` what reading the data found for knobs that it leaves open.
+    """
 
     name: str
     folder: Path
@@ -42,6 +46,7 @@ class RunRecord:
     epochs: tuple[Epoch, ...]
     conflicts: tuple[Conflict, ...]
     end: End
+    inferred: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def tasks(self) -> dict[str, Task]:
@@ -149,16 +154,18 @@ def _read_run(folder: Path, name: str) -> RunRecord:
     raw = atomic_io.read_json(path)
     if not isinstance(raw, dict):
         raise UserError(f"{path}: holds no object; restore the file, or leave this run out")
+    given, inferred = split_given(upgraded(raw), folder)
     log = rows.read_log(folder / "log.jsonl")
     return RunRecord(
         name=name,
         folder=folder,
-        config=validate(upgraded(raw), str(path)),
+        config=validate(given, str(path)),
         status=rows.read_object(Status, folder / "status.json"),
         environment=rows.read_object(Environment, folder / "environment.json"),
         epochs=log.epochs,
         conflicts=log.conflicts,
         end=log.end,
+        inferred=inferred,
     )
 
 

@@ -107,7 +107,7 @@ def evaluate_run(record: RunRecord) -> Validation:
         return saved
     config = with_own_cache(record.config)
     model = predictor.load(record.folder, num_workers=config.data.num_workers)
-    table, targets = read_labeled_split(config, model.tasks, "validation")
+    table, targets, _ = read_labeled_split(config, model.tasks, "validation")
     table, targets = readable_part(table, targets, "validation", config.data)
     scores = model.probabilities(table, name="validation")
     predictor.require_finite(record.folder, "validation", *scores.values())

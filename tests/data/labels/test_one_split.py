@@ -37,10 +37,10 @@ def test_a_test_split_needs_no_labels_and_nothing_of_the_other_splits(config, tm
         shutil.copy(tmp_path / "other" / name, root)
     with (root / "test.csv").open("w", newline="") as file:
         csv.writer(file).writerows(rows)
-    pictures, id_name = read_images(config, "test")
+    pictures, id_name, _ = read_images(config, "test")
     assert (pictures["id"][:], id_name) == (["2.png", "1.png"], "filename")
     named = config.model_copy(update={"data": config.data.model_copy(update={"id_column": "photo"})})
-    pictures, id_name = read_images(named, "test")
+    pictures, id_name, _ = read_images(named, "test")
     assert (pictures["id"][:], id_name, pictures.column_names) == (["b", "a"], "photo", ["id", "image"])
 
 
@@ -48,7 +48,7 @@ def test_pictures_in_a_table_without_ids_are_numbered(config, tmp_path):
     encoded = draw(tmp_path / "1.png").read_bytes()
     (tmp_path / "data").mkdir()
     pd.DataFrame({"photo": [{"bytes": encoded, "path": None}] * 3}).to_parquet(tmp_path / "data" / "test.parquet")
-    pictures, id_name = read_images(config, "test")
+    pictures, id_name, _ = read_images(config, "test")
     assert (pictures["id"][:], id_name) == (["0", "1", "2"], "id")
 
 

@@ -126,7 +126,9 @@ def _join(raw: list[RawSplit], partner: _Partner, join: JoinConfig, cache: Table
             of_split = of_split.drop_null()
         split = _with_columns(split, partner, of_split, join, cache)
         notes = (f"its joined table {join.table}: {text}" for text in (*partner.table.notes, note) if text)
-        joined.append(replace(split, notes=(*split.notes, *notes)))
+        # A knob such as data.delimiter holds for all tables: it can say only what was found alike in them.
+        alike = {key: value for key, value in split.inferred.items() if partner.table.inferred.get(key, value) == value}
+        joined.append(replace(split, notes=(*split.notes, *notes), inferred=alike))
     return joined
 
 

@@ -44,7 +44,7 @@ def read_jsonl(
         split_read = read_cached(
             path, cache, "jsonl", form, lambda: [_table(path, _lines(path, encoding))], split, bases
         )
-    return replace(split_read, notes=tuple(notes))
+    return replace(split_read, notes=tuple(notes), inferred={"data.encoding": encoding})
 
 
 def read_json(
@@ -61,7 +61,7 @@ def read_json(
         encoding, notes = find_encoding(path, text.encoding)
         form = "" if encoding == "utf-8" else f" {encoding}"
         split_read = read_cached(path, cache, "json", form, lambda: [_json_table(path, encoding)], split, bases)
-    return replace(split_read, notes=tuple(notes))
+    return replace(split_read, notes=tuple(notes), inferred={"data.encoding": encoding})
 
 
 def _json_table(path: Path, encoding: str) -> pa.Table:

@@ -52,7 +52,8 @@ def read_csv(
         records = open_records(path, delimiter, encoding, text.column_names)
         if records.header[0] == "":
             found.append("its first column has no name and counts the rows, and is not used")
-    return replace(split_read, notes=(*notes, *found, *records.notes))
+    inferred = {"data.delimiter": delimiter, "data.encoding": encoding}
+    return replace(split_read, notes=(*notes, *found, *records.notes), inferred=inferred)
 
 
 def first_records(path: Path, text: TextFormat, num_rows: int) -> tuple[list[str], list[list[str]]]:
