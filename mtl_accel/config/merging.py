@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
@@ -102,5 +102,6 @@ def _start(annotation: Any, default: Any) -> Any:
         if get_origin(annotation) is tuple:
             return []
         # A key that no section knows is reported by the validation.
-        return {} if annotation is None or get_origin(annotation) is dict or sections_in(annotation) else None
+        is_object = dict in (get_origin(annotation), *map(get_origin, get_args(annotation)))
+        return {} if annotation is None or is_object or sections_in(annotation) else None
     return list(default) if isinstance(default, tuple) else default

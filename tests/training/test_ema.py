@@ -212,4 +212,4 @@ def test_a_checkpoint_from_before_a_knob_was_there_is_resumed(averaged):
     old = {key: value for key, value in saved.state["config"].items() if key not in ("ema_decay", "early_stopping")}
     used = {key: saved.state[key] for key in ("micro_batch_size", "mixed_precision")}
     before = Checkpoint(saved.folder, saved.tensors, saved.state | {"config": old})
-    assert changes.differences(before, config, saved.state["data_fingerprint"], used, {}) == {}
+    assert changes.differences(before, config, saved.state["data_fingerprint"], used, saved.state["inferred"]) == {}

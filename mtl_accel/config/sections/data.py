@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ..base import PLACE, SPEED, Section
 from .sampling import RareLabels
 from .tasks import TaskConfig
 
+SplitName = Literal["train", "validation", "test", "val", "valid", "dev"]
+_VALIDATION = ("val", "valid", "dev")  # its other names
 MAX_DRAWN = 10_000_000  # images of a split: about 200 GB
 
 
@@ -64,6 +66,11 @@ class DataConfig(Section):
     config_name: str | None = Field(None, description="Configuration of a data set on the Hub.")
     revision: str | None = Field(None, description="Commit, tag or branch of a data set on the Hub.")
     streaming: bool = Field(False, description="Read a data set on the Hub row by row, without downloading it whole.")
+    tables: dict[SplitName, str] | None = Field(
+        None,
+        description='Table of each split, such as {"train": "labels.csv", "test": "new.xlsx"}: absolute, or relative '
+        "to data.source; null: found by their names; {}: none, the folders are the classes.",
+    )
     join: tuple[JoinConfig, ...] = Field(
         (),
         description='Further tables, joined by the image names, such as ["list_eval_partition.csv"].',
@@ -141,6 +148,17 @@ class DataConfig(Section):
         None, description="Which training samples an epoch has; null: each of them once, in another order each epoch."
     )
     wardrobe: WardrobeConfig = Field(WardrobeConfig(), description="Size of the embedded data set.")
+
+    @field_validator("tables", mode="after")
+    @classmethod
+    def _with_validation(cls, tables: dict[SplitName, str] | None) -> dict[SplitName, str] | None:
+        """Name the validation split by its one name."""
+        if tables is None:
+            return None
+        names = [name for name in tables if name in ("validation", *_VALIDATION)]
+        if len(names) > 1:
+            raise ValueError(f"must name validation once, and not as {' and '.join(names)}")
+        return {("validation" if name in _VALIDATION else name): file for name, file in tables.items()}
 
 
 def fold_problems(data: DataConfig) -> list[str]:

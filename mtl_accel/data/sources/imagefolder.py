@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from ...core.errors import MAX_LISTED, UserError
 from .images.image_names import is_image
-from .images.listing import files_below, relative_files
+from .images.listing import FolderIndex, Listing, is_junk
 from .splits import ALIASES, RawSplit, choose_columns, column_of, split_of, split_paths, take_rows
 from .table_cache import ROWS, TableCache
 from .tables.read_table import read_table
@@ -28,17 +28,29 @@ logger = logging.getLogger(__name__)
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
-def is_imagefolder(folder: Path) -> bool:
-    return any(name in _METADATA or is_image(name) for _, name in files_below(folder))
+def has_metadata(folder: Path) -> bool:
+    """Whether a metadata file lies in a folder or in that of one of its splits."""
+    return any(_metadata_file(place) is not None for place in (folder, *split_paths(folder).values()))
 
 
-def read_imagefolder(folder: Path, image_column: str | None, text: TextFormat, cache: TableCache) -> list[RawSplit]:
+def images_in(listing: Listing) -> bool:
+    """Whether images lie in a folder itself."""
+    return any(is_image(name) and not is_junk(name) for name in listing.named)
+
+
+def has_images(folder: Path, index: FolderIndex) -> bool:
+    return any(is_image(name) for _, name in index.files_below(folder))
+
+
+def read_imagefolder(
+    folder: Path, image_column: str | None, text: TextFormat, cache: TableCache, index: FolderIndex
+) -> list[RawSplit]:
     """Read each split from its metadata file, else from its class folders; without split folders all rows are train."""
     metadata = _metadata_file(folder)
     if metadata is not None:
         return _divide_by_folder(_read_metadata("train", metadata, text, cache), image_column, cache)
     folders = split_paths(folder) or {"train": folder}
-    splits = [_read_split(split, path, text, cache) for split, path in folders.items()]
+    splits = [_read_split(split, path, text, cache, index) for split, path in folders.items()]
     return [split for split in splits if split is not None]
 
 
@@ -49,9 +61,11 @@ def _metadata_file(folder: Path) -> Path | None:
     return files[0] if files else None
 
 
-def _read_split(split: str, folder: Path, text: TextFormat, cache: TableCache) -> RawSplit | None:
+def _read_split(split: str, folder: Path, text: TextFormat, cache: TableCache, index: FolderIndex) -> RawSplit | None:
     metadata = _metadata_file(folder)
-    return _read_classes(split, folder, cache) if metadata is None else _read_metadata(split, metadata, text, cache)
+    if metadata is not None:
+        return _read_metadata(split, metadata, text, cache)
+    return _read_classes(split, folder, cache, index)
 
 
 def _read_metadata(split: str, file: Path, text: TextFormat, cache: TableCache) -> RawSplit:
@@ -78,12 +92,12 @@ def _split_of_image(name: Any) -> str:
     return (split_of(first[0]) if first else None) or "train"
 
 
-def _read_classes(split: str, folder: Path, cache: TableCache) -> RawSplit | None:
+def _read_classes(split: str, folder: Path, cache: TableCache, index: FolderIndex) -> RawSplit | None:
     """Read class folders: column `file_name`, and `label`, the first folder in each path (None if there is none).
 
     Classes take turns, so that the first rows are not all of one class.
     """
-    files = relative_files(folder)
+    files = index.relative_files(folder)
     others = [file for file in files if not is_image(file)]
     misplaced = [file for file in others if file.rpartition(os.sep)[2] in _METADATA]
     if misplaced:

@@ -10,13 +10,14 @@ from .tables.text_format import TextFormat
 from .tables.text_tables import read_csv
 
 
-def is_kaggle_folder(folder: Path) -> bool:
-    return bool(split_paths(folder, ".csv"))
+def split_tables(folder: Path) -> dict[str, Path]:
+    """The CSV of each split; empty if there is none."""
+    return split_paths(folder, ".csv")
 
 
 def read_kaggle_folder(folder: Path, text: TextFormat, cache: TableCache) -> list[RawSplit]:
     """Each split from its CSV."""
-    files = split_paths(folder, ".csv")
+    files = split_tables(folder)
     return [read_csv(file, cache, split, image_folders(folder, split), text) for split, file in files.items()]
 
 

@@ -25,7 +25,8 @@ from . import hub, kaggle
 from .column_names import configured_columns, match_columns, match_image_columns
 from .images.image_names import printable
 from .images.image_paths import ImageFinder
-from .layouts import find_path, read_path
+from .images.listing import FolderIndex
+from .layouts import read_layout
 from .normalize import Normalized, normalize
 from .split_column import divide_by_column
 from .splits import Columns, RawSplit, choose_columns
@@ -69,14 +70,13 @@ def load_source(data: DataConfig, *, only: str | None = None, label_columns: Col
         UserError: the source cannot be read, or a split lacks the columns of images and ids.
     """
     cache = TableCache(cache_dir(data.cache_dir) / "tables")
-    path = find_path(data)
-    folder = path.parent if path is not None and path.is_file() else path
-    raw = _read_tables(data, path, folder, label_columns, cache)
+    index = FolderIndex()
+    raw, folder = _read_tables(data, label_columns, cache, index, only)
     if only is not None:
         raw = [_split_named(only, raw, data.source)]
     if data.image_dirs is not None:
         raw = _with_image_dirs(raw, data.image_dirs)
-    finder = _image_finder(raw, folder, exact=data.image_names == "exact")
+    finder = _image_finder(raw, folder, index, exact=data.image_names == "exact")
     raw = match_image_columns(raw, data, finder)
     columns = choose_columns(raw, data.image_column, data.id_column)
     normalized = _normalize_all(raw, columns, finder, cache)
@@ -97,19 +97,22 @@ def load_source(data: DataConfig, *, only: str | None = None, label_columns: Col
 
 
 def _read_tables(
-    data: DataConfig, path: Path | None, folder: Path | None, label_columns: Collection[str], cache: TableCache
-) -> list[RawSplit]:
-    """Read the splits as they are in the source, from one table with a column of splits or from several."""
-    if folder is None and data.image_dirs is not None:
-        raise UserError("data.image_dirs: a data set of the Hub brings its images along. Leave data.image_dirs out")
-    raw = hub.read_hub(data, cache) if path is None else read_path(path, data, cache)
+    data: DataConfig, label_columns: Collection[str], cache: TableCache, index: FolderIndex, only: str | None
+) -> tuple[list[RawSplit], Path | None]:
+    """Read the splits as they are in the source, from one table with a column of splits or from several.
+
+    Returns: the splits, and the folder that the source is; None for a data set of the Hub.
+    """
+    found = read_layout(data, cache, index, only)
+    folder = found.folder
     names = configured_columns(data, label_columns)
-    raw = join_tables(match_columns(raw, names), data, folder, cache)
+    raw = join_tables(match_columns(found.splits, names), data, folder, cache)
 
     def image_folders(split: str) -> tuple[Path, ...]:
         return () if folder is None else kaggle.image_folders(folder, split)
 
-    return divide_by_column(match_columns(raw, names), data.split_column, names, image_folders, cache)
+    raw = divide_by_column(match_columns(raw, names), data.split_column, names, image_folders, cache)
+    return raw, folder
 
 
 def _with_image_dirs(raw: list[RawSplit], names: Sequence[str]) -> list[RawSplit]:
@@ -133,12 +136,13 @@ def _with_image_dirs(raw: list[RawSplit], names: Sequence[str]) -> list[RawSplit
     return placed
 
 
-def _image_finder(raw: Sequence[RawSplit], folder: Path | None, *, exact: bool) -> ImageFinder:
-    """Finder of the images that may be read: in the source's folder and those that the config names, nowhere else."""
+def _image_finder(raw: Sequence[RawSplit], folder: Path | None, index: FolderIndex, *, exact: bool) -> ImageFinder:
+    """Finder of the images that may be read: in the folders of the source and of its tables, and in image_dirs."""
     if folder is None:
         return hub.image_finder()
-    named = dict.fromkeys(path for split in raw for path in split.image_dirs)
-    return ImageFinder.of(folder, *named, exact=exact)
+    named = [path for split in raw for path in split.image_dirs]
+    of_tables = [Path(split.origin).parent for split in raw if Path(split.origin).is_file()]
+    return ImageFinder.of(*dict.fromkeys((folder, *named, *of_tables)), exact=exact, index=index)
 
 
 def _split_named(name: str, raw: list[RawSplit], source: str) -> RawSplit:
@@ -174,7 +178,8 @@ def _merge_notes(raw: Sequence[RawSplit], folder: Path | None) -> tuple[str, ...
     """One line for each thing that was inferred, with all the files that it was inferred of."""
     files: dict[str, dict[str, None]] = {}
     for split in raw:
-        origin = split.origin if folder is None else os.path.relpath(split.origin, folder)
+        is_whole = folder is None or Path(split.origin) == folder
+        origin = split.origin if is_whole else os.path.relpath(split.origin, folder)
         for note in split.notes:
             files.setdefault(note, {})[origin] = None
     return tuple(f"{', '.join(origins)}: {note}" for note, origins in files.items())

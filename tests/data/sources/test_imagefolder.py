@@ -25,6 +25,7 @@ def test_a_test_folder_without_classes_has_no_labels(tmp_path):
 
 def test_other_files_in_class_folders_are_logged_and_misplaced_metadata_is_an_error(tmp_path, caplog):
     draw(tmp_path / "a" / "1.png")
+    draw(tmp_path / "b" / "2.png")
     write(tmp_path / "a" / "notes.txt", "x")
     load_source(str(tmp_path))
     assert "1 entries are no image files and are not used: a/notes.txt" in caplog.text

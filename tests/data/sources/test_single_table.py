@@ -66,4 +66,4 @@ def test_the_only_table_may_hold_all_splits(tmp_path):
     write(tmp_path / "labels.csv", ",image,split\n0,0.png,train\n1,1.png,test\n")
     source = load_source(tmp_path)
     assert {name: split["id"][:] for name, split in source.splits.items()} == {"train": ["0.png"], "test": ["1.png"]}
-    assert len(source.notes) == 3
+    assert len(source.notes) == 4

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from ....core.errors import UserError
 from .image_names import Spelling, SpellingCounts, is_image, is_utf8, printable, spelling_key, spelling_of, stem_of
-from .listing import ImageFile, Listing, by_parts, files_below
+from .listing import FolderIndex, ImageFile, Listing, by_parts
 
 _CONSENT = "name the folder where it lies in data.image_dirs"
 
@@ -38,7 +38,7 @@ class _Candidate(NamedTuple):
 
 @dataclass
 class ImageFinder:
-    """Finds the files that a table names, listing each folder once.
+    """Finds the files that a table names, listing each folder once (in `index`).
 
     The real path of every file must lie below one of `roots`, which are real paths: a name may contain `..`, be an
     absolute path or lead through symbolic links, as long as the file lies inside. Only regular files count.
@@ -50,19 +50,20 @@ class ImageFinder:
 
     roots: tuple[Path, ...]
     exact: bool = False
+    index: FolderIndex = field(default_factory=FolderIndex)
     spellings: SpellingCounts = field(default_factory=SpellingCounts)
     _listings: dict[tuple[Path, str], Listing | None] = field(default_factory=dict)
     _by_real: dict[str, Listing | None] = field(default_factory=dict)
     _similar_folders: dict[tuple[Path, str], list[tuple[Listing, frozenset[Spelling]]]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, *folders: str | Path, exact: bool = False) -> ImageFinder:
+    def of(cls, *folders: str | Path, exact: bool = False, index: FolderIndex | None = None) -> ImageFinder:
         """Make a finder of the files below some folders. Raises UserError for a path that is not UTF-8."""
         roots = [os.path.realpath(folder) for folder in folders]
         wrong = [printable(root) for root in roots if not is_utf8(root)]
         if wrong:
             raise UserError([f"{root}: the path of the folder is not UTF-8. Rename the folder" for root in wrong])
-        return cls(tuple(map(Path, roots)), exact)
+        return cls(tuple(map(Path, roots)), exact, index or FolderIndex())
 
     def find(self, name: str, bases: Sequence[Path], image_dirs: Sequence[Path] = ()) -> ImageFile:
         """Find the file `name`, in one of `image_dirs`, else relative to the first of `bases` that has it.
@@ -190,7 +191,7 @@ class ImageFinder:
     def unnamed(self, folder: Path) -> tuple[list[str], int]:
         """The images below `folder` (a real path) that no row names, sorted; and the number of all images below it."""
         unnamed, count = [], 0
-        for parent, name in files_below(folder):
+        for parent, name in self.index.files_below(folder):
             if is_image(name):
                 count += 1
                 if self._is_named(parent, name):
@@ -212,7 +213,7 @@ class ImageFinder:
 
     def _real_listing(self, real: str) -> Listing | None:
         if real not in self._by_real:
-            self._by_real[real] = Listing.of(real) if self._inside(real) else None
+            self._by_real[real] = self.index.listing(real) if self._inside(real) else None
         return self._by_real[real]
 
     def _regular(self, path: str) -> ImageFile:

@@ -23,6 +23,14 @@ class ImageFile(NamedTuple):
     size: int
     changed_ns: int
 
+# Of Synology and QNAP, macOS, Windows and Linux, in lower case.
+_JUNK = frozenset(
+    (
+        *("@eadir", "@recycle", "#recycle", "__macosx", "$recycle.bin", "system volume information", "lost+found"),
+        *("thumbs.db", "desktop.ini"),
+    )
+)
+
 
 @dataclass
 class Listing:
@@ -84,26 +92,58 @@ def _group(names: Iterable[str], key: Callable[[str], str]) -> dict[str, list[st
     return found
 
 
-def files_below(folder: Path) -> Iterator[tuple[str, str]]:
-    """Folder and name of every file in a folder and its subfolders, except hidden ones. A linked folder is a file."""
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        linked = [name for name in folders if os.path.islink(os.path.join(parent, name))]
-        yield from ((parent, name) for name in (*files, *linked) if not name.startswith("."))
+class FolderIndex:
+    """Lists the folders of a source, each of them once."""
+
+    def __init__(self) -> None:
+        self._listings: dict[str, Listing] = {}
+
+    def listing(self, folder: str) -> Listing:
+        """List a folder by its real path; it is empty if it does not exist or cannot be read."""
+        if folder not in self._listings:
+            self._listings[folder] = Listing.of(folder)
+        return self._listings[folder]
+
+    def walk(self, folder: Path) -> Iterator[Listing]:
+        """List a folder, given by its real path, and those below, except hidden ones, junk, and links."""
+        pending = [str(folder)]
+        while pending:
+            listing = self.listing(pending.pop())
+            yield listing
+            pending += [os.path.join(listing.real, name) for name in self.subfolders(listing)]
+
+    def subfolders(self, listing: Listing) -> list[str]:
+        """Names of the folders of a folder, except hidden ones, junk, and links."""
+        names = (name for name in listing.folders if not is_junk(name))
+        return sorted(name for name in names if not os.path.islink(os.path.join(listing.real, name)))
+
+    def files_below(self, folder: Path) -> Iterator[tuple[str, str]]:
+        """Folder and name of each file in a folder and those below, except hidden ones and junk.
+
+        A linked folder counts as a file.
+        """
+        for listing in self.walk(folder):
+            inside = {*self.subfolders(listing)} if listing.folders else set()
+            links = (name for name in listing.folders if name not in inside)
+            yield from ((listing.real, name) for name in (*listing.named, *links) if not is_junk(name))
+
+    def relative_files(self, folder: Path) -> list[str]:
+        """The paths of these files relative to the folder, sorted.
+
+        Raises:
+            UserError: names that are not UTF-8.
+        """
+        start = len(os.path.join(folder, ""))
+        found = sorted((os.path.join(*file)[start:] for file in self.files_below(folder)), key=by_parts)
+        wrong = [f"{folder}: the name {printable(name)} is not UTF-8. Rename it" for name in found if not is_utf8(name)]
+        if wrong:
+            raise UserError(shorten(wrong, "files whose names are not UTF-8"))
+        return found
 
 
-def relative_files(folder: Path) -> list[str]:
-    """The paths of these files relative to the folder, sorted.
-
-    Raises:
-        UserError: names that are not UTF-8.
-    """
-    start = len(os.path.join(folder, ""))
-    found = sorted((os.path.join(*file)[start:] for file in files_below(folder)), key=by_parts)
-    wrong = [f"{folder}: the name {printable(name)} is not UTF-8. Rename it" for name in found if not is_utf8(name)]
-    if wrong:
-        raise UserError(shorten(wrong, "files whose names are not UTF-8"))
-    return found
+def is_junk(name: str) -> bool:
+    """Whether a file or folder is hidden, or was left by a system or a program, and so is no data."""
+    return name.startswith(".") or name.casefold() in _JUNK
 
 
 def by_parts(path: str) -> str:

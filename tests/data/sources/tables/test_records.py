@@ -8,6 +8,7 @@ from sources_drawn import draw, load_source, problems, quiet_caches, write  # no
 LIST = "3\nArched Bald \n0.png  1 -1\n1.png -1 -1\r\n\n2.png -1  1  \n"
 SPACES = "list_attr.txt: its columns are separated by spaces (data.delimiter)"
 NAMELESS = "list_attr.txt: its header lacks the name of the first column, which is called 'image'"
+PLACE = "list_attr.txt: its images are looked for in img/, the only folder with images (data.image_dirs)"
 
 
 def _table(root, text: str, name: str = "list_attr.txt"):
@@ -25,8 +26,8 @@ def test_a_list_with_a_count_and_a_header_that_lacks_the_first_name_is_read(tmp_
         "Arched": ["1", "-1", "-1"],
         "Bald": ["-1", "-1", "1"],
     }
-    assert source.notes == (SPACES, NAMELESS) and source.origins["train"].lines_of([0, 2]) == [3, 6]
-    assert load_source(file, delimiter=" ").notes == (NAMELESS,)
+    assert source.notes == (SPACES, NAMELESS, PLACE) and source.origins["train"].lines_of([0, 2]) == [3, 6]
+    assert load_source(file, delimiter=" ").notes == (NAMELESS, PLACE)
 
 
 def test_a_list_without_a_header_is_read_by_the_names_of_the_config(tmp_path):
@@ -51,7 +52,7 @@ def test_quotes_keep_spaces_and_a_first_column_that_counts_the_rows_is_left_out(
     file = _table(tmp_path, '"image" "label"\n"1" "0.png" "long  ""dress"\n"2" "1.png" ""\n'.replace('g  ""d', "g  d"))
     source = load_source(file)  # as R's write.table writes it
     assert source.splits["train"]["label"][:] == ["long  dress", None]
-    assert source.notes[-1] == "list_attr.txt: its first column has no name and counts the rows, and is not used"
+    assert "list_attr.txt: its first column has no name and counts the rows, and is not used" in source.notes
 
 
 @pytest.mark.parametrize(
