@@ -110,6 +110,11 @@ class DataConfig(Section):
         None, min_length=1, description="Names of the columns of text tables that have no header; null: they have one."
     )
     sheet: str | None = Field(None, description="Sheet of .xlsx files; null: the first.")
+    index_column: Literal["drop", "error"] | None = Field(
+        None,
+        description='First column without a name of a text table: "drop" leaves it out, "error" refuses it; null: left '
+        "out if it counts the rows.",
+    )
     validation_fraction: float = Field(
         0.12,
         gt=0,

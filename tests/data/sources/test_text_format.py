@@ -111,7 +111,9 @@ def test_a_first_column_without_a_name_that_counts_the_rows_is_left_out(start, t
     for _ in range(2):  # the second time from the cache
         source = load_source(tmp_path, id_column="key")
         assert source.splits["train"].column_names == ["id", "image"] and len(source.splits["train"]) == 2500
-        assert source.notes == ("train.csv: its first column has no name and counts the rows, and is not used",)
+        assert source.notes == (
+            "train.csv: its first column has no name and counts the rows, and is not used (data.index_column)",
+        )
 
 
 def test_json_lines_are_read_in_utf16_and_a_key_with_nul_is_an_error(tmp_path):
@@ -128,3 +130,15 @@ def test_json_lines_are_read_in_utf16_and_a_key_with_nul_is_an_error(tmp_path):
 def test_an_encoding_that_python_does_not_know_is_a_problem_of_the_config(encoding):
     with pytest.raises(UserError, match=r"data\.encoding: .* is no text encoding of Python"):
         read_config(QUICKSTART, {"data.encoding": encoding})
+
+
+def test_what_becomes_of_a_column_without_a_name_can_be_said(tmp_path):
+    kaggle(tmp_path, ",image,label\n0,a.png,x\n1,b.png,y\n", "a.png", "b.png")
+    source = load_source(tmp_path)
+    assert source.inferred["data.index_column"] == "drop"
+    said = load_source(tmp_path, index_column="drop")
+    assert (said.fingerprint, said.notes) == (source.fingerprint, ())
+    assert "column 1 has no name" in problems(tmp_path, index_column="error")
+    kaggle(tmp_path, ",image,label\n7,a.png,x\n3,b.png,y\n")  # of a frame whose rows were drawn
+    assert load_source(tmp_path, index_column="drop").splits["train"]["label"][:] == ["x", "y"]
+    assert "--data.index_column drop" in problems(tmp_path)

@@ -39,7 +39,7 @@ def join_tables(raw: list[RawSplit], data: DataConfig, folder: Path | None, cach
         path = (folder or Path()) / Path(join.table).expanduser()
         if not path.is_file():
             raise UserError(f"data.join: {join.table!r} is no file (looked at {path}). Correct the path")
-        text = TextFormat(data.delimiter, data.encoding, join.column_names)
+        text = TextFormat(data.delimiter, data.encoding, join.column_names, index_column=data.index_column)
         raw = _join(raw, _Partner.of(raw, read_table(path, cache, text=text), join, data), join, cache)
     return raw
 

@@ -15,19 +15,21 @@ _CHUNK = 1 << 20  # characters
 
 
 class TextFormat(NamedTuple):
-    """Delimiter of a CSV, name of an encoding, and sheet of a spreadsheet; None: to be found.
+    """How a table is written, as the config says it; None: to be found.
 
-    `column_names` are the names of the columns, if no header has them.
+    `column_names`: names of columns, if no header has them. `sheet`: that of a spreadsheet. `index_column`: what becomes
+    of a first column without a name, "drop" or "error".
     """
 
     delimiter: str | None = None
     encoding: str | None = None
     column_names: tuple[str, ...] | None = None
     sheet: str | None = None
+    index_column: str | None = None
 
     @classmethod
     def of(cls, data: DataConfig) -> TextFormat:
-        return cls(data.delimiter, data.encoding, data.column_names, data.sheet)
+        return cls(data.delimiter, data.encoding, data.column_names, data.sheet, data.index_column)
 
 
 TO_BE_FOUND = TextFormat()

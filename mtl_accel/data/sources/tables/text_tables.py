@@ -46,14 +46,22 @@ def read_csv(
 
         def batches() -> Iterator[pa.Table]:
             check_text(path, encoding)
-            yield from table_batches(path, open_records(path, delimiter, encoding, text.column_names), fix)
+            records = open_records(path, delimiter, encoding, text.column_names)
+            yield from table_batches(path, records, fix, checks_index=text.index_column != "drop")
 
-        split_read = read_cached(path, cache, "csv", form, batches, split, bases)
+        # The table is the same, but only one that was checked may be taken where null has it checked.
+        unchecked = " unchecked index" if text.index_column == "drop" else ""
+        split_read = read_cached(path, cache, "csv", f"{form}{unchecked}", batches, split, bases)
         records = open_records(path, delimiter, encoding, text.column_names)
-        if records.header[0] == "":
-            found.append("its first column has no name and counts the rows, and is not used")
     inferred = {"data.delimiter": delimiter, "data.encoding": encoding}
-    return replace(split_read, notes=(*notes, *found, *records.notes), inferred=inferred)
+    if records.header[0] == "":
+        if text.index_column == "error":
+            raise UserError(f"{_nameless(path, records.line, 1)}, or set --data.index_column drop")
+        inferred["data.index_column"] = "drop"
+        if text.index_column is None:
+            found.append("its first column has no name and counts the rows, and is not used (data.index_column)")
+    key = split_read.key.removesuffix(unchecked)
+    return replace(split_read, key=key, notes=(*notes, *found, *records.notes), inferred=inferred)
 
 
 def first_records(path: Path, text: TextFormat, num_rows: int) -> tuple[list[str], list[list[str]]]:
@@ -69,11 +77,12 @@ def first_records(path: Path, text: TextFormat, num_rows: int) -> tuple[list[str
         return records.header, [cells for _, cells in islice(records.rows, num_rows)]
 
 
-def table_batches(path: Path, records: Records, fix: str) -> Iterator[pa.Table]:
+def table_batches(path: Path, records: Records, fix: str, *, checks_index: bool = True) -> Iterator[pa.Table]:
     """Make tables of text with a column `LINE` from records.
 
     Args:
         fix: how to mend a row of the wrong length.
+        checks_index: whether a first column without a name, which is left out, must count the rows.
 
     Raises:
         UserError: rows of another length, empty or doubled column names, no names of columns, no rows.
@@ -83,7 +92,7 @@ def table_batches(path: Path, records: Records, fix: str) -> Iterator[pa.Table]:
     ragged: list[str] = []
     lines: list[int] = []  # a list of pairs with the rows would cost the garbage collector a second a million rows
     rows: list[list[str]] = []
-    table = _TableMaker(path, records.line, records.header)
+    table = _TableMaker(path, records.line, records.header, checks_index=checks_index)
     num_rows = 0
     for line, cells in records.rows:
         num_rows += 1
@@ -99,6 +108,13 @@ def table_batches(path: Path, records: Records, fix: str) -> Iterator[pa.Table]:
             lines, rows = [], []
     if ragged:
         raise UserError(shorten(ragged, "rows of the wrong length"))
+    _check_number(path, records, num_rows)
+    if rows:
+        yield table.make(lines, rows)
+
+
+def _check_number(path: Path, records: Records, num_rows: int) -> None:
+    """Check that there are rows, as many as the table says."""
     if not num_rows:
         raise UserError(f"{path}: it has a header but no rows. Write one row for each image, or delete the file")
     if records.expected_rows not in (None, num_rows):
@@ -106,21 +122,23 @@ def table_batches(path: Path, records: Records, fix: str) -> Iterator[pa.Table]:
             f"{path}, line 1: it says that there are {records.expected_rows} rows, but there are {num_rows}. Copy the "
             "whole table anew, or correct the number"
         )
-    if rows:
-        yield table.make(lines, rows)
 
 
 class _TableMaker:
-    """Makes a table of each batch of rows, without a first column that has no name and counts them."""
+    """Makes a table of each batch of rows, without a first column that has no name.
 
-    def __init__(self, path: Path, header_line: int, names: Sequence[str]) -> None:
-        self.path, self.header_line, self.names = path, header_line, names
+    checks_index: whether that column must count the rows.
+    """
+
+    def __init__(self, path: Path, header_line: int, names: Sequence[str], *, checks_index: bool) -> None:
+        self.path, self.header_line, self.names, self.checks_index = path, header_line, names, checks_index
         self._next: int | None = None  # number that the first column has in the next row
 
     def make(self, lines: Sequence[int], rows: Sequence[Sequence[str]]) -> pa.Table:
         columns = dict(zip(self.names, zip(*rows, strict=True), strict=True))
-        if "" in columns:
-            self._check_count(lines, columns.pop(""))
+        index = columns.pop("", None)
+        if index is not None and self.checks_index:
+            self._check_count(lines, index)
         texts = {
             name: pa.array([cell or None for cell in map(str.strip, cells)], pa.string())
             for name, cells in columns.items()
@@ -134,7 +152,8 @@ class _TableMaker:
             if cell.strip() != str(self._next):
                 raise UserError(
                     f"{_nameless(self.path, self.header_line, 1)}. It would be left out if it counted the rows, but "
-                    f"line {line} has {cell.strip()!r} in place of {self._next}"
+                    f"line {line} has {cell.strip()!r} in place of {self._next}. To leave it out all the same, set "
+                    "--data.index_column drop"
                 )
             self._next += 1
 

@@ -52,7 +52,10 @@ def test_quotes_keep_spaces_and_a_first_column_that_counts_the_rows_is_left_out(
     file = _table(tmp_path, '"image" "label"\n"1" "0.png" "long  ""dress"\n"2" "1.png" ""\n'.replace('g  ""d', "g  d"))
     source = load_source(file)  # as R's write.table writes it
     assert source.splits["train"]["label"][:] == ["long  dress", None]
-    assert "list_attr.txt: its first column has no name and counts the rows, and is not used" in source.notes
+    assert (
+        "list_attr.txt: its first column has no name and counts the rows, and is not used (data.index_column)"
+        in source.notes
+    )
 
 
 @pytest.mark.parametrize(
