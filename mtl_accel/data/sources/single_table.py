@@ -35,6 +35,7 @@ class TableTrial:
 
     def __init__(self, data: DataConfig, cache: TableCache, index: FolderIndex) -> None:
         self.data, self.cache, self.index = data, cache, index
+        self._places: dict[tuple[Path, str, Path], Place] = {}
         self._begins: dict[Path, tuple[list[str], list[list[str]]]] = {}
 
     def find(self, folder: Path, root: Path) -> Path | None:
@@ -54,11 +55,17 @@ class TableTrial:
 
     def place(self, file: Path, split: str, root: Path) -> Place:
         """Where the images of a table are looked for: the usual places, else the only other folder with images."""
+        key = file, split, root
+        if key not in self._places:
+            self._places[key] = self._find_place(file, split, root)
+        return self._places[key]
+
+    def _find_place(self, file: Path, split: str, root: Path) -> Place:
         places = (*image_folders(file.parent, split), *image_folders(root, split))
         bases = tuple(dict.fromkeys((file.parent, root, *places)))
         if self.data.image_dirs is not None or self._has_image(self._first_names(file)[1], bases):
             return Place(bases)
-        with_images = {Path(parent) for parent, name in self.index.files_below(root) if is_image(name)}
+        with_images = [Path(listing.real) for listing in self.index.walk(root) if any(map(is_image, listing.named))]
         others = [path for path in with_images if path.parent in (root, file.parent) and path not in bases]
         return Place(bases, others[0] if len(others) == 1 else None)
 

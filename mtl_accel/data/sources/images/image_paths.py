@@ -75,7 +75,7 @@ class ImageFinder:
             raise NoImageError("the name contains a NUL character")
         if "://" in name:
             raise NoImageError("it is a URL, and none is fetched: download the image into the data folder")
-        if not image_dirs and (image := self._exactly(name, bases)) is not None:
+        if len(image_dirs) < 2 and (image := self._exactly(name, image_dirs or bases)) is not None:
             return image
         found = self._as_written(name, bases, image_dirs)
         if not found and not self.exact:
