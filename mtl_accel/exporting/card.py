@@ -151,6 +151,10 @@ def _public_knobs(config: Config) -> dict[str, Any]:
             branch = branch[parent]
         branch.pop(last, None)
     raw["data"]["source"] = _source_name(config)
+    raw["data"]["tables"] = config.data.tables and {
+        split: Path(name).name for split, name in config.data.tables.items()
+    }
+    raw["data"]["join"] = [{**join, "table": Path(join["table"]).name} for join in raw["data"]["join"]]
     if raw["model"]["weights"] is not None:
         raw["model"]["weights"] = Path(raw["model"]["weights"]).name
     return raw
