@@ -9,6 +9,7 @@ from typing import Any
 import datasets
 import numpy as np
 from accelerate import Accelerator
+from torch import Tensor
 
 from ..config import Config, read_run_config
 from ..core import atomic_io
@@ -16,6 +17,7 @@ from ..core.errors import UserError
 from ..data.labels.one_split import read_labeled_split
 from ..data.labels.reader import Targets
 from ..data.loading.broken_images import readable_part
+from ..data.sources.given import GivenData, with_given_data
 from ..inference import scoring
 from ..inference.predictor import Predictor, load, print_notes, require_finite
 from ..launching import agreement
@@ -30,7 +32,12 @@ FITTED_ON = "validation"  # the split that a run's thresholds are fitted on
 
 
 def evaluate(
-    run: str | Path, split: str = "validation", *, config: Config | None = None, output: str | Path | None = None
+    run: str | Path,
+    split: str = "validation",
+    *,
+    config: Config | None = None,
+    data: GivenData | None = None,
+    output: str | Path | None = None,
 ) -> dict[str, Any]:
     """Compute every figure of a run's model on a labelled split, with 95% intervals, and write evaluation-SPLIT.json.
 
@@ -40,6 +47,7 @@ def evaluate(
 
     Args:
         config: of the data and the threads; None: the run's own.
+        data: a table in place of the config's, which is the split that is asked for, or a mapping of splits to tables.
         output: the folder of the file; None: the run folder `run`.
 
     Returns: the content of the file, on the main process; {} on the others.
@@ -47,32 +55,28 @@ def evaluate(
     Raises:
         UserError: the run has no finished model, or the split has no labels, or others than the model knows.
     """
-    run = Path(run)
-    config = read_run_config(run, ()) if config is None else config
-    accelerator = start_inference_accelerator("launch/evaluate.py", config.cpu_threads)
-    predictor, table, targets = agreement.on_every_process(lambda: _prepare(run, config, split, accelerator))
+    of_run = read_run_config(Path(run), ()) if config is None else config
+    accelerator = start_inference_accelerator("launch/evaluate.py", of_run.cpu_threads)
+    config, predictor, table, targets = agreement.on_every_process(
+        lambda: _prepare(Path(run), of_run, data, split, accelerator)
+    )
     agreement.require_same_inputs(split, table, targets, predictor.model.state_dict().values())
     logits = predictor.logits(table, name=split)
     leave_at_exit()
     if not accelerator.is_main_process:
         return {}
     require_finite(run, split, logits)
-    seed = config.seed if split == FITTED_ON else None
-    # The model knows the numbers of "balanced", for which the training split may be missing here.
-    given = predictor.description.losses
-    losses = build_losses({name: given.get(name, config.tasks[name].loss) for name in predictor.tasks}, predictor.tasks)
-    tasks = collect_task_predictions(logits, predictor.tasks, targets, losses, predictor.thresholds, seed)
-    metrics = _with_fitted(scoring.score(logits, predictor.tasks, losses, targets), tasks)
     about = {"run": str(run), "source": config.data.source, "split": split, "images": len(table)}
-    result: dict[str, Any] = without_nan(about | _figures(tasks, metrics, predictor.thresholds, config.seed))
-    _write(result, run if output is None else Path(output))
+    result: dict[str, Any] = without_nan(about | _all_figures(logits, targets, predictor, config, split))
+    _write(result, Path(run if output is None else output))
     return result
 
 
 def _prepare(
-    run: Path, config: Config, split: str, accelerator: Accelerator
-) -> tuple[Predictor, datasets.Dataset, dict[str, Targets]]:
-    """Load the model, and the rows of a split with their labels."""
+    run: Path, config: Config, data: GivenData | None, split: str, accelerator: Accelerator
+) -> tuple[Config, Predictor, datasets.Dataset, dict[str, Targets]]:
+    """Load the model, and the rows of a split with their labels; the config names the data that are given."""
+    config = with_given_data(config, data, split)
     predictor = load(run, num_workers=config.data.num_workers, accelerator=accelerator)
     if unknown := [name for name in predictor.tasks if name not in config.tasks]:
         raise UserError(
@@ -82,7 +86,19 @@ def _prepare(
     table, targets, notes = read_labeled_split(config, predictor.tasks, split)
     if accelerator.is_main_process:
         print_notes(notes)
-    return predictor, *readable_part(table, targets, split, config.data)
+    return config, predictor, *readable_part(table, targets, split, config.data)
+
+
+def _all_figures(
+    logits: Tensor, targets: dict[str, Targets], predictor: Predictor, config: Config, split: str
+) -> dict[str, Any]:
+    # The model knows the numbers of "balanced", for which the training split may be missing here.
+    given = predictor.description.losses
+    losses = build_losses({name: given.get(name, config.tasks[name].loss) for name in predictor.tasks}, predictor.tasks)
+    seed = config.seed if split == FITTED_ON else None
+    tasks = collect_task_predictions(logits, predictor.tasks, targets, losses, predictor.thresholds, seed)
+    metrics = _with_fitted(scoring.score(logits, predictor.tasks, losses, targets), tasks)
+    return _figures(tasks, metrics, predictor.thresholds, config.seed)
 
 
 def evaluation_path(folder: Path, split: str) -> Path:

@@ -73,7 +73,7 @@ def _sections(record: RunRecord, description: ModelDescription, files: list[str]
         'table = predictor.predict(["photo.jpg"])\n```',
         "\n".join(f"- `{name}`: {_FILES[name]}" for name in files),
         "## Training",
-        f"```json\n{_line_per_key(_public_knobs(config))}\n```",
+        f"```json\n{_line_per_key(public_knobs(config))}\n```",
     ]
     return [part for part in parts if part]
 
@@ -141,7 +141,7 @@ def _line_per_key(raw: dict[str, Any]) -> str:
     return "{\n" + ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in raw.items()) + "\n}"
 
 
-def _public_knobs(config: Config) -> dict[str, Any]:
+def public_knobs(config: Config) -> dict[str, Any]:
     """Config without the knobs that belong to the machine that trained, or that name the run."""
     raw: dict[str, Any] = config.model_dump(mode="json", by_alias=True)
     for knob in knobs_that_affect(base.NAME, base.PLACE):

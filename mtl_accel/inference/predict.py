@@ -9,11 +9,13 @@ from pathlib import Path
 import datasets
 import numpy as np
 import pandas as pd
+from accelerate import Accelerator
 
 from ..config import Config, read_run_config
 from ..core import atomic_io
 from ..core.errors import UserError
 from ..data.labels.one_split import read_images
+from ..data.sources.given import GivenData, with_given_data
 from ..data.sources.splits import ids_of
 from ..data.sources.table_cache import TableCache
 from ..launching import agreement
@@ -32,6 +34,7 @@ def predict(
     *,
     split: str = "test",
     config: Config | None = None,
+    data: GivenData | None = None,
     probabilities: bool = False,
     flip: bool = False,
     sample_submission: Sequence[str] = (),
@@ -43,6 +46,7 @@ def predict(
 
     Args:
         config: of the data and the threads; None: the run's own, with all rows of its data.
+        data: a table in place of the config's, which is the split that is asked for, or a mapping of splits to tables.
         flip: decide on the mean of each image's probabilities and those of its mirror image.
         sample_submission: CSVs whose columns, ids and order the submissions have; each PATH or TASK=PATH.
         multilabel_form: form of a multilabel task's submission without a sample: 0/1 columns, or a list in one cell.
@@ -51,11 +55,9 @@ def predict(
     Returns: the paths of the files, on the main process; [] on the others.
     Raises: UserError for everything that is wrong with the run, the split, its images, the samples or the folder.
     """
-    config = config or read_run_config(Path(run), (), whole=True)
-    accelerator = start_inference_accelerator("launch/predict.py", config.cpu_threads)
-    predictor = agreement.on_every_process(
-        lambda: load(run, num_workers=config.data.num_workers, accelerator=accelerator)
-    )
+    of_run = config or read_run_config(Path(run), (), whole=True)
+    accelerator = start_inference_accelerator("launch/predict.py", of_run.cpu_threads)
+    config, predictor = agreement.on_every_process(lambda: _load(run, of_run, data, split, accelerator))
     options = sample_submission, multilabel_form, Path(output), overwrite
     images, expected, submissions = agreement.on_every_process(lambda: _prepare(predictor, config, split, *options))
     agreement.require_same_inputs(split, images, {}, predictor.model.state_dict().values())
@@ -65,6 +67,14 @@ def predict(
         return []
     table = _table(expected, scores, predictor.thresholds, probabilities)
     return _write(Path(output), table, submission.format_files(submissions, table, expected.names, raw=raw))
+
+
+def _load(
+    run: str | Path, config: Config, data: GivenData | None, split: str, accelerator: Accelerator
+) -> tuple[Config, Predictor]:
+    """The config with the data that are given, and the run's model."""
+    predictor = load(run, num_workers=config.data.num_workers, accelerator=accelerator)
+    return with_given_data(config, data, split), predictor
 
 
 def _prepare(

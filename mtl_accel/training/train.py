@@ -16,6 +16,7 @@ from ..core.control_characters import one_line
 from ..data.labels.dataset import LabeledDataset
 from ..data.labels.label_checks import start_lines
 from ..data.loading.broken_images import read_training_data
+from ..data.sources.given import GivenData, with_given_data
 from ..launching import agreement, allocator, ambient
 from ..launching.accelerator import launcher_precision, leave_at_exit, start_accelerator
 from ..launching.interrupts import EXIT_CODE as STOPPED
@@ -54,10 +55,12 @@ def train(
     overwrite: bool = False,
     allow_changes: bool = False,
     debugging: str | None = None,
+    data: GivenData | None = None,
 ) -> Result:
     """Run a config, on every process that the launcher started.
 
     Args:
+        data: a training table in place of data.source, or a mapping of splits to tables.
         resume: "auto": from the last checkpoint of the run folder; "none": never; a run folder: from its last one.
         overwrite: empty the run folder first.
         allow_changes: resume although config or data have changed.
@@ -69,15 +72,13 @@ def train(
     if debugging:
         config, overwrite = debug.config_for(config, debugging), True
     accelerator, micro_batch_size = start_accelerator(config, cache=atomic_io.cache_dir(config.data.cache_dir))
-    run_dir = Path(config.run_dir)
-    with Interrupts() as interrupts, _owned(accelerator, run_dir) as is_owner:
+    config = agreement.on_every_process(lambda: with_given_data(config, data))
+    with Interrupts() as interrupts, _owned(accelerator, run_dir := Path(config.run_dir)) as is_owner:
         log = RunLog(run_dir, accelerator)
         saved = _prepare_folder(accelerator, run_dir, resume, overwrite)
         with log.recording(), out_of_memory_errors(config.batch_size, micro_batch_size, accelerator.device):
             pipelines, labelled = _read_data(config, debugging)
-            run = build_run(config, pipelines, accelerator, labelled, micro_batch_size, log)
-            pixels = {"train": run.train_loader.data.pixels, "validation": run.validation_loader.data.pixels}
-            agreement.require_same_pictures(pixels)
+            run = _checked(build_run(config, pipelines, accelerator, labelled, micro_batch_size, log))
             checkpoints = Checkpoints(config, labelled.fingerprint, is_owner, labelled.inferred)
             changes = None if saved is None else _resume(run, checkpoints, saved, allow_changes)
             _announce(run, labelled, debugging, changes)
@@ -107,6 +108,13 @@ def _read_data(config: Config, debugging: str | None) -> tuple[Pipelines, Labele
     pipelines, labelled = agreement.on_every_process(lambda: (build_pipelines(config), read_training_data(config)))
     agreement.require_same_data(labelled)
     return pipelines, debug.shrink(labelled, config, debugging) if debugging else labelled
+
+
+def _checked(run: Run) -> Run:
+    """The run, if every process has the same pictures."""
+    pixels = {"train": run.train_loader.data.pixels, "validation": run.validation_loader.data.pixels}
+    agreement.require_same_pictures(pixels)
+    return run
 
 
 def _resume(run: Run, checkpoints: Checkpoints, saved: Checkpoint, allow_changes: bool) -> list[str]:

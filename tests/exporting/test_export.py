@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.metadata
 import json
 import runpy
@@ -20,8 +19,7 @@ import small_run
 import torch
 
 from mtl_accel import models
-from mtl_accel.config import read_run_config, validate
-from mtl_accel.config.inferences import with_values
+from mtl_accel.config import read_run_config
 from mtl_accel.config.sections.transforms import Normalize, Resize
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import Task
@@ -202,15 +200,6 @@ def test_the_card_has_the_figures_of_the_run_and_no_path_of_the_machine(run):
     assert 'mtl_accel.load("owner/shapes")' in found.text and "`circle`, `line`, `square`" in found.text
     assert "the data set `shapes`" in found.text and '"source": "shapes"' in found.text
     assert str(run.parent) not in path.read_text()
-
-
-def test_the_card_names_tables_without_their_folders(run):
-    (record,) = run_records.read_runs([run])
-    data = {"tables": {"train": str(run.parent / "labels.csv")}, "join": [{"table": str(run.parent / "splits.csv")}]}
-    raw = with_values(record.config.model_dump(mode="json", by_alias=True), {f"data.{k}": v for k, v in data.items()})
-    moved = dataclasses.replace(record, config=validate(raw, "config.json"))
-    text = card.write_card(run / "model", moved, model_folder.read_description(run / "model"), "a/b").read_text()
-    assert str(run.parent) not in text and '"train": "labels.csv"' in text and '"table": "splits.csv"' in text
 
 
 @pytest.mark.parametrize("name", ["onnx", "onnxscript", "onnxruntime"])

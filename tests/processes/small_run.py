@@ -4,7 +4,8 @@ Takes several configs, one after another: starting a process costs more than tra
 process writes one JSON line a step into the run folder: ids, the augmentation's parameters and the losses.
 FAIL_ON_RANK=R raises on process R in its third step, of the epoch FAIL_IN_EPOCH (0). NAN_AT_STEP=K makes the images
 of step K NaN. With MEMORY set, a line a step in memory.txt says how many bytes are the process's own; LEAK=N keeps N
-bytes more of each step. NOFILE=N: a process may have so many files open.
+bytes more of each step. NOFILE=N: a process may have so many files open. GIVEN=FILE: train on the frame in this
+Parquet file.
 """
 
 import json
@@ -15,6 +16,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import psutil
 import torch
 from torch import nn
@@ -122,6 +124,7 @@ def train_one(config, options) -> int:
         overwrite=bool(options.get("overwrite", False)),
         allow_changes=bool(options.get("resume.allow_changes", False)),
         debugging=options.get("debug"),
+        data=pd.read_parquet(os.environ["GIVEN"]) if "GIVEN" in os.environ else None,
     )
     return result.exit_code
 

@@ -17,7 +17,7 @@ _CHUNK = 1 << 20  # characters
 class TextFormat(NamedTuple):
     """How a table is written, as the config says it; None: to be found.
 
-    `column_names`: names of columns, if no header has them. `sheet`: that of a spreadsheet. `index_column`: what becomes
+    `column_names`: names of columns, if no header has them. `sheet`: of a spreadsheet. `index_column`: what becomes
     of a first column without a name, "drop" or "error".
     """
 
