@@ -88,8 +88,10 @@ class LabelReader:
             UserError: a column that the config names holds no labels by its type, in any split.
         """
         self.check_types({column for config in configs.values() for column in named_columns(config)})
-        finder = TaskFinder(self.splits["train"], self.reserved, self.problems, self.notes, self.inferred)
-        return finder.find_tasks(configs)
+        finder = TaskFinder(self.splits["train"], self.reserved, self.problems, self.notes)
+        tasks = finder.find_tasks(configs)
+        self.inferred = finder.inferred
+        return tasks
 
     def check_types(self, columns: Collection[str]) -> None:
         """Check that columns may hold labels, by their types. Raises UserError with those that cannot."""

@@ -59,15 +59,10 @@ class TaskFinder:
     """
 
     def __init__(
-        self,
-        table: datasets.Dataset,
-        reserved: Collection[str],
-        problems: list[str],
-        notes: list[str],
-        inferred: dict[str, Any],
+        self, table: datasets.Dataset, reserved: Collection[str], problems: list[str], notes: list[str]
     ) -> None:
         self.table, self.reserved, self.problems, self.notes = table, reserved, problems, notes
-        self.inferred = inferred
+        self.inferred: dict[str, Any] = {}
         self._names = frozenset(table.column_names)
         self._distinct: dict[str, set[Any]] = {}  # by column
 

@@ -21,12 +21,13 @@ from datasets import Dataset, DatasetDict
 from ...config.sections.data import DataConfig
 from ...core.atomic_io import cache_dir
 from ...core.errors import MAX_LISTED, UserError, collect
-from . import hub, kaggle
+from . import hub
 from .column_names import configured_columns, match_columns, match_image_columns
 from .images.image_names import printable
 from .images.image_paths import ImageFinder
 from .images.listing import FolderIndex
-from .layouts import read_layout
+from .layouts.folders import read_layout
+from .layouts.kaggle import image_folders
 from .normalize import Normalized, normalize
 from .split_column import divide_by_column
 from .splits import Columns, RawSplit, choose_columns
@@ -108,10 +109,10 @@ def _read_tables(
     names = configured_columns(data, label_columns)
     raw = join_tables(match_columns(found.splits, names), data, folder, cache)
 
-    def image_folders(split: str) -> tuple[Path, ...]:
-        return () if folder is None else kaggle.image_folders(folder, split)
+    def folders_of(split: str) -> tuple[Path, ...]:
+        return () if folder is None else image_folders(folder, split)
 
-    raw = divide_by_column(match_columns(raw, names), data.split_column, names, image_folders, cache)
+    raw = divide_by_column(match_columns(raw, names), data.split_column, names, folders_of, cache)
     return raw, folder
 
 

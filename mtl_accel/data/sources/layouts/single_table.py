@@ -6,17 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...config.sections.data import DataConfig
-from ...core.errors import UserError
-from .images.image_names import is_image
-from .images.image_paths import ImageFinder, NoImageError
-from .images.listing import FolderIndex, is_junk
+from ....config.sections.data import DataConfig
+from ....core.errors import UserError
+from ..images.image_names import is_image
+from ..images.image_paths import ImageFinder, NoImageError
+from ..images.listing import FolderIndex, is_junk
+from ..splits import IMAGE_NAMES, split_of
+from ..table_cache import TableCache
+from ..tables.read_table import READERS, TEXT_SUFFIXES, read_table
+from ..tables.text_format import TextFormat
+from ..tables.text_tables import describe_missing_header, first_records
 from .kaggle import image_folders
-from .splits import IMAGE_NAMES, split_of
-from .table_cache import TableCache
-from .tables.read_table import READERS, TEXT_SUFFIXES, read_table
-from .tables.text_format import TextFormat
-from .tables.text_tables import describe_missing_header, first_records
 
 _ROWS_TRIED = 100  # a table that names no image in its first rows is taken for something else
 _MADE_FOR_TABLES = (".csv", ".tsv", ".xlsx")  # a file of another suffix, such as .txt or .json, may well be no table

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .splits import ALIASES, RawSplit, split_paths
-from .table_cache import TableCache
-from .tables.text_format import TextFormat
-from .tables.text_tables import read_csv
+from ..splits import ALIASES, RawSplit, split_paths
+from ..table_cache import TableCache
+from ..tables.text_format import TextFormat
+from ..tables.text_tables import read_csv
 
 
 def split_tables(folder: Path) -> dict[str, Path]:

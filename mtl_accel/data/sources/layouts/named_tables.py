@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...core.errors import UserError, collect
+from ....core.errors import UserError, collect
+from ..splits import RawSplit
+from ..tables.read_table import READERS, is_table, read_table
+from ..tables.text_format import TextFormat
 from .single_table import TableTrial
-from .splits import RawSplit
-from .tables.read_table import READERS, is_table, read_table
-from .tables.text_format import TextFormat
 
 
 def read_tables(files: Mapping[str, Path], root: Path, trial: TableTrial) -> list[RawSplit]:

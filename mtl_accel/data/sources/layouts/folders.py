@@ -7,18 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...config.sections.data import DataConfig
-from ...core.atomic_io import cache_dir
-from ...core.errors import MAX_LISTED, UserError
-from ..wardrobe.wardrobe import write_wardrobe
-from . import arrow, hub, imagefolder, kaggle
-from .images.listing import FolderIndex
+from ....config.sections.data import DataConfig
+from ....core.atomic_io import cache_dir
+from ....core.errors import MAX_LISTED, UserError
+from ...wardrobe.wardrobe import write_wardrobe
+from .. import arrow, hub, imagefolder
+from ..images.listing import FolderIndex
+from ..splits import RawSplit, split_of, split_paths
+from ..table_cache import TableCache
+from ..tables.read_table import READERS, is_table
+from ..tables.text_format import TextFormat
+from . import kaggle
 from .named_tables import read_tables, with_inferred
 from .single_table import TableTrial
-from .splits import RawSplit, split_of, split_paths
-from .table_cache import TableCache
-from .tables.read_table import READERS, is_table
-from .tables.text_format import TextFormat
 
 
 @dataclass(frozen=True)
