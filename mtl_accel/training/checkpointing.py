@@ -19,8 +19,8 @@ from ..data.labels.reader import Targets
 from ..inference.logits import Predictions
 from ..metrics.selection import score_of
 from ..runs import checkpoint
-from ..runs.checkpoint import Checkpoint
 from ..runs.changes import config_of, differences
+from ..runs.checkpoint import Checkpoint
 from .optim import parameter_groups
 from .run import Run
 from .state import SavedState, Tensors, foreign_state_errors, load_optimizer_state, optimizer_state

@@ -15,9 +15,8 @@ from torch import nn
 
 from mtl_accel import models
 from mtl_accel.config import read_json, validate
-from mtl_accel.runs import checkpoint
+from mtl_accel.runs import changes, checkpoint
 from mtl_accel.runs.checkpoint import Checkpoint
-from mtl_accel.runs import changes
 from mtl_accel.training import checkpointing
 from mtl_accel.training.early_stopping import reason, update
 from mtl_accel.training.ema import WeightAverage

@@ -23,6 +23,7 @@ class ImageFile(NamedTuple):
     size: int
     changed_ns: int
 
+
 # Of Synology and QNAP, macOS, Windows and Linux, in lower case.
 _JUNK = frozenset(
     (
