@@ -33,6 +33,7 @@ from ..core.errors import UserError
 logger = logging.getLogger(__name__)
 
 SUFFIXES = (".pth", ".pt", ".safetensors")
+_MODEL = "model.safetensors"  # of a finished run, in its folder model/
 TIMEOUT_SECONDS = 20.0  # for each wait on the network, not for the whole download
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.")
 # A damaged file can fail anywhere in torch's reader, with any of these.
@@ -135,12 +136,14 @@ def _sha256(path: Path) -> str:
 
 
 def find_local_file(weights: str, names: Sequence[str], owner: str) -> Path:
-    """Return `weights` as a path; `names` of `owner` are what it could be instead.
+    """Return `weights` as a path, of a folder that of the model in it; `names` of `owner` are what it could be instead.
 
     Raises:
         UserError: there is none, or it has another suffix.
     """
     path = Path(weights).expanduser()
+    if path.is_dir():
+        return _model_in(path)
     if path.is_file() and path.suffix in SUFFIXES:
         return path
     if path.is_file():
@@ -151,6 +154,15 @@ def find_local_file(weights: str, names: Sequence[str], owner: str) -> Path:
         f"model.weights: {weights!r} is neither a name of {owner} ({', '.join(names)}) nor the path "
         f"of a file that exists, seen from {Path.cwd()}{hint}"
     )
+
+
+def _model_in(folder: Path) -> Path:
+    """The weights of the finished model in a run folder or in its model/. Raises UserError if there are none."""
+    file = next((file for file in (folder / _MODEL, folder / "model" / _MODEL) if file.is_file()), None)
+    if file is None:
+        raise UserError(f"model.weights: {folder} holds no model/{_MODEL}; give the folder of a run that has finished")
+    logger.info("model.weights: %s: the backbone of its model is loaded, from %s", folder, file)
+    return file
 
 
 def _read_state_dict(path: Path) -> dict[str, Tensor]:

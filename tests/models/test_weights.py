@@ -54,6 +54,21 @@ def test_a_local_file_fills_the_backbone(suffix: str, state: dict[str, Tensor], 
     assert same(load(path).state_dict(), state)
 
 
+@pytest.mark.parametrize("given", ["run", "run/model"])
+def test_the_folder_of_a_run_or_of_its_model_stands_for_the_model_in_it(
+    given: str, state: dict[str, Tensor], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "run" / "model" / "model.safetensors"
+    file.parent.mkdir(parents=True)
+    save_file({f"backbone.{key}": tensor for key, tensor in state.items()} | {"heads.a": torch.ones(2)}, file)
+    with caplog.at_level(logging.INFO):
+        assert same(load(tmp_path / given).state_dict(), state)
+    assert f"{tmp_path / given}: the backbone of its model is loaded, from {file}" in caplog.text
+    file.unlink()
+    with pytest.raises(UserError, match="give the folder of a run that has finished"):
+        load(tmp_path / given)
+
+
 def test_no_weights_leave_the_backbone_as_it_is(state: dict[str, Tensor]) -> None:
     backbone = Backbone()
     before = {key: tensor.clone() for key, tensor in backbone.state_dict().items()}

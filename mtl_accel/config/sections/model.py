@@ -17,7 +17,7 @@ class ModelConfig(Section):
     weights: str | None = Field(
         None,
         description="Weights of the backbone: null (random), a torchvision name such as IMAGENET1K_V1 (of timm_linear "
-        '"pretrained"), or the path of a local .pth or .safetensors file.',
+        '"pretrained"), or the path of a local .pth or .safetensors file or of a finished run.',
     )
     backbone: str | None = Field(
         None, description="Backbone of timm_linear by timm's name, such as resnet18.a1_in1k; null for all others."
