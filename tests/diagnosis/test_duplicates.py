@@ -59,6 +59,7 @@ def test_broken_and_uniform_pictures_are_never_near_copies() -> None:
     thumbnails[:4] = np.array([100, 101, 0, 0], np.uint8)[:, None, None, None]
     digests = [b"a", b"b", b"", b"", b"c", b"d"]
     assert pairs(scan_of(thumbnails, digests, broken=(2, 3))) == set()
+    assert pairs(scan_of(thumbnails[:4], digests[:4], broken=(2, 3))) == set()  # no others are left
 
 
 def test_a_film_of_one_scene_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
