@@ -185,6 +185,15 @@ def test_a_task_may_have_the_name_of_a_kind_or_of_a_key() -> None:
     assert [message.split(":")[1].strip() for message in found] == [f"tasks.{name}.weight" for name in tasks]
 
 
+def test_a_joined_table_is_a_name_or_a_section_with_lists() -> None:
+    section = {"table": "splits.txt", "column_names": ["image", "split"]}
+    found = validate(small(data={"source": "photos", "join": ["boxes.csv", section]}), "a.json").data.join
+    assert [(join.table, join.column_names) for join in found] == [
+        ("boxes.csv", None),
+        ("splits.txt", ("image", "split")),
+    ]
+
+
 any_json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

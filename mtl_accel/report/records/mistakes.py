@@ -75,15 +75,16 @@ def choose_mistakes(wrong: Sequence[WrongAnswer], table: datasets.Dataset) -> li
             true=w.true,
             predicted=w.predicted,
             confidence=w.description,
-            picture=_picture(row["image"], str(row["id"])),
+            picture=thumbnail(row["image"], f"validation, id {row['id']}"),
         )
         for w, row in zip(chosen, rows, strict=True)
     ]
 
 
-def _picture(value: object, identifier: str) -> str:
+def thumbnail(value: object, place: str) -> str:
+    """A small copy of an encoded image as a data URI of a JPEG; empty where it cannot be decoded."""
     try:
-        picture = decode(value, place=f"validation, id {identifier}")  # type: ignore[arg-type]
+        picture = decode(value, place=place)  # type: ignore[arg-type]
     except UserError:
         return ""
     picture.thumbnail((_PIXELS, _PIXELS))

@@ -10,12 +10,14 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import datasets
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from ... import metrics
+from ...config import Config
 from ...config.foreign import with_own_cache
 from ...core import atomic_io
 from ...core.errors import UserError
@@ -94,6 +96,20 @@ class Validation(BaseModel):
     tasks: list[TaskFigures]
 
 
+class ValidationAnswers(NamedTuple):
+    """A run's model and what it says of its validation split.
+
+    Attributes:
+        table: `id` and `image` of the rows, without broken images that the config leaves out.
+        targets, scores: by task; a score is `Task.probabilities`, float64 [N, C].
+    """
+
+    model: predictor.Predictor
+    table: datasets.Dataset
+    targets: dict[str, Targets]
+    scores: dict[str, np.ndarray]
+
+
 def evaluate_run(record: RunRecord) -> Validation:
     """Read the figures from the run folder, or else compute them and write them there.
 
@@ -105,18 +121,15 @@ def evaluate_run(record: RunRecord) -> Validation:
     saved = _read_saved(path, key)
     if saved is not None:
         return saved
-    config = with_own_cache(record.config)
-    model = predictor.load(record.folder, num_workers=config.data.num_workers)
-    table, targets, _ = read_labeled_split(config, model.tasks, "validation")
-    table, targets = readable_part(table, targets, "validation", config.data)
-    scores = model.probabilities(table, name="validation")
-    predictor.require_finite(record.folder, "validation", *scores.values())
+    answers = predict_validation(record.folder, with_own_cache(record.config))
     found = Validation(
         key=key,
-        images=len(table),
+        images=len(answers.table),
         tasks=[
-            task_figures(task, scores[name], targets[name], model.thresholds.get(name), table)
-            for name, task in model.tasks.items()
+            task_figures(
+                task, answers.scores[name], answers.targets[name], answers.model.thresholds.get(name), answers.table
+            )
+            for name, task in answers.model.tasks.items()
         ],
     )
     try:
@@ -124,6 +137,23 @@ def evaluate_run(record: RunRecord) -> Validation:
     except UserError as error:  # somebody else's run, or a full disk: the page is made all the same
         logger.warning("the figures of %s are not kept: %s", record.name, error)
     return found
+
+
+def predict_validation(run: Path, config: Config) -> ValidationAnswers:
+    """Compute the probabilities of a finished run's model on its validation split.
+
+    Args:
+        config: that of the run, or one with the same data in another place.
+
+    Raises:
+        UserError: no finished model lies there, or the data are not what they were.
+    """
+    model = predictor.load(run, num_workers=config.data.num_workers)
+    table, targets, _ = read_labeled_split(config, model.tasks, "validation")
+    table, targets = readable_part(table, targets, "validation", config.data)
+    scores = model.probabilities(table, name="validation")
+    predictor.require_finite(run, "validation", *scores.values())
+    return ValidationAnswers(model, table, targets, scores)
 
 
 def task_figures(
