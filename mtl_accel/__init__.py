@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .core.errors import UserError
     from .diagnosis.diagnose import diagnose
     from .diagnosis.findings import Diagnosis
+    from .diagnosis.suggestion.suggest import Suggestion, suggest_config
     from .evaluation.evaluate import evaluate
     from .exporting.export import export
     from .inference.predict import predict
@@ -37,6 +38,8 @@ _HOMES = {
     "compare": "report",
     "diagnose": "diagnosis.diagnose",
     "Diagnosis": "diagnosis.findings",
+    "Suggestion": "diagnosis.suggestion.suggest",
+    "suggest_config": "diagnosis.suggestion.suggest",
     "write_report": "report",
     "Sweep": "sweeping.sweep",
     "sweep": "sweeping.sweep",
@@ -49,6 +52,7 @@ __all__ = [
     "Diagnosis",
     "Predictor",
     "Result",
+    "Suggestion",
     "Sweep",
     "UserError",
     "compare",
@@ -59,6 +63,7 @@ __all__ = [
     "measure",
     "predict",
     "read_config",
+    "suggest_config",
     "sweep",
     "train",
     "write_comparison",

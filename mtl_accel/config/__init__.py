@@ -1,6 +1,6 @@
 """Typed, strict configs: JSON in, JSON out, every knob with its meaning."""
 
-from .command_line import help_text, parse_command_line, parse_overrides, read_config, read_run_config
+from .command_line import help_text, parse_command_line, parse_overrides, read_config, read_data_config, read_run_config
 from .reading import json_schema, read_json, validate
 from .root import Config
 
@@ -11,6 +11,7 @@ __all__ = [
     "parse_command_line",
     "parse_overrides",
     "read_config",
+    "read_data_config",
     "read_json",
     "read_run_config",
     "validate",

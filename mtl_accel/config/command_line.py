@@ -13,7 +13,7 @@ from .foreign import with_own_cache
 from .inferences import split_given
 from .knobs import Knob, all_knobs, did_you_mean, is_text
 from .merging import apply_overrides, override_places
-from .reading import add_place, format_value, parse_json, read_json, validate
+from .reading import STAND_INS, add_place, format_value, parse_json, read_json, validate
 from .root import Config
 from .saved import is_saved, upgraded
 from .sections.data import DataConfig
@@ -105,18 +105,38 @@ def read_run_config(run: Path, arguments: Sequence[str], whole: bool = False) ->
         raise UserError(f"--run: {run} holds no {path.name}; give the folder of a run, such as runs/v5")
     if (run / "model.safetensors").is_file():
         raise UserError(f"--run: {run} is the finished model of a run; give the run's folder, {run.parent}")
+    given = _data_options(arguments, "of a run's config only data.* can be changed here")
+    config = read_config(path, {"data.max_images": None, **given} if whole else given, given_alone=True)
+    return config if "data.cache_dir" in given else with_own_cache(config)
+
+
+def read_data_config(arguments: Sequence[str]) -> DataConfig:
+    """Read the section `data` alone, without a file, from arguments such as ["--data.source", "my_photos"].
+
+    Raises:
+        UserError: no source is given, or an argument is none of the `data` knobs.
+    """
+    given = _data_options(arguments, "without --config only data.* can be given")
+    if "data.source" not in given:
+        raise UserError("--data.source is missing; give it, or a config by --config, or a run by --run")
+    raw: dict[str, Any] = {}
+    problems = apply_overrides(raw, given)
+    if problems:
+        raise UserError([f"--{problem}" for problem in problems])
+    return validate(STAND_INS | raw, "the command line", override_places({}, {key: f"--{key}" for key in given})).data
+
+
+def _data_options(arguments: Sequence[str], rule: str) -> dict[str, Any]:
+    """The `data` knobs of some arguments. Raises UserError for others, with the rule."""
     problems: list[str] = []
     given = _options(arguments, problems)
     knobs = [f"data.{name}" for name in DataConfig.model_fields]
     problems += [
-        f"--{key}: no such option{did_you_mean(key, knobs)}; of a run's config only data.* can be changed here"
-        for key in given
-        if not key.startswith("data.")
+        f"--{key}: no such option{did_you_mean(key, knobs)}; {rule}" for key in given if not key.startswith("data.")
     ]
     if problems:
         raise UserError(problems)
-    config = read_config(path, {"data.max_images": None, **given} if whole else given, given_alone=True)
-    return config if "data.cache_dir" in given else with_own_cache(config)
+    return given
 
 
 def _options(arguments: Sequence[str], problems: list[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -19,7 +19,7 @@ from .root import Config, Finding
 
 _SHOWN_CHARACTERS = 80  # of a wrong value
 # They replace wrong sections, so that problems between the right ones are found in the same pass.
-_STAND_INS = {
+STAND_INS: Final[dict[str, Any]] = {  # a config's required sections, where others are read without them
     "tasks": {"task": {"kind": "multiclass", "column": "class"}},
     "transforms": {split: [{"name": "Resize", "size": [8, 8]}, {"name": "Normalize"}] for split in ("train", "eval")},
     "optimizer": {"name": "Adam"},
@@ -138,7 +138,7 @@ def _strict(raw: dict[str, Any]) -> Config:
 def _findings_of_the_rest(raw: dict[str, Any], wrong: set[str]) -> list[Finding]:
     """Problems that several top-level keys have together, each of them being right by itself."""
     try:
-        _strict(_STAND_INS | {key: value for key, value in raw.items() if key not in wrong})
+        _strict(STAND_INS | {key: value for key, value in raw.items() if key not in wrong})
     except ValidationError as error:
         findings = [finding for detail in error.errors() for finding in detail.get("ctx", {}).get("findings", [])]
         return [finding for finding in findings if not finding.keys & wrong]
