@@ -141,14 +141,14 @@ def test_a_file_that_is_no_description_is_refused(folder, text):
     assert "config.json" in refused(folder)
 
 
-def test_heads_of_a_million_classes_are_refused_before_memory_is_taken(folder):
+def test_heads_of_any_number_of_classes_are_refused_before_memory_is_taken(folder):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    change(folder, "tasks.category.classes", [f"class {index}" for index in range(1_000_000)])
+    change(folder, "tasks.category.classes", [f"class {index}" for index in range(200_000)])
     change(folder, "tasks.category.loss", None)
-    change(folder, "model.name", "resnet18_linear")  # whose head would take 2 GB
+    change(folder, "model.name", "resnet18_linear")  # whose head would take 400 MB
     change(folder, "transforms", [{"name": "Resize", "size": [64, 64]}, {"name": "Normalize"}])
     assert "does not fit resnet18_linear with the tasks in config.json" in refused(folder)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1_000_000  # KB
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 250_000  # KB
 
 
 @pytest.mark.parametrize(
