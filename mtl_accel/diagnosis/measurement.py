@@ -16,7 +16,7 @@ from ..core.tasks import Task
 
 _MIN_BATCH_SIZE, _MAX_BATCH_SIZE = 2, 32  # BatchNorm cannot do with one picture
 _PIXELS = 2 * 224 * 224  # of a batch: a large network takes seconds for each picture of this size on a CPU
-_MIN_STEPS, _MAX_STEPS, _SECONDS = 2, 10, 1.0
+_MAX_STEPS, _SECONDS = 10, 1.0  # after the first step, and one at least
 _CPU = Path("/proc/cpuinfo")
 _ADAM_STATES = 2  # numbers for each weight that an Adam keeps; others keep no more
 
@@ -51,7 +51,7 @@ def measure_step(config: Config, tasks: Mapping[str, Task], size: tuple[int, int
     model = model.to(device).to(memory_format=torch.channels_last).train()
     kept = _kept_bytes(model, images)  # also the first step, which is slower than the others
     times: list[float] = []
-    while len(times) < _MIN_STEPS or (sum(times) < _SECONDS and len(times) < _MAX_STEPS):
+    while not times or (sum(times) < _SECONDS and len(times) < _MAX_STEPS):
         start = time.perf_counter()
         _loss(model, images).backward()
         if device.type == "cuda":
