@@ -8,6 +8,11 @@ import pytest
 os.environ["OMP_NUM_THREADS"] = "1"
 
 from accelerate.state import AcceleratorState, GradientState
+from hypothesis import settings
+
+# A machine that others share may be slow for a moment, and no test asserts times.
+settings.register_profile("mtl_accel", deadline=None)
+settings.load_profile("mtl_accel")
 
 
 @pytest.fixture

@@ -150,7 +150,7 @@ def test_a_missing_file_is_told_with_the_nearest_name() -> None:
     assert "did you mean configs/v5.json?" in message
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(words=st.lists(st.one_of(st.text(max_size=8), st.sampled_from(["--optimizer", "--tasks.a", "--data.cache"]))))
 def test_no_command_line_ends_in_another_error(words: list[str]) -> None:
     try:

@@ -201,7 +201,7 @@ any_json = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(key=st.sampled_from([*Config.model_fields, "zzz"]), value=any_json)
 def test_no_value_ends_in_another_error(key: str, value: Any) -> None:
     try:

@@ -25,7 +25,7 @@ def test_every_loss_of_ordered_classes_says_what_outputs_mean():
 
 
 @pytest.mark.parametrize("link", LINKS)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(outputs=OUTPUTS)
 def test_probabilities_are_a_distribution_whatever_the_outputs_and_those_of_the_loss(link, outputs):
     found = ordinal_probabilities(outputs, link)

@@ -101,7 +101,7 @@ def _average_precision(probabilities: np.ndarray, truth: np.ndarray, mask: np.nd
     return np.array([average_precision_score(t[m], p[m]) if t[m].any() else np.nan for p, t, m in columns])
 
 
-@settings(max_examples=30, deadline=None)  # evaluate's metrics write files
+@settings(max_examples=30)  # evaluate's metrics write files
 @given(splits(), st.data())
 def test_a_weighted_metric_is_that_of_rows_that_stand_as_often_as_they_weigh(split, data):
     logits, targets = split

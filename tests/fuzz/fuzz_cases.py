@@ -37,7 +37,7 @@ def cases(number: int) -> Callable[[Any], Any]:
     """So many cases of a test, times FUZZ."""
     return settings(
         max_examples=number * TIMES,
-        deadline=10_000,  # milliseconds of one case
+        deadline=60_000,  # milliseconds of one case: a hang, not a slow machine
         derandomize=TIMES == 1,
         database=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -190,7 +190,7 @@ def test_what_is_wrong_with_several_samples_and_lists_is_told_at_once(tmp_path, 
 IDENTIFIERS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Zs", "Zl", "Zp")), min_size=1)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.lists(IDENTIFIERS, min_size=1, max_size=8, unique=True), st.randoms())
 def test_any_ids_in_any_order_are_written_as_the_sample_has_them(tmp_path, ids, numbers):
     shuffled = numbers.sample(ids, len(ids))

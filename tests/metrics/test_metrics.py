@@ -43,7 +43,7 @@ def binary_f1(true: np.ndarray, predicted: np.ndarray) -> float:
     return sk.f1_score(true, predicted, zero_division=0)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(examples("multiclass"))
 def test_multiclass_equals_scikit_learn_on_the_labelled_rows(arrays: Arrays) -> None:
     scores, targets, mask = arrays
@@ -56,7 +56,7 @@ def test_multiclass_equals_scikit_learn_on_the_labelled_rows(arrays: Arrays) -> 
         assert sk.balanced_accuracy_score(true, predicted) == pytest.approx(expected["balanced_accuracy"])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(examples("multilabel"), st.sampled_from([0.5, 0.0, 0.9]))
 def test_multilabel_equals_scikit_learn_on_the_labelled_elements(arrays: Arrays, threshold: float) -> None:
     scores, targets, mask = arrays
@@ -72,7 +72,7 @@ def test_multilabel_equals_scikit_learn_on_the_labelled_elements(arrays: Arrays,
     check(metrics.compute("multilabel", *arrays, threshold=threshold), expected)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(examples("regression"))
 def test_regression_equals_scikit_learn_on_the_labelled_elements(arrays: Arrays) -> None:
     scores, targets, mask = arrays

@@ -27,7 +27,7 @@ def test_scikit_learn_is_asked_about_every_metric() -> None:
 
 @pytest.mark.filterwarnings(IGNORED)
 @pytest.mark.parametrize(("kind", "metric"), METRICS)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_without_weights_it_is_scikit_learns_value_to_the_last_bit(kind, metric, data) -> None:
     scores, target, mask = data.draw(examples(kind))
@@ -42,7 +42,7 @@ def test_without_weights_it_is_scikit_learns_value_to_the_last_bit(kind, metric,
 
 @pytest.mark.filterwarnings(IGNORED)
 @pytest.mark.parametrize(("kind", "metric"), METRICS)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_with_weights_it_is_scikit_learns_value_with_sample_weight(kind, metric, data) -> None:
     scores, target, mask = data.draw(examples(kind))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -15,7 +15,6 @@ from mtl_accel.metrics import thresholds
 EDGES = [0.0, 1.0, 0.5, 5e-324, np.nextafter(1, 0), np.nextafter(np.nextafter(1, 0), 0), np.nextafter(0.5, 0), 0.25]
 SCORE = st.one_of(st.sampled_from(EDGES), st.floats(0, 1))
 SEEDS = st.integers(0, 2**31 - 1)
-unhurried = settings(deadline=None)
 
 
 @st.composite
@@ -40,7 +39,6 @@ def candidates(scores: np.ndarray) -> list[float]:
     return [float(t) for t in np.concatenate(near) if 0 < t < 1]
 
 
-@unhurried
 @given(tables())
 def test_no_threshold_has_a_higher_f1(table):
     scores, targets, mask = table
@@ -51,7 +49,6 @@ def test_no_threshold_has_a_higher_f1(table):
         assert f1(score, positive, found[label]) == best
 
 
-@unhurried
 @given(tables())
 def test_a_threshold_lies_inside_0_and_1_and_midway_between_two_scores(table):
     scores, _, mask = table
@@ -63,7 +60,6 @@ def test_a_threshold_lies_inside_0_and_1_and_midway_between_two_scores(table):
         assert threshold in between or threshold in ends[1:] or threshold == thresholds.DEFAULT_THRESHOLD
 
 
-@unhurried
 @given(tables(), st.data())
 def test_what_is_masked_has_no_part(table, data):
     scores, targets, mask = table
@@ -72,7 +68,6 @@ def test_what_is_masked_has_no_part(table, data):
     assert np.array_equal(thresholds.fit(*table), thresholds.fit(*other))
 
 
-@unhurried
 @given(tables(), st.randoms())
 def test_the_order_of_the_rows_does_not_matter(table, random):
     rows = list(range(len(table[0])))
@@ -114,7 +109,6 @@ def test_fitting_on_a_large_table_is_the_metric_s_own_optimum():
         assert metrics.compute("multilabel", scores, targets, mask, found + shift)["f1_macro"] <= value
 
 
-@unhurried
 @given(tables(40), SEEDS, st.data())
 def test_no_label_decides_its_own_row_s_prediction(table, seed, data):
     scores, targets, mask = table
@@ -125,7 +119,6 @@ def test_no_label_decides_its_own_row_s_prediction(table, seed, data):
     assert np.array_equal(before[row], thresholds.cross_fit(scores, changed, mask, seed)[row])
 
 
-@unhurried
 @given(tables(40), SEEDS)
 def test_a_cross_fitted_threshold_is_that_of_the_rows_of_the_other_folds(table, seed):
     scores, targets, mask = table
@@ -137,7 +130,6 @@ def test_a_cross_fitted_threshold_is_that_of_the_rows_of_the_other_folds(table, 
         assert thresholds.fit(*column)[0] == threshold
 
 
-@unhurried
 @given(tables(60), SEEDS)
 def test_folds_are_even_and_each_has_its_share_of_the_high_scores(table, seed):
     scores, _, mask = table

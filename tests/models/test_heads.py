@@ -33,7 +33,7 @@ def assert_heads_work(tasks: list[str]) -> None:
     assert list(copied) == tasks
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.from_regex(r"[A-Za-z0-9_-]+", fullmatch=True), unique=True, min_size=1, max_size=4))
 def test_any_task_name_names_a_head(tasks: list[str]) -> None:
     assert_heads_work(tasks)

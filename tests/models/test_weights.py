@@ -199,7 +199,7 @@ def test_a_hostile_pickle_is_named_and_not_run(write: Callable[[Any, Path], None
     assert "\n" not in str(caught.value)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     suffix=st.sampled_from([".pth", ".safetensors"]),
     cut=st.integers(0, 3000),

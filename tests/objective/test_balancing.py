@@ -130,7 +130,7 @@ def test_every_task_has_a_part_in_the_total(name):
 
 @pytest.mark.parametrize("name", ON_LOSSES)
 @given(values=st.lists(st.floats(0, 20), min_size=2, max_size=4), num=st.integers(1, 5))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_shares_of_micro_batches_add_up_to_the_total_of_the_step(name, values, num):
     parts = torch.tensor(values, dtype=torch.float64).expand(num, -1) / num
     whole = build(name, len(values), 1)(parts.sum(0), parts[0] > 0)
@@ -154,7 +154,7 @@ def test_gradients_that_are_not_finite_pass_with_weight_1(name, broken):
 
 @pytest.mark.parametrize("name", DIRECTIONS)
 @given(seed=st.integers(0, 2**31 - 1), num_tasks=st.integers(1, 4), scale=st.floats(-3, 3))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 def test_the_direction_does_not_depend_on_the_scale_of_all_losses_together(name, seed, num_tasks, scale):
     numbers = torch.Generator().manual_seed(seed)
     jacobian = torch.randn(num_tasks, 6, generator=numbers, dtype=torch.float64)

@@ -186,7 +186,7 @@ def test_class_weights_do_not_change_what_a_sum_is_divided_by(section):
 
 
 @given(arrays.arrays(np.int64, st.integers(1, 40), elements=st.integers(0, 4)))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_balanced_class_weights_are_scikit_learn_s_and_1_on_average(target):
     labelled = np.ones(len(target), bool)
     found = class_weights(target, labelled, 5)

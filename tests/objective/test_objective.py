@@ -23,7 +23,7 @@ from mtl_accel.objective.balancing import BALANCERS
 from mtl_accel.objective.objective import Objective, masked_sum
 
 seeds = st.integers(0, 2**31 - 1)
-many = settings(max_examples=40, deadline=None)
+many = settings(max_examples=40)
 
 
 def objective_of(
@@ -129,7 +129,7 @@ def test_half_precision_logits_are_summed_in_float32():
     assert total.dtype == torch.float32 and float(total) == 4096
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=seeds, labelled=st.floats(0.3, 1))
 def test_scores_are_those_of_scikit_learn_and_torch_on_what_is_labelled(seed, labelled):
     batch, tasks = Batch(seed, labelled), tasks_of({"bce": 2.0, "mse": 0.5})

@@ -125,7 +125,7 @@ _JSON = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(state=st.dictionaries(st.text(), _JSON, max_size=4))
 def test_state_comes_back_exactly_with_nan_and_infinities(state: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:

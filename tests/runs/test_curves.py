@@ -101,7 +101,7 @@ def test_of_an_epoch_that_was_run_again_after_a_resume_the_last_row_counts() -> 
     assert line(axes, "train") == ([1, 2], [0.5, 0.9])
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.lists(st.none() | st.floats(0, 1e30), max_size=4))
 def test_no_row_is_too_strange_to_draw(values: list[float | None]) -> None:
     figure = curves.plot(epoch_rows(values, values[::-1], ["loss"]), ["loss"])

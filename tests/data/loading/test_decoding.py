@@ -207,7 +207,7 @@ def test_decoding_changes_no_global_of_pillow_and_runs_in_threads():
 SEEDS = [content for content, _ in SINGLE.values()] + [WHOLE]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(SEEDS), st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 255)), max_size=4), st.data())
 def test_damaged_files_are_an_image_or_a_user_error(content, changes, data):
     damaged = bytearray(content)

@@ -24,7 +24,7 @@ from mtl_accel.data.loading.loader import (
 from mtl_accel.data.loading.sampler import check_sizes
 
 NUM = 13
-quick = settings(max_examples=60, deadline=None)
+quick = settings(max_examples=60)
 
 
 @st.composite
@@ -218,7 +218,7 @@ def test_every_process_knows_the_counts_of_all(split, tmp_path):
         assert [counts for _, _, counts in loader_of(data, rank=rank, processes=2).steps(3)] == one
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 5), st.integers(1, 4))
 def test_evaluation_batches_hold_the_whole_split_in_order(split, tmp_path_factory, batch_size, processes):
     data = micro_batches(split, tmp_path_factory.getbasetemp() / "evaluation", "disk")

@@ -67,7 +67,7 @@ def orders(draw) -> TrainingOrder:
     return TrainingOrder(count, micro * parts, micro, draw(st.integers(0, 2**31 - 1)), np.array(drawn))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(orders(), st.integers(0, 5))
 def test_an_epoch_has_as_many_draws_as_rows_and_each_is_one_of_its_own(order, epoch):
     steps = [order.samples(epoch, step) for step in reversed(range(order.num_steps))][::-1]

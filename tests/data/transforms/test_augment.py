@@ -30,7 +30,7 @@ def test_every_augmentation_has_a_case() -> None:
     assert CASES.keys() == AUGMENTATIONS.keys()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(names=st.lists(st.sampled_from(RANDOM), max_size=4), height=sides, width=sides, data=st.data())
 def test_a_sample_is_bit_equal_alone_and_among_others(
     names: list[str], height: int, width: int, data: st.DataObject
@@ -50,7 +50,7 @@ def test_parts_that_fit_the_cache_change_no_bit(monkeypatch: pytest.MonkeyPatch)
     assert torch.equal(augmentation(images, ids, epoch=1), whole)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     names=st.lists(st.sampled_from(["RandomHorizontalFlip", "RandomVerticalFlip", "ColorJitter", "RandomRotation"])),
     height=sides,

@@ -25,7 +25,7 @@ from mtl_accel.objective.objective import Objective
 SIZE = (9, 14)
 ROWS = 19
 BOTH = (Mixup(name="mixup", alpha=0.4, probability=0.4), CutMix(name="cutmix", probability=0.4))
-quick = settings(max_examples=30, deadline=None)
+quick = settings(max_examples=30)
 alphas = st.floats(0.01, 20)
 seeds = st.integers(0, 2**31 - 1)
 

@@ -90,7 +90,7 @@ values = st.recursive(small, lambda inner: st.lists(inner, max_size=3) | st.dict
 KEYS = ("p", "size", "fill", "degrees", "scale", "sigma", "kernel_size", "padding", "interpolation", "policy", "zzz")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(name=st.sampled_from(NAMES), arguments=st.dictionaries(st.sampled_from(KEYS), values, max_size=2))
 def test_no_argument_ends_in_another_error(name, arguments):
     first, *crop = case(name)

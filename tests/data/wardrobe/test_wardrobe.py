@@ -227,7 +227,7 @@ def test_every_attribute_shows_on_most_garments_of_its_usual_category(attribute:
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     attributes=st.frozensets(st.sampled_from(ATTRIBUTES)),
     image_size=st.integers(1, 80),

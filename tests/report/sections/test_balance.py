@@ -110,7 +110,7 @@ def test_long_runs_draw_some_steps_and_count_all(tmp_path: Path) -> None:
 VALUES = st.one_of(st.none(), st.floats(-1, 1)), st.one_of(st.none(), st.floats(0, allow_infinity=True))
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.lists(st.tuples(*VALUES), min_size=1, max_size=5))
 def test_whatever_the_meter_saw_can_be_drawn(tmp_path_factory: pytest.TempPathFactory, values: list[Any]) -> None:
     steps = [conflict(1, step, *pair) for step, pair in enumerate(values, start=1)]

@@ -121,7 +121,7 @@ def test_a_hostile_name_comes_out_as_text(name: str) -> None:
         assert any(text.startswith(legible(name)[:10]) for text in texts(drawing))
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.text(max_size=30))
 def test_any_name_can_be_drawn(name: str) -> None:
     assert elements(label_figures.label_bars(name, {0: task(name or "x")}, [name]))
