@@ -1,4 +1,4 @@
-"""The embedded data set: garments with one of ten categories and fifteen attributes, drawn on first use.
+"""The embedded data set: garments with one of ten categories, fifteen attributes and a price, drawn on first use.
 
 It is drawn once into the user's cache, as JPEG files and tables in the layout of a Kaggle competition, and then read
 like any other folder. Nobody reaches 100% on it: categories overlap, attributes are hidden, 2% of the categories are
@@ -13,6 +13,7 @@ Quickstart (configs/quickstart.json) reaches a validation accuracy of 0.55 and a
 
 from __future__ import annotations
 
+import copy
 import csv
 import multiprocessing
 import shutil
@@ -28,9 +29,10 @@ from tqdm import tqdm
 
 from ...config.sections.data import WardrobeConfig
 from ...core.errors import UserError
-from .photo import draw
+from .photo import cloth_colour_of, draw
+from .price import sample_price
 
-DRAWING_VERSION = 6  # a change of the drawing or sampling needs the next number, so that no old files are read
+DRAWING_VERSION = 7  # a change of drawing, sampling or tables needs the next number, so that no old files are read
 
 CATEGORIES: tuple[str, ...] = (
     *("t-shirt", "blouse", "shirt", "hoodie", "jacket"),
@@ -117,8 +119,12 @@ def _draw_chunk(chunk: _Chunk) -> list[list[str]]:
         written_category, written = mislabel(category, attributes, rng)
         quality = rng.randint(60, 95)
         name = f"{chunk.first_name + number:06d}.jpg"
+        cloth = cloth_colour_of(category, copy.copy(rng))
+        # A stream of its own: the picture is the one that was drawn before there were prices.
+        price = sample_price(category, attributes, cloth, Random(f"{chunk.sizes.seed}/{chunk.split}/{number}/price"))
         draw(category, attributes, chunk.sizes.image_size, rng).save(chunk.folder / chunk.split / name, quality=quality)
-        rows.append([name, written_category, *(str(int(attribute in written)) for attribute in ATTRIBUTES)])
+        labels = (str(int(attribute in written)) for attribute in ATTRIBUTES)
+        rows.append([name, written_category, *labels, str(price)])
     return rows
 
 
@@ -159,7 +165,7 @@ def _write_all(folder: Path, sizes: WardrobeConfig, num_workers: int) -> None:
         for chunk, drawn in zip(chunks, _in_order(chunks, num_workers), strict=True):
             rows[chunk.split] += drawn
             bar.update(len(drawn))
-    header = ["filename", "category", *ATTRIBUTES]
+    header = ["filename", "category", *ATTRIBUTES, "price"]
     _write_table(folder / "train.csv", header, rows["train"])
     _write_table(folder / "val.csv", header, rows["val"])
     _write_table(folder / "test.csv", header[:1], [row[:1] for row in rows["test"]])
@@ -169,7 +175,7 @@ def _write_all(folder: Path, sizes: WardrobeConfig, num_workers: int) -> None:
 def write_wardrobe(sizes: WardrobeConfig, cache: Path, num_workers: int = 1) -> Path:
     """Return the folder of the data set in the cache, and draw it if it is not there yet.
 
-    It holds train.csv and val.csv (filename, category, attributes as 0 or 1), test.csv (filename only),
+    It holds train.csv and val.csv (filename, category, attributes as 0 or 1, price), test.csv (filename only),
     test_labels.csv to score predictions by, and the images in train/, val/ and test/. Every image is a pure
     function of seed, split, its number in the split and image_size. Any number of processes may call at once.
 

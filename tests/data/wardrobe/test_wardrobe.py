@@ -71,7 +71,7 @@ def test_tables_and_images_have_the_kaggle_layout(folder: Path) -> None:
         rows = _table(folder / f"{split}.csv")
         assert len(rows) == count
         assert sorted(row["filename"] for row in rows) == sorted(path.name for path in (folder / split).iterdir())
-        assert list(rows[0]) == ["filename"] + (["category", *ATTRIBUTES] if split != "test" else [])
+        assert list(rows[0]) == ["filename"] + (["category", *ATTRIBUTES, "price"] if split != "test" else [])
         names += [row["filename"] for row in rows]
     assert names == [f"{number:06d}.jpg" for number in range(1, 80)]
 
@@ -80,6 +80,7 @@ def test_labels_are_known_categories_and_zeros_and_ones(folder: Path) -> None:
     for row in _table(folder / "train.csv") + _table(folder / "val.csv") + _table(folder / "test_labels.csv"):
         assert row["category"] in CATEGORIES
         assert {row[name] for name in ATTRIBUTES} <= {"0", "1"}
+        assert 1_000 <= int(row["price"]) <= 1_000_000
 
 
 def test_test_labels_stand_beside_in_the_order_of_the_test_table(folder: Path) -> None:
@@ -175,7 +176,7 @@ def test_impossible_sizes_are_named_all_at_once() -> None:
 def test_cache_that_cannot_be_written_names_itself(tmp_path: Path) -> None:
     blocked = tmp_path / "a_file"
     blocked.touch()
-    with pytest.raises(UserError, match=r"a_file.*XDG_CACHE_HOME"):
+    with pytest.raises(UserError, match=r"a_file.*--data\.cache_dir"):
         write(1, 1, 1, 32, cache_dir=blocked)
 
 
