@@ -11,7 +11,7 @@ from .base import NAME, RECORD, SPEED, Section
 from .knobs import did_you_mean
 from .sections import balancing, optimization, transforms
 from .sections.balancing import Balancing, Fixed
-from .sections.data import DataConfig, fold_problems, sampler_problems
+from .sections.data import DataConfig, fold_problems, row_problems, sampler_problems
 from .sections.model import ModelConfig, TransformsConfig
 from .sections.optimization import EarlyStopping, Optimizer, Scheduler
 from .sections.sampling import Mixer, mixing_problems
@@ -125,7 +125,7 @@ def _findings(config: Config) -> list[Finding]:
     for name, task in config.tasks.items():
         add("tasks", *task_problems(name, task))
     add("data", *_encoding_problems(config.data.encoding), *fold_problems(config.data))
-    add("data tasks", *sampler_problems(config.data.sampler, config.tasks))
+    add("data tasks", *sampler_problems(config.data.sampler, config.tasks), *row_problems(config.data, config.tasks))
     left_over = [t for t in config.tasks.values() if isinstance(t, MultilabelConfig) and t.columns is t.column is None]
     if len(left_over) > 1:
         add("tasks", "tasks: only one task may leave its columns to be found; name the columns of the others")

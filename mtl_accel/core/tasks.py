@@ -58,7 +58,8 @@ class Task:
     label names of a multilabel one and the column names of a regression, always in the order of the probabilities.
     `scale` belongs to a regression whose columns are standardised, and `link` to an ordinal task. `values` says what
     some cells mean, such as {"-1": 0}; null: no label. `one_column` says whether one column names the labels; None, as
-    in models of earlier versions: found by kind and columns.
+    in models of earlier versions: found by kind and columns. `confidence` is the column of a multilabel task that names
+    labels which an image lacks; with `absent_is_no`, it lacks all others too.
     """
 
     name: str
@@ -72,6 +73,8 @@ class Task:
     values: Mapping[str, str | int | float | None] = field(default_factory=dict, hash=False)
     one_column: bool | None = None
     link: Link | None = None
+    confidence: str | None = None
+    absent_is_no: bool = False
 
     @property
     def num_outputs(self) -> int:

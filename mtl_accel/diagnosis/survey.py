@@ -14,9 +14,8 @@ import numpy as np
 
 from ..config import Config
 from ..core.errors import UserError, collect
-from ..data.labels.dataset import LabeledDataset, complete, label_columns, read_labels
+from ..data.labels.dataset import LabeledDataset, complete, load_tables, read_labels
 from ..data.labels.reader import Targets
-from ..data.sources.load import load_source
 from .duplicates import MAX_COLOUR_DIFFERENCE, MAX_GREY_DIFFERENCE, Duplicates, find_duplicates
 from .scan import Scan, scan_pictures
 
@@ -139,7 +138,7 @@ def _unlabelled(like: Targets, size: int) -> Targets:
 
 def _read_splits(config: Config) -> LabeledDataset | None:
     try:
-        source = load_source(config.data, label_columns=label_columns(config))
+        source = load_tables(config)
     except UserError:  # the same that reading the labels has reported
         return None
     splits = {name: source.splits[name] for name in ("train", "validation", "test") if name in source.splits}

@@ -51,6 +51,8 @@ class TaskPart(_Part):
     delimiter: str
     values: dict[str, str | int | float | None] = {}
     one_column: bool | None = None  # absent in folders of earlier versions: found by kind and columns
+    confidence: str | None = None
+    absent_is_no: bool = False
     scale: ScalePart | None = None  # null, and absent before there was a scale: not standardised
     link: Link | None = None
     thresholds: tuple[Annotated[float, Field(ge=0, le=1)], ...] | None = None
@@ -103,6 +105,8 @@ class TaskPart(_Part):
             values=self.values,
             one_column=self.one_column,
             link=self.link,
+            confidence=self.confidence,
+            absent_is_no=self.absent_is_no,
         )
 
 

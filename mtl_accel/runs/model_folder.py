@@ -90,6 +90,8 @@ class ModelDescription:
             }
             if task.one_column is not None:
                 described[name]["one_column"] = task.one_column
+            if task.confidence is not None:
+                described[name] |= {"confidence": task.confidence, "absent_is_no": task.absent_is_no}
             if task.values:
                 described[name]["values"] = dict(task.values)
             if task.scale is not None:

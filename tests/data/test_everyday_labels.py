@@ -71,6 +71,60 @@ LISTS = [
     Folder("two readings, said", **tags('"red,blue;dark"', "red", delimiter=";"), labels=["dark", "red", "red,blue"]),
 ]
 
+LABELS = {"attribute": {"kind": "multilabel", "column": "label"}}
+LONG_ROWS = "".join(f"{name},{label}\n" for n, name in enumerate(NAMES) for label in ("red", ["blue", "green"][n % 2]))
+
+FORMS = [
+    Folder(
+        "a row for each label",
+        {TRAIN: f"filename,label\n{LONG_ROWS}"},
+        tasks=LABELS,
+        labels=["blue", "green", "red"],
+        log=["24 images of 48 rows"],
+    ),
+    Folder(
+        "a row for each label, of several words",
+        {TRAIN: f"filename,label\n{LONG_ROWS}".replace("red", "dark red")},
+        tasks=LABELS,
+        error=["line 3", "data.rows"],
+    ),
+    Folder(
+        "a column of 0 and 1 for each class",
+        {TRAIN: text(x=cells("1", "0"), y=cells("0", "1"))},
+        tasks={"category": {"kind": "multiclass", "columns": ["x", "y"]}},
+        classes=["x", "y"],
+    ),
+    Folder(
+        "two classes in a row",
+        {TRAIN: text(x=cells("1", "0"), y=cells("1"))},
+        tasks={"category": {"kind": "multiclass", "columns": ["x", "y"]}},
+        error=["line 2", "x and y"],
+    ),
+    Folder(
+        "a file of classes by index",
+        {TRAIN: text(category=cells("2", "5")), "data/names.csv": "index,name\n5,dog\n2,cat\n"},
+        tasks={"category": {**CATEGORY["category"], "classes": "names.csv"}, **ATTRIBUTE},
+        classes=["cat", "dog"],
+    ),
+    Folder(
+        "placeholders in the test table",
+        {TRAIN: text(), "data/test.csv": text(category=cells("?"), a=cells("0.5"))},
+        rows={"train": 24, "test": 24},
+        log=["test: its labels of category, attribute are not read"],
+    ),
+    Folder(
+        "prices as classes",
+        {TRAIN: text(category=[f"{n}.5" for n in range(24)])},
+        error=["24 classes", '"kind": "regression"'],
+    ),
+    Folder(
+        "separators of thousands",
+        {TRAIN: text(price=cells("1 250", "990"))},
+        tasks={**CATEGORY, "price": {"kind": "regression", "columns": ["price"]}},
+        error=["line 2", "Write 1250.5 for"],
+    ),
+]
+
 CLASSES = [
     Folder(
         "floats",
@@ -106,6 +160,6 @@ CLASSES = [
 ]
 
 
-@pytest.mark.parametrize("folder", [*YES_AND_NO, *LISTS, *CLASSES], ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", [*YES_AND_NO, *LISTS, *FORMS, *CLASSES], ids=lambda folder: folder.name)
 def test_a_column_is_learned_as_it_is_meant_or_refused_with_the_fix(folder, tmp_path):
     check(folder, tmp_path)

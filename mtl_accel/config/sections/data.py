@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ..base import PLACE, SPEED, Section
 from .sampling import RareLabels
-from .tasks import TaskConfig
+from .tasks import MultilabelConfig, TaskConfig
 
 SplitName = Literal["train", "validation", "test", "val", "valid", "dev"]
 _VALIDATION = ("val", "valid", "dev")  # its other names
@@ -91,6 +91,11 @@ class DataConfig(Section):
         description='Images that cannot be decoded: "error" names them, "skip" leaves out and lists their rows.',
     )
     id_column: str | None = Field(None, description="Column of the ids; null: found by the usual names.")
+    rows: Literal["wide", "long"] | None = Field(
+        None,
+        description='"wide": a row for each image; "long": one for each label of an image, which is its id and the '
+        "`column` of a multilabel task; null: found, long where ids repeat with one label in a cell.",
+    )
     split_column: str | None = Field(
         None,
         description="Column that says the split of each row of a single table; null: found by the names split, set, "
@@ -187,3 +192,13 @@ def sampler_problems(sampler: RareLabels | None, tasks: dict[str, TaskConfig]) -
         return []
     known = f"none of {', '.join(fit)}" if fit else "of no use, since numbers are never rare"
     return [f"data.sampler.task: {sampler.task!r} is {known}; name a task with classes or labels, or give null"]
+
+
+def row_problems(data: DataConfig, tasks: dict[str, TaskConfig]) -> list[str]:
+    """Problems of the form of the rows, which tasks depend on."""
+    lists = [task for task in tasks.values() if isinstance(task, MultilabelConfig) and task.column is not None]
+    if data.rows == "long" and not lists:
+        return ['data.rows: "long" needs a multilabel task whose "column" holds the label of each row']
+    if data.rows == "wide" and any(task.confidence is not None for task in lists):
+        return ['data.rows: a "confidence" of a task is that of one label in each row, so the rows are "long"']
+    return []

@@ -78,6 +78,13 @@ class MultilabelConfig(_TaskConfig):
     delimiter: str | None = Field(
         None, min_length=1, description="Between the names of `column`; null: found, one of comma, semicolon, |, space."
     )
+    confidence: str | None = Field(
+        None,
+        description="Column beside `column`, one label a row: 1 for a label that the image has, 0 for one it lacks.",
+    )
+    absent: Literal["unknown", "no"] = Field(
+        "unknown", description="With confidence: what a label is that an image has no row for; unknown is masked."
+    )
     classes: Classes = Field(None, description=f"Label names of `column`{_CLASS_FORMS}")
     loss: MultilabelLoss = Field(BCE(name="bce"), discriminator="name", description="Loss.")
 
@@ -117,6 +124,10 @@ def task_problems(name: str, task: TaskConfig) -> list[str]:
             found.append(f"tasks.{name}.classes: only with column; with columns the labels are the columns' names")
     if isinstance(task, MulticlassConfig) and task.column is task.columns is None:
         found.append(f"tasks.{name}: give column, that of the class, or columns of 0 and 1, one for each class")
+    if isinstance(task, MultilabelConfig) and task.confidence is not None and task.column is None:
+        found.append(f"tasks.{name}.confidence: only with column, which holds one label in each row")
+    if isinstance(task, MultilabelConfig) and task.absent == "no" and task.confidence is None:
+        found.append(f"tasks.{name}.absent: only with confidence; without it a label that is not named is a no")
     if isinstance(task, RegressionConfig) and task.log1p and not task.standardise:
         found.append(f"tasks.{name}.log1p: only with standardise; set that to true")
     found += _repeated(f"tasks.{name}.columns", getattr(task, "columns", None) or ())

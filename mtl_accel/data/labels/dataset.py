@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from ...config import Config
 from ...config.sections.data import DataConfig
-from ...config.sections.tasks import RegressionConfig, TaskConfig, named_columns
+from ...config.sections.tasks import MultilabelConfig, RegressionConfig, TaskConfig, named_columns
 from ...core.errors import UserError
 from ...core.tasks import Scale, Task
-from ..sources.load import load_source
+from ..sources.load import Source, load_source
 from ..sources.splits import ids_of
 from . import holdout
 from .reader import LabelReader, Targets
@@ -69,9 +69,22 @@ class LabeledDataset:
         )
 
 
-def label_columns(config: Config) -> frozenset[str]:
-    """The columns that the tasks of a config name."""
-    return frozenset(column for task in config.tasks.values() for column in named_columns(task))
+def load_tables(config: Config, only: str | None = None, known: Collection[str] = ()) -> Source:
+    """Read the source of a config, whose tasks name columns.
+
+    Args:
+        only: read this split alone.
+        known: columns that hold labels, besides those that the config names.
+    """
+    tasks, is_long = config.tasks.values(), config.data.rows == "long"
+    labels = {column for task in tasks for column in named_columns(task)}
+    lists = {
+        task.column: task.confidence
+        for task in tasks
+        if isinstance(task, MultilabelConfig) and task.column is not None and (task.delimiter is None or is_long)
+    }
+    confidences = {name for name in lists.values() if name is not None}
+    return load_source(config.data, only=only, label_columns={*labels, *confidences, *known}, lists=lists)
 
 
 def read_dataset(config: Config) -> LabeledDataset:
@@ -93,7 +106,7 @@ def read_labels(config: Config) -> tuple[LabeledDataset, list[str]]:
         UserError: the source cannot be read, or it has no training rows.
     """
     data = config.data
-    source = load_source(data, label_columns=label_columns(config))
+    source = load_tables(config)
     problems = list(source.row_problems)
     splits = {name: source.splits[name] for name in ("train", "validation", "test") if name in source.splits}
     if not len(splits.get("train", ())):

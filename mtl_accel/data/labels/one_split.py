@@ -10,8 +10,7 @@ import datasets
 from ...config import Config
 from ...core.errors import UserError
 from ...core.tasks import Task
-from ..sources.load import load_source
-from .dataset import LabeledDataset, hold_out, label_columns
+from .dataset import LabeledDataset, hold_out, load_tables
 from .reader import LabelReader, Targets
 
 
@@ -38,7 +37,7 @@ def read_images(config: Config, split: str) -> UnlabeledSplit:
         UserError: the source has no such split, or everything that is wrong with its ids and images.
     """
     data = config.data
-    source = load_source(data, only=split, label_columns=label_columns(config))
+    source = load_tables(config, split)
     if source.row_problems:
         raise UserError(source.row_problems)
     images = source.splits[split].select_columns(["id", "image"])
@@ -60,8 +59,7 @@ def read_labeled_split(config: Config, tasks: Mapping[str, Task], split: str) ->
     """
     data = config.data
     only = split if split == "test" else None  # train and validation may be made from each other
-    named = label_columns(config) | {column for task in tasks.values() for column in task.columns}
-    source = load_source(data, only=only, label_columns=named)
+    source = load_tables(config, only, {column for task in tasks.values() for column in task.columns})
     splits = {name: table for name, table in source.splits.items() if len(table)}
     held_out = split != "test" and "train" in splits and "validation" not in splits
     if split not in splits and not held_out:

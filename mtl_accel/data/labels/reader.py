@@ -120,6 +120,10 @@ class LabelReader:
             if self.has(split, name):
                 outputs = ... if task.is_one_column else (slice(None), index)
                 self._fill(task, split, name, target[outputs], mask[outputs])
+        if task.confidence is not None and not task.absent_is_no and self.has(split, task.confidence):
+            lacking = np.zeros_like(target)
+            self._fill(task, split, task.confidence, lacking, np.zeros_like(mask))
+            mask &= (target > 0) | (lacking > 0)
         if is_class or not task.is_single_label:
             return Targets(target, mask)
         num_ones, known = target.sum(axis=1), mask.any(axis=1)  # one-hot: a row of blanks alone has no class

@@ -69,6 +69,9 @@ class TaskFinder:
     def find_tasks(self, configs: Mapping[str, TaskConfig]) -> dict[str, Task]:
         """Find the columns and classes of the tasks. A task whose columns are absent is a problem, and left out."""
         taken = set(self.reserved).union(*(named_columns(config) for config in configs.values()))
+        taken |= {
+            c.confidence for c in configs.values() if isinstance(c, MultilabelConfig) and c.confidence is not None
+        }
         tasks = {name: self._find_task(name, config, taken) for name, config in configs.items()}
         return {name: task for name, task in tasks.items() if task is not None}
 
@@ -79,7 +82,9 @@ class TaskFinder:
                 columns = self._zero_one_columns(name, config, taken)
             elif not columns:
                 self.problems.append(f"tasks.{name}.columns: the list is empty; name the columns, or give null")
-        absent = [column for column in columns if column not in self._names]
+        confidence = config.confidence if isinstance(config, MultilabelConfig) else None
+        needed = columns if confidence is None else (*columns, confidence)
+        absent = [column for column in needed if column not in self._names]
         if absent or not columns:
             if absent:
                 there = [c for c in self.table.column_names if c not in self.reserved]
@@ -98,6 +103,7 @@ class TaskFinder:
         if isinstance(config, OrdinalConfig):
             return self._with_order(replace(task, link=config.loss.link), config.classes)
         if isinstance(config, MultilabelConfig):
+            task = replace(task, confidence=confidence, absent_is_no=config.absent == "no")
             task = replace(task, delimiter=config.delimiter or self._find_delimiter(task))
         return self._with_classes(task, config.classes)
 
@@ -128,9 +134,9 @@ class TaskFinder:
         return self._distinct[column] | {""} if "" in task.values else self._distinct[column]
 
     def _find_labels(self, task: Task) -> tuple[str, ...]:
-        return sort_class_names(
-            {label for cell in self._cells(task, task.columns[0]) for label in label_names(cell, task) or ()}
-        )
+        columns = [*task.columns, *(() if task.confidence is None else (task.confidence,))]
+        cells = (cell for column in columns for cell in self._cells(task, column))
+        return sort_class_names({label for cell in cells for label in label_names(cell, task) or ()})
 
     def _find_classes(self, task: Task) -> tuple[str, ...]:
         """The classes of a column, where "1.0" is the class "1" of a column of numbers."""

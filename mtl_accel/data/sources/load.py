@@ -28,6 +28,7 @@ from .images.image_paths import ImageFinder
 from .images.listing import FolderIndex
 from .layouts.folders import read_layout
 from .layouts.kaggle import image_folders
+from .long_form import ListColumns, in_wide_form
 from .normalize import Normalized, normalize
 from .split_column import divide_by_column
 from .splits import Columns, RawSplit, choose_columns
@@ -57,7 +58,9 @@ class Source:
     inferred: Mapping[str, Any] = field(default_factory=dict)
 
 
-def load_source(data: DataConfig, *, only: str | None = None, label_columns: Collection[str] = ()) -> Source:
+def load_source(
+    data: DataConfig, *, only: str | None = None, label_columns: Collection[str] = (), lists: ListColumns | None = None
+) -> Source:
     """Read a folder (CSVs and images, imagefolder, Parquet, save_to_disk) or a data set of the Hub.
 
     Every row's image is found here, before training; images that no row names are logged as a warning.
@@ -66,6 +69,7 @@ def load_source(data: DataConfig, *, only: str | None = None, label_columns: Col
     Args:
         only: read and check this split alone; images and columns of the others may be missing.
         label_columns: columns that hold labels for certain, and so not the splits of the rows.
+        lists: columns that may hold one label in each of several rows of an image.
 
     Raises:
         UserError: the source cannot be read, or a split lacks the columns of images and ids.
@@ -73,13 +77,12 @@ def load_source(data: DataConfig, *, only: str | None = None, label_columns: Col
     cache = TableCache(cache_dir(data.cache_dir) / "tables")
     index = FolderIndex()
     raw, folder = _read_tables(data, label_columns, cache, index, only)
-    if only is not None:
-        raw = [_split_named(only, raw, data.source)]
-    if data.image_dirs is not None:
-        raw = _with_image_dirs(raw, data.image_dirs)
+    raw = raw if only is None else [_split_named(only, raw, data.source)]
+    raw = raw if data.image_dirs is None else _with_image_dirs(raw, data.image_dirs)
     finder = _image_finder(raw, folder, index, exact=data.image_names == "exact")
     raw = match_image_columns(raw, data, finder)
     columns = choose_columns(raw, data.image_column, data.id_column)
+    raw = in_wide_form(raw, data, columns, lists or {}, label_columns, cache)
     normalized = _normalize_all(raw, columns, finder, cache)
     row_problems = tuple(problem for split in normalized.values() for problem in split.problems)
     if folder is not None and only is None and not row_problems:

@@ -104,7 +104,8 @@ def _id_problems(split: RawSplit, columns: Columns, ids: pa.ChunkedArray | None)
     others = split.describe_rows([first[value] if value else row for row, value in bad])
     problems = [
         f"{place}: id {value!r} (column {columns.id!r}) stands also in {other.removeprefix(f'{split.origin}, ')}. "
-        "Ids must be unique in a split: remove one of the rows, or name another column as data.id_column"
+        "Ids must be unique in a split: remove one of the rows, name another column as data.id_column, or set "
+        'data.rows to "long" if each row is one label of its image'
         if value
         else f"{place}: the id (column {columns.id!r}) is empty. Fill it in"
         for (_, value), place, other in zip(bad, places, others, strict=True)
