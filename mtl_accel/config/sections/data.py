@@ -132,6 +132,11 @@ class DataConfig(Section):
         lt=2**31,
         description="Seed of the hold-out and of the folds, apart from `seed`: runs of all seeds compare.",
     )
+    stratify: Literal["sets", "labels"] = Field(
+        "sets",
+        description='What a hold-out and folds keep in proportion: "sets": what all tasks say of an image together; '
+        '"labels": each class and each label by itself, as rare labels need (Sechidis et al., 2011).',
+    )
     group_column: str | None = Field(
         None, description="Column whose rows of one value stay together, in training or in validation."
     )

@@ -45,6 +45,17 @@ def whole_number(text: str) -> str:
     return match[1] if match else text
 
 
+def is_whole(name: str) -> bool:
+    return name.removeprefix("-").isdecimal()
+
+
+def sort_class_names(names: set[str]) -> tuple[str, ...]:
+    """Sort numbers by value and text by code point, so that the order of the rows does not matter."""
+    if all(name.isdecimal() for name in names):
+        return tuple(sorted(names, key=lambda name: (int(name), name)))
+    return tuple(sorted(names))
+
+
 def is_number(text: str) -> bool:
     """Whether a cell of numbers may hold this text."""
     return parse_number(text) is not None

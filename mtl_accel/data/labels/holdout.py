@@ -15,6 +15,7 @@ from ...core.errors import UserError
 from ..sources.splits import ids_of
 from .cells import whole_number
 from .columns import read_column
+from .stratification import iterative_folds, label_counts
 
 
 def choose_validation(table: datasets.Dataset, strata: Sequence[np.ndarray], data: DataConfig) -> np.ndarray:
@@ -36,8 +37,13 @@ def choose_validation(table: datasets.Dataset, strata: Sequence[np.ndarray], dat
             )
         return held_out
     ids, rows = list(ids_of(table)), np.concatenate(strata, axis=1)
-    if data.group_column is not None:
-        groups = _texts(table, data.group_column, "group_column")
+    groups = None if data.group_column is None else _texts(table, data.group_column, "group_column")
+    if data.stratify == "labels":
+        shares = [data.validation_fraction, 1 - data.validation_fraction]
+        if data.folds is not None:
+            shares = [1 / data.folds] * data.folds
+        return label_folds(ids, strata, groups, shares, data.split_seed) == (data.fold or 0)
+    if groups is not None:
         num_folds = data.folds or max(round(1 / data.validation_fraction), 2)
         return group_folds(ids, strata[0], groups, num_folds, data.split_seed) == (data.fold or 0)
     if data.folds is not None:
@@ -70,6 +76,37 @@ def row_folds(ids: Iterable[str], strata: np.ndarray, num_folds: int, seed: int)
     return folds
 
 
+def label_folds(
+    ids: Sequence[str],
+    strata: Sequence[np.ndarray],
+    groups: Sequence[str | None] | None,
+    shares: Sequence[float],
+    seed: int,
+) -> np.ndarray:
+    """Number of each row's fold, int64 [N], with each class and label in proportion; a group is in one fold.
+
+    Args:
+        shares: of the rows that each fold shall have, which add up to 1.
+    """
+    names = ids if groups is None else _unit_names(ids, groups)
+    known, units = np.unique(np.array(names, dtype=object), return_inverse=True)
+    if len(known) < len(shares):
+        raise UserError(f"data.stratify: {len(known)} rows or groups cannot be dealt to {len(shares)} folds")
+    order = _sorted_rows(known, np.zeros((len(known), 1), np.int32), seed)
+    folds = iterative_folds(label_counts(strata, units), shares, order)[units]
+    if len(np.unique(folds)) < len(shares):
+        raise UserError(
+            f"data.stratify: of {len(ids)} training images one of the {len(shares)} parts would be empty. Set "
+            "data.folds lower, or data.validation_fraction nearer to one half"
+        )
+    return folds
+
+
+def _unit_names(ids: Sequence[str], groups: Sequence[str | None]) -> list[str]:
+    """Name of each row's group; a row without one is a group of its own."""
+    return [f"group {g}" if g is not None else f"row {i}" for g, i in zip(groups, ids, strict=True)]
+
+
 def group_folds(
     ids: Sequence[str], strata: np.ndarray, groups: Sequence[str | None], num_folds: int, seed: int
 ) -> np.ndarray:
@@ -79,7 +116,7 @@ def group_folds(
     does not matter.
     """
     order = np.argsort(np.array(ids, dtype=object), kind="stable")
-    names = np.array([f"group {g}" if g is not None else f"row {i}" for g, i in zip(groups, ids, strict=True)])[order]
+    names = np.array(_unit_names(ids, groups))[order]
     num_groups = len(set(names))
     if num_groups < num_folds:
         raise UserError(

@@ -29,9 +29,11 @@ from .cells import (
     is_list,
     is_missing,
     is_number,
+    is_whole,
     label_names,
     mapped,
     parse_number,
+    sort_class_names,
     split_labels,
     whole_number,
 )
@@ -39,17 +41,6 @@ from .columns import format_columns, read_column, zero_one_columns
 
 _MAX_SHOWN = 5  # columns named for one problem
 _MIN_DOUBTED = 5  # classes: fewer of one row each may be a first try
-
-
-def _is_whole(name: str) -> bool:
-    return name.removeprefix("-").isdecimal()
-
-
-def sort_class_names(names: set[str]) -> tuple[str, ...]:
-    """Sort numbers by value and text by code point, so that the order of the rows does not matter."""
-    if all(name.isdecimal() for name in names):
-        return tuple(sorted(names, key=lambda name: (int(name), name)))
-    return tuple(sorted(names))
 
 
 class TaskFinder:
@@ -142,7 +133,7 @@ class TaskFinder:
         """The classes of a column, where "1.0" is the class "1" of a column of numbers."""
         names = self._class_cells(task)
         whole = {whole_number(name) for name in names}
-        classes = sort_class_names(whole if all(_is_whole(name) for name in whole) else names)
+        classes = sort_class_names(whole if all(is_whole(name) for name in whole) else names)
         if len(classes) >= _MIN_DOUBTED:
             self._doubt_classes(task, classes)
         return classes
@@ -154,7 +145,7 @@ class TaskFinder:
             for value, count in zip(cells.values, np.bincount(cells.codes[cells.codes >= 0]), strict=False):
                 counts[whole_number(str(mapped(value, task.values)))] += int(count)
         num_single = sum(counts[whole_number(name)] == 1 for name in classes)
-        are_decimals = all(map(is_number, classes)) and not all(map(_is_whole, classes))
+        are_decimals = all(map(is_number, classes)) and not all(map(is_whole, classes))
         found = f"{len(classes)} classes in column {column!r}, and {num_single} of them have one row"
         regression = f'{{"kind": "regression", "columns": ["{column}"]}}'
         if are_decimals and 2 * num_single > len(classes):

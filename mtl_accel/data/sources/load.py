@@ -87,12 +87,11 @@ def load_source(
     row_problems = tuple(problem for split in normalized.values() for problem in split.problems)
     if folder is not None and only is None and not row_problems:
         _warn_of_unnamed_images(folder, finder)
-    digests = {name: split.digest for name, split in normalized.items()} if folder is not None else {}
     return Source(
         DatasetDict({name: _first_rows(split.table, data.max_images) for name, split in normalized.items()}),
         columns.image,
         columns.id,
-        _fingerprint(raw, digests, columns, data.max_images),
+        _fingerprint(raw, {} if folder is None else normalized, columns, data.max_images),
         {split.name: split for split in raw},
         row_problems,
         (*_merge_notes(raw, folder), *finder.spellings.notes()),
@@ -207,11 +206,14 @@ def _warn_of_unnamed_images(folder: Path, finder: ImageFinder) -> None:
     logger.warning("%s: %d of %d images have no row%s: %s", folder, len(unnamed), count, hint, names)
 
 
-def _fingerprint(raw: list[RawSplit], digests: Mapping[str, str], columns: Columns, max_images: int | None) -> str:
+def _fingerprint(
+    raw: list[RawSplit], normalized: Mapping[str, Normalized], columns: Columns, max_images: int | None
+) -> str:
     """Digest of the tables, and of path, size and time of change of the image files of a folder.
 
     The files of a Hub data set are known by its commit, which is in the tables' own fingerprints.
     """
+    digests = {name: split.digest for name, split in normalized.items()}
     parts = [[split.name, split.key, digests.get(split.name)] for split in raw]
     state = json.dumps([parts, columns.image, columns.id, max_images])
     return hashlib.blake2b(state.encode(), digest_size=16).hexdigest()

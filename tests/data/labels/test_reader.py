@@ -14,8 +14,8 @@ from mtl_accel.config import Config
 from mtl_accel.config.sections.tasks import TaskConfig
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.labels import dataset
+from mtl_accel.data.labels.cells import sort_class_names
 from mtl_accel.data.labels.reader import LabelReader
-from mtl_accel.data.labels.task_finder import sort_class_names
 
 SIZE = {"name": "Resize", "size": [8, 8]}
 TRANSFORMS = {"train": [SIZE, {"name": "Normalize"}], "eval": [SIZE, {"name": "Normalize"}]}

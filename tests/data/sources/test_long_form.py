@@ -117,7 +117,7 @@ def test_a_confidence_of_0_is_a_verified_no_and_absent_labels_are_what_the_confi
 def test_the_labels_of_a_finished_model_are_read_in_the_same_way(tmp_path):
     config = config_of(tmp_path, {"train": CONFIDENT, "val": CONFIDENT}, {"tag": OPEN_IMAGES})
     found = dataset.read_dataset(config)
-    table, targets = one_split.read_labeled_split(config, found.tasks, "validation")
+    table, targets, *_ = one_split.read_labeled_split(config, found.tasks, "validation")
     assert table["id"][:] == ["a.png", "b.png", "c.png"]
     for mine, theirs in zip(targets["tag"], found.targets["validation"]["tag"], strict=True):
         assert mine.tolist() == theirs.tolist()
@@ -151,5 +151,5 @@ def test_knobs_that_do_not_go_together_are_named(tmp_path, tasks, data, problem)
 
 def test_images_of_a_long_test_table_are_answered_once(tmp_path):
     tables = {"train": LONG, "test": "filename,tag\nd.png,red\na.png,blue\nd.png,blue\n"}
-    images, _ = one_split.read_images(config_of(tmp_path, tables, {"tag": TAGS}), "test")
+    images, *_ = one_split.read_images(config_of(tmp_path, tables, {"tag": TAGS}), "test")
     assert images["id"][:] == ["d.png", "a.png"]
