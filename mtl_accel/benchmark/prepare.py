@@ -16,7 +16,7 @@ from ..data.labels.dataset import LabeledDataset
 from ..launching import accelerator as launching
 from ..runs.log import RunLog
 from ..training.build import build_run
-from ..training.loaders import build_pipelines
+from ..training.loaders import build_pipelines, source_size
 from ..training.run import Run
 
 
@@ -28,7 +28,8 @@ def start_accelerator(config: Config) -> tuple[Accelerator, int]:
 def prepare_run(config: Config, accelerator: Accelerator, labelled: LabeledDataset, micro_batch_size: int) -> Run:
     """The run that `train` would build, with its records in the config's run folder."""
     log = RunLog(Path(config.run_dir), accelerator)
-    return build_run(config, build_pipelines(config), accelerator, labelled, micro_batch_size, log)
+    pipelines = build_pipelines(config, source_size(config, labelled))
+    return build_run(config, pipelines, accelerator, labelled, micro_batch_size, log)
 
 
 @contextmanager

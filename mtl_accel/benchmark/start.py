@@ -17,7 +17,7 @@ from ..data.loading.broken_images import read_training_data
 from ..launching.interrupts import Interrupts
 from ..training import engine
 from ..training.checkpointing import Checkpoints
-from ..training.loaders import build_loaders, build_pipelines
+from ..training.loaders import build_loaders, read_pipelines_and_data
 from ..training.run import Run
 from .clock import synchronize
 from .fresh_process import in_fresh_process
@@ -88,7 +88,8 @@ def _memory_mb(device: torch.device) -> dict[str, float | None]:
 def fill_caches(config: Config) -> None:
     """Draw, decode and store what the config's data need, so that the next start finds it."""
     accelerator, micro_batch_size = start_accelerator(config)
-    build_loaders(config, build_pipelines(config), accelerator, read_training_data(config), micro_batch_size)
+    pipelines, labelled = read_pipelines_and_data(config)
+    build_loaders(config, pipelines, accelerator, labelled, micro_batch_size)
 
 
 def check_scale(config: Config, settings: Settings) -> None:

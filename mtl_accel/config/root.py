@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from .base import NAME, RECORD, SPEED, Section
 from .knobs import did_you_mean
-from .sections import balancing, optimization, transforms
+from .sections import balancing, optimization, transform_problems
 from .sections.balancing import Balancing, Fixed
 from .sections.data import DataConfig, fold_problems, row_problems, sampler_problems
 from .sections.model import ModelConfig, TransformsConfig
@@ -129,8 +129,8 @@ def _findings(config: Config) -> list[Finding]:
     left_over = [t for t in config.tasks.values() if isinstance(t, MultilabelConfig) and t.columns is t.column is None]
     if len(left_over) > 1:
         add("tasks", "tasks: only one task may leave its columns to be found; name the columns of the others")
-    add("transforms", *transforms.problems(config.transforms.train, "transforms.train"))
-    add("transforms", *transforms.problems(config.transforms.eval, "transforms.eval"))
+    add("transforms", *transform_problems.problems(config.transforms.train, "transforms.train", is_eval=False))
+    add("transforms", *transform_problems.problems(config.transforms.eval, "transforms.eval", is_eval=True))
     add("mixing", *mixing_problems(config.mixing))
     add("optimizer", *optimization.optimizer_problems(config.optimizer))
     schedule = optimization.schedule_problems(config.scheduler, config.epochs, config.warmup_epochs)

@@ -23,7 +23,22 @@ def upgraded(raw: Mapping[str, Any]) -> dict[str, Any]:
         found["tasks"] = {name: _upgraded_task(task) for name, task in tasks.items()}
     if isinstance(data, dict) and "split_seed" not in data and "seed" in raw:
         found["data"] = {**data, "split_seed": raw["seed"]}  # one seed decided on both
+    transforms = raw.get("transforms")
+    if isinstance(transforms, dict) and isinstance(transforms.get("train"), list):
+        found["transforms"] = {**transforms, "train": [_upgraded_transform(t) for t in transforms["train"]]}
     return found
+
+
+def _upgraded_transform(transform: Any) -> Any:
+    if not isinstance(transform, dict) or transform.get("name") != "Pad":
+        return transform
+    fill = transform.get("fill", 0)
+    values = fill if isinstance(fill, list) else [fill]
+    if not all(isinstance(value, int | float) and 0 <= value <= 1 for value in values) or not any(values):
+        return transform
+    # It was torchvision's own, in 0..1 behind a transform that made floats; and 1 of 255 elsewhere is hardly meant.
+    scaled = [255 * value for value in values]
+    return {**transform, "fill": scaled if isinstance(fill, list) else scaled[0]}
 
 
 def _upgraded_task(task: Any) -> Any:

@@ -48,12 +48,20 @@ class Graph(nn.Module):
         super().__init__()
         pipeline = description.pipeline
         assert len(pipeline.batched.operations) == 1, "the rule of transforms.eval: resized, cropped, normalised"
+        self.pipeline = pipeline
         self.normalization, self.model, self.tasks = Normalization(pipeline.normalize), model, description.tasks
         self.eval().to(memory_format=torch.contiguous_format)  # as a file holds them
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Return {task: float32 [B, C]} of uint8 [B, 3, H, W]: probabilities, or a regression's values unscaled."""
-        logits = self.model(self.normalization(images))
+        """Return {task: float32 [B, C]} of uint8 [B, 3, H, W]: probabilities, or a regression's values unscaled.
+
+        Crops of each picture are [B, crops, 3, h, w] where pictures have several sizes; else they are cut here. They
+        pass the model in one batch, so that the graph holds the model once.
+        """
+        views = self.pipeline.views(images)
+        logits = self.model(self.normalization(torch.cat(views) if len(views) > 1 else views[0]))
+        if len(views) > 1:
+            logits = {n: values.reshape(len(views), -1, values.shape[1]).mean(0) for n, values in logits.items()}
         return {name: _probabilities(task, logits[name]) for name, task in self.tasks.items()}
 
 
@@ -72,7 +80,7 @@ def _probabilities(task: Task, logits: Tensor) -> Tensor:
 
 def example_images(description: ModelDescription) -> Tensor:
     """Pictures of the right shape to trace with."""
-    return torch.zeros((_TRACED_BATCH, 3, *description.pipeline.cached_size), dtype=torch.uint8)
+    return torch.zeros((_TRACED_BATCH, *description.pipeline.loaded_shape), dtype=torch.uint8)
 
 
 def metadata(description: ModelDescription) -> dict[str, Any]:
@@ -82,7 +90,7 @@ def metadata(description: ModelDescription) -> dict[str, Any]:
         "model": described["model"],
         "tasks": described["tasks"],
         "transforms": described["transforms"],
-        "input": {"dtype": "uint8", "shape": ["batch", 3, *description.pipeline.cached_size]},
+        "input": {"dtype": "uint8", "shape": ["batch", *description.pipeline.loaded_shape]},
         "outputs": "probabilities [batch, classes] of each task by its name; of a regression the values. The class of "
         "an ordinal task is the first at which their sum reaches a half",
         "versions": {name: importlib.metadata.version(name) for name in ("mtl_accel", "torch")},

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..core.tasks import Task
 from ..data.loading.batch import Batch
 from ..data.loading.sampler import PADDING
-from ..data.transforms.augment import Augmentation
+from ..data.transforms.pipeline import ImagePipeline
 
 DTYPES = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -20,13 +20,16 @@ DTYPES = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 def predict_logits(
     model: nn.Module,
     batches: Iterable[Batch],
-    transforms: Augmentation,
+    pipeline: ImagePipeline,
     tasks: Mapping[str, Task],
     device: torch.device,
     precision: str,
     mirrored: Sequence[bool] = (False,),
 ) -> Predictions:
     """Compute the logits of batches on this process, by a model in evaluation mode; columns in the tasks' order.
+
+    Of several crops of an image they are the mean. It serves tasks of every kind, and losses, thresholds and metrics
+    are then computed from one set of logits. One crop after another passes the model, so they take no more memory.
 
     Args:
         precision: "no", "bf16" or "fp16".
@@ -36,10 +39,16 @@ def predict_logits(
     assert not model.training
     predictions = Predictions()
     for batch in batches:
-        images = transforms(batch.images, batch.key.rows, 0, DTYPES[precision])
-        with torch.autocast(device.type, DTYPES[precision], enabled=precision != "no"):
-            passes = [model(images.flip(3) if flips else images) for flips in mirrored]
-        predictions.add(batch.ids, torch.cat([logits[name].float() for logits in passes for name in tasks], dim=1))
+        views = pipeline.views(batch.images)
+        total: Tensor | None = None
+        for view in views:
+            images = pipeline.batched(view, batch.key.rows, 0, DTYPES[precision])
+            with torch.autocast(device.type, DTYPES[precision], enabled=precision != "no"):
+                passes = [model(images.flip(3) if flips else images) for flips in mirrored]
+            logits = torch.cat([outputs[name].float() for outputs in passes for name in tasks], dim=1)
+            total = logits if total is None else total + logits
+        assert total is not None
+        predictions.add(batch.ids, total / len(views) if len(views) > 1 else total)
     return predictions
 
 

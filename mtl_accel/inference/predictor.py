@@ -115,7 +115,7 @@ class Predictor:
             return torch.empty(0, len(mirrored) * sum(task.num_outputs for task in self.tasks.values()))
         accelerator = self.accelerator
         rank, processes = (0, 1) if accelerator is None else (accelerator.process_index, accelerator.num_processes)
-        batches = ImageBatches(collection, self.description.pipeline.cached)
+        batches = ImageBatches(collection, self.description.pipeline)
         loader = EvaluationLoader(batches, batch_size, rank, processes, self.num_workers, self.device)
         problems: list[str] = []
         hidden = None if rank == 0 else True  # None: hidden where there is no terminal
@@ -124,7 +124,7 @@ class Predictor:
             predictions = predict_logits(
                 self.model,
                 readable_batches(bar, problems),
-                self.description.pipeline.batched,
+                self.description.pipeline,
                 self.tasks,
                 self.device,
                 self.description.precision,

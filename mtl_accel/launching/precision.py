@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from .. import models
 from ..config import Config
 from ..config.sections.model import ModelConfig
+from ..config.sections.picture_sizes import PictureSize, needs_source_size
+from ..config.sections.transforms import SeveralCrops
 from ..core import atomic_io
 from ..core.errors import UserError
 from ..data.transforms.pipeline import ImagePipeline
@@ -24,6 +26,7 @@ _MIN_SPEEDUP = 1.1  # a smaller one could be noise
 # A step casts every parameter once, so a micro-batch of few pixels gains less than the run's own. A larger one than
 # this would give the same answer later.
 _MAX_PIXELS = 64 * 64 * 64
+_UNKNOWN_SIZE = (224, 224)
 _MIN_ROUNDS, _MAX_ROUNDS = 2, 6  # more of them where the two are close
 _CLEAR_RATIO = 1.25  # so many times above or below _MIN_SPEEDUP no more rounds are needed
 
@@ -39,7 +42,7 @@ def fastest_precision(config: Config, device: torch.device, cache: Path | None =
         return "no"
     path = cache / "precision.json" if cache is not None else None
     known = _read_known(path)
-    model, size = config.model, ImagePipeline.from_transforms(config.transforms.eval).model_input_size
+    model, size = config.model, _model_input_size(config)
     name = f"{model.name} {model.backbone}" if model.backbone else model.name
     num_samples = _num_samples(config.micro_batch_size or config.batch_size, size)
     machine = [platform.node(), torch.backends.cpu.get_cpu_capability(), torch.__version__]
@@ -66,6 +69,14 @@ def _keep(path: Path, known: dict[str, str]) -> None:
         atomic_io.write_json(path, known)
     except UserError as error:  # a read-only cache: the run trains all the same, and times it again the next time
         logger.warning("the measured precision is not kept: %s", error)
+
+
+def _model_input_size(config: Config) -> PictureSize:
+    """Size of the images that the model reads; a stand-in where it is that of the files, which nobody has read yet."""
+    transforms = config.transforms.eval
+    if needs_source_size(transforms):
+        return next((t.size for t in transforms if isinstance(t, SeveralCrops)), _UNKNOWN_SIZE)
+    return ImagePipeline.from_transforms(transforms).model_input_size
 
 
 def _num_samples(micro_batch_size: int, size: tuple[int, int]) -> int:

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from ..config import knobs
 from ..config.reading import format_value
 from ..config.root import MAX_BATCH_SIZE, TaskName
-from ..config.sections import transforms
+from ..config.sections import transform_problems
 from ..config.sections.losses import Loss
+from ..config.sections.picture_sizes import needs_source_size
 from ..config.sections.tasks import TaskConfig
 from ..config.sections.transforms import FixedTransform
 from ..core.errors import UserError, shorten
@@ -129,7 +130,10 @@ class ModelConfig(_Part):
 
     @model_validator(mode="after")
     def _is_a_pipeline(self) -> ModelConfig:
-        if problems := transforms.problems(self.transforms, "transforms"):
+        problems = transform_problems.problems(self.transforms, "transforms", is_eval=True)
+        if not problems and needs_source_size(self.transforms):
+            problems = ["transforms: nothing says the size of the pictures; put RequireSize or Resize first"]
+        if problems:
             raise ValueError("; ".join(problems))
         return self
 

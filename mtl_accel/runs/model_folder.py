@@ -61,14 +61,15 @@ class ModelDescription:
     def from_run(
         cls,
         config: Config,
+        transforms: tuple[FixedTransform, ...],
         tasks: Mapping[str, Task],
         thresholds: dict[str, np.ndarray],
         precision: str,
         batch_size: int,
         losses: Mapping[str, Loss],
     ) -> ModelDescription:
-        """Describe a run's model."""
-        model, transforms = config.model, config.transforms.eval
+        """Describe a run's model. `transforms`: those of evaluation, with the size of the pictures if they leave it."""
+        model = config.model
         return cls(model.name, dict(tasks), thresholds, transforms, precision, batch_size, losses, model.backbone)
 
     @cached_property

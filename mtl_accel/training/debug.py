@@ -12,6 +12,7 @@ import torch
 from ..config import Config
 from ..config.sections.losses import CrossEntropy
 from ..config.sections.tasks import TaskConfig
+from ..config.sections.transforms import CenterCrop, SeveralCrops
 from ..core import rng
 from ..core.errors import UserError
 from ..data.labels.dataset import LabeledDataset
@@ -47,7 +48,12 @@ def config_for(config: Config, mode: str) -> Config:
     changes["model"] = config.model.model_copy(update={"freeze_backbone_epochs": 0})
     if mode == "overfit":
         # One epoch is one step here. Without random transforms and mixing, so that the batch stays what it is.
-        transforms = config.transforms.model_copy(update={"train": config.transforms.eval})
+        # Of several crops of each picture the middle is learnt.
+        fixed = [
+            CenterCrop(name="CenterCrop", size=t.size) if isinstance(t, SeveralCrops) else t
+            for t in config.transforms.eval
+        ]
+        transforms = config.transforms.model_copy(update={"train": tuple(fixed)})
         changes |= {"epochs": _OVERFIT_EPOCHS, "transforms": transforms, "mixing": ()}
         changes |= {"scheduler": None, "warmup_epochs": 0.0}
         # A smoothed target keeps the loss above 0, and a sampler would leave rows of the batch out.
@@ -81,7 +87,8 @@ def summary(run: Run, labelled: LabeledDataset) -> str:
     """Describe shapes, label counts and parameter counts, for the console."""
     model = run.unwrapped_objective.model
     batch = next(iter(run.validation_loader))
-    images = run.pipelines.eval.batched(batch.images, batch.key.rows)
+    images, *_ = run.pipelines.eval.views(batch.images)
+    images = run.pipelines.eval.batched(images, batch.key.rows)
     lines = [f"images: {tuple(batch.images.shape)} {batch.images.dtype} -> {tuple(images.shape)} {images.dtype}"]
     for name, task in labelled.tasks.items():
         target, mask = labelled.targets["train"][name]

@@ -185,7 +185,7 @@ def predict(run: Run, loader: EvaluationLoader) -> Tensor:
         batches = _with_progress(bar, loader)
         device, precision = run.accelerator.device, run.accelerator.mixed_precision
         predictions = predict_logits(
-            run.unwrapped_objective.model, batches, run.pipelines.eval.batched, run.tasks, device, precision
+            run.unwrapped_objective.model, batches, run.pipelines.eval, run.tasks, device, precision
         )
     ids, flat = predictions.gather(run.accelerator)
     if run.accelerator.is_main_process:

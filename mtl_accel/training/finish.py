@@ -47,7 +47,8 @@ def write_model(run: Run) -> dict[str, float]:
     fitted, figures = fit_thresholds(logits, targets, run.tasks, run.config.seed)
     precision, batch_size = run.accelerator.mixed_precision, run.validation_loader.batch_size
     losses = resolve_balanced(run.config.tasks, run.tasks, run.train_targets)
-    described = ModelDescription.from_run(run.config, run.tasks, fitted, precision, batch_size, losses)
+    transforms = run.pipelines.eval.fixed
+    described = ModelDescription.from_run(run.config, transforms, run.tasks, fitted, precision, batch_size, losses)
     described.write(run_dir, best.tensors.get("ema", best.tensors["model"]))  # the weights that validation used
     for name in fitted:
         at_half, honest = run.progress.best[f"{name}/f1_macro"], figures[f"{name}/f1_macro_cross_fitted"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -10,12 +11,17 @@ from accelerate import Accelerator
 
 from .. import models
 from ..config import Config
+from ..config.sections.picture_sizes import PictureSize, needs_source_size
+from ..config.sections.transforms import SeveralCrops
 from ..core import atomic_io
 from ..core.errors import UserError, collect
 from ..data.labels.dataset import LabeledDataset
 from ..data.loading import sampler
+from ..data.loading.broken_images import read_training_data
+from ..data.loading.decoding import decode
 from ..data.loading.loader import EvaluationLoader, MicroBatches, TrainingLoader, TrainingOrder
 from ..data.loading.pixel_cache import open_pixels
+from ..data.transforms.crops import num_crops
 from ..data.transforms.mixing import Mixing, build_mixing
 from ..data.transforms.per_sample import PerSample
 from ..data.transforms.pipeline import ImagePipeline
@@ -30,16 +36,51 @@ class Pipelines(NamedTuple):
     eval: ImagePipeline
 
 
-def build_pipelines(config: Config) -> Pipelines:
-    """Build the image pipelines of a run, before anything is read.
+def read_pipelines_and_data(config: Config) -> tuple[Pipelines, LabeledDataset]:
+    """Build the image pipelines of a run, and read its data; so the former before anything is read, where they can.
+
+    Raises:
+        UserError: what `build_pipelines` and `read_training_data` raise, or the first picture cannot be decoded.
+    """
+    if not _need_source_size(config):
+        pipelines = build_pipelines(config)
+        return pipelines, read_training_data(config)
+    labelled = read_training_data(config)
+    size = source_size(config, labelled)
+    note = f"transforms: no Resize comes first, so all pictures must be {list(size or ())}, as the first one is"
+    return build_pipelines(config, size), replace(labelled, notes=(*labelled.notes, note))
+
+
+def _need_source_size(config: Config) -> bool:
+    return any(map(needs_source_size, (config.transforms.train, config.transforms.eval)))
+
+
+def source_size(config: Config, labelled: LabeledDataset) -> PictureSize | None:
+    """[height, width] of the first picture in training; None where the transforms take pictures of any size.
+
+    Raises:
+        UserError: it cannot be decoded.
+    """
+    if not _need_source_size(config):
+        return None
+    first = labelled.splits["train"].select_columns(["id", "image"])[0]
+    image = decode(first["image"], place=f"train, id {first['id']}")
+    return image.height, image.width
+
+
+def build_pipelines(config: Config, source_size: PictureSize | None = None) -> Pipelines:
+    """Build the image pipelines of a run.
+
+    Args:
+        source_size: [height, width] of all pictures, for transforms that bring them to no size of their own.
 
     Raises:
         UserError: torchvision refuses a transform's arguments, or there is something wrong with the pair, its backbone
             or the size of its pictures.
     """
     pipelines = Pipelines(
-        ImagePipeline.from_transforms(config.transforms.train, config.seed),
-        ImagePipeline.from_transforms(config.transforms.eval, config.seed),
+        ImagePipeline.from_transforms(config.transforms.train, config.seed, source_size),
+        ImagePipeline.from_transforms(config.transforms.eval, config.seed, source_size),
     )
     sizes = {
         "transforms.train": pipelines.train.model_input_size,
@@ -81,19 +122,27 @@ def slow_transforms_message(per_sample: PerSample, num_workers: int) -> str:
     plural = "s" if num_workers != 1 else ""
     workers = f"{num_workers} loader worker{plural}" if num_workers else "the training process"
     return (
-        f"{', '.join(per_sample.names)}: torchvision's own, picture by picture on the CPU in {workers} of each "
+        f"{', '.join(per_sample.names)}: {per_sample.reason}, picture by picture on the CPU in {workers} of each "
         "process; slower than the transforms that run in batches on the device (data.num_workers sets the workers)"
     )
 
 
-def cache_in_use(cache: str, device: torch.device, per_sample: PerSample | None) -> str:
+def several_crops_message(crops: SeveralCrops) -> str:
+    """One line for the log: what evaluation costs."""
+    return (
+        f"{crops.name}: evaluation takes the mean of the logits of {num_crops(crops)} crops of each picture, and so "
+        f"{num_crops(crops)} times as long as with CenterCrop"
+    )
+
+
+def cache_in_use(cache: str, device: torch.device, per_sample: PerSample | None, split: str = "train") -> str:
     """Return the cache of a split's images: that of the config, unless transforms on the CPU could not read it."""
     if cache != "device" or per_sample is None or device.type == "cpu":
         return cache
     logger.warning(
-        "data.cache 'device': %s of transforms.train runs on the CPU, which cannot read pictures from %s; "
-        "reading those of train from disk instead",
-        *(", ".join(per_sample.names), device),
+        "data.cache 'device': %s of transforms.%s runs on the CPU, which cannot read pictures from %s; "
+        "reading those of %s from disk instead",
+        *(", ".join(per_sample.names), "train" if split == "train" else "eval", device, split),
     )
     return "disk"
 
@@ -110,7 +159,7 @@ def _micro_batches(
         labelled.splits[split],
         pipeline.cached,
         name=split,
-        cache=cache_in_use(config.data.cache, accelerator.device, pipeline.per_sample),
+        cache=cache_in_use(config.data.cache, accelerator.device, pipeline.per_sample, split),
         fingerprint=labelled.fingerprint,
         folder=atomic_io.cache_dir(config.data.cache_dir) / "pixels",
         num_workers=config.data.num_workers,

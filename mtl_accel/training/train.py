@@ -15,7 +15,6 @@ from ..core import atomic_io
 from ..core.control_characters import one_line
 from ..data.labels.dataset import LabeledDataset
 from ..data.labels.label_checks import start_lines
-from ..data.loading.broken_images import read_training_data
 from ..data.sources.given import GivenData, with_given_data
 from ..launching import agreement, allocator, ambient
 from ..launching.accelerator import launcher_precision, leave_at_exit, start_accelerator
@@ -29,7 +28,7 @@ from ..runs.trackers import finish_trackers
 from . import debug, early_stopping, engine, finish
 from .build import build_run
 from .checkpointing import Checkpoints
-from .loaders import Pipelines, build_pipelines, slow_transforms_message
+from .loaders import Pipelines, read_pipelines_and_data, several_crops_message, slow_transforms_message
 from .memory import out_of_memory_errors
 from .run import Run
 
@@ -105,7 +104,7 @@ def _prepare_folder(accelerator: Accelerator, run_dir: Path, resume: str, overwr
 
 def _read_data(config: Config, debugging: str | None) -> tuple[Pipelines, LabeledDataset]:
     """Read the splits and their labels, the same ones on every process."""
-    pipelines, labelled = agreement.on_every_process(lambda: (build_pipelines(config), read_training_data(config)))
+    pipelines, labelled = agreement.on_every_process(lambda: read_pipelines_and_data(config))
     agreement.require_same_data(labelled)
     return pipelines, debug.shrink(labelled, config, debugging) if debugging else labelled
 
@@ -154,11 +153,14 @@ def _announce(run: Run, labelled: LabeledDataset, debugging: str | None, changes
     log.start(config, (run.progress.epoch, run.progress.step) if resumed else None, labelled.inferred)
     log.write_validation_ids(labelled.held_out)
     log.write_skipped(labelled.skipped)
-    inferred = [*labelled.notes, *start_lines(labelled)]
+    pictures = [note for data in (run.train_loader.data, run.validation_loader.data) for note in data.pixels.notes]
+    inferred = [*labelled.notes, *pictures, *start_lines(labelled)]
     lines = [_banner(run, labelled, resumed), *_ambient(run), *inferred, *(changes or [])]
     log.say("\n".join(map(one_line, lines)))
     if run.pipelines.train.per_sample is not None:
         log.say(slow_transforms_message(run.pipelines.train.per_sample, config.data.num_workers))
+    if run.pipelines.eval.crops is not None:
+        log.say(several_crops_message(run.pipelines.eval.crops))
     if debugging:
         log.say(debug.summary(run, labelled))
 

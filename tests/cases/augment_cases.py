@@ -20,6 +20,8 @@ CASES = {
     "ColorJitter": {"brightness": 0.4, "contrast": 0.5, "saturation": 0.3, "hue": 0.2},
     "RandomGrayscale": {"p": 0.4},
     "CenterCrop": {"size": [9, 7]},
+    "Pad": {"padding": [3, 1, 0, 2], "fill": [40.0, 90.0, 200.0]},
+    "PadToSquare": {"padding_mode": "edge"},
     "Normalize": {},
     "RandomErasing": {"p": 0.7, "value": 1.5},
 }

@@ -18,12 +18,17 @@ from mtl_accel.data.loading.pixels import Pixels
 TRANSFORMS = (Resize(name="Resize", size=(7, 9)), CenterCrop(name="CenterCrop", size=(6, 5)))
 
 
+def encode(image: Image.Image, format: str = "PNG", **options) -> bytes:
+    """The file of a picture."""
+    stream = io.BytesIO()
+    image.save(stream, format, **options)
+    return stream.getvalue()
+
+
 def png(row: int) -> bytes:
     """A picture of its own size and noise for each row."""
     values = np.random.default_rng(row).integers(0, 256, (8 + row % 3, 11, 3), np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(values).save(file, "png")
-    return file.getvalue()
+    return encode(Image.fromarray(values))
 
 
 def split_of(count: int, broken: frozenset[int] = frozenset(), first: int = 0) -> datasets.Dataset:

@@ -19,7 +19,6 @@ ARGUMENTS: dict[str, dict] = {
     "GaussianBlur": {"kernel_size": 3},
     "Grayscale": {"num_output_channels": 3},
     "JPEG": {"quality": [5, 50]},
-    "Pad": {"padding": [1, 2]},
     "RandomAdjustSharpness": {"sharpness_factor": 3},
     "RandomAffine": {"degrees": [-90, 90], "interpolation": "bilinear"},
     "RandomCrop": {"size": [14, 16]},
@@ -29,7 +28,7 @@ ARGUMENTS: dict[str, dict] = {
     "RandomSolarize": {"threshold": 0.5},
     "ScaleJitter": {"target_size": [16, 20], "scale_range": [0.5, 2]},
 }
-FIXED = {"Grayscale", "Identity", "Pad", "RGB"}  # not random
+FIXED = {"Grayscale", "Identity", "RGB"}  # not random
 VARYING = {"RandomResize", "RandomShortestSize", "RandomZoomOut", "ScaleJitter"}  # pictures of several sizes
 ONLY_UINT8 = {"JPEG"}
 

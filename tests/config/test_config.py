@@ -18,7 +18,7 @@ from mtl_accel.config.base import Section
 from mtl_accel.config.knobs import all_knobs, sections_in
 from mtl_accel.config.sections.optimization import Optimizer, Scheduler
 from mtl_accel.config.sections.torchvision_names import TorchvisionTransform
-from mtl_accel.config.sections.transforms import Transform
+from mtl_accel.config.sections.transforms import PadToSquare, RequireSize, Transform
 from mtl_accel.core.errors import UserError
 
 CATEGORY = SMALL["tasks"]["category"]
@@ -33,6 +33,10 @@ def problems(raw: Any) -> list[str]:
 
 def train(*transforms: dict[str, Any]) -> dict[str, Any]:
     return small(transforms={**SMALL["transforms"], "train": list(transforms)})
+
+
+def evaluate(*transforms: dict[str, Any]) -> dict[str, Any]:
+    return small(transforms={**SMALL["transforms"], "eval": list(transforms)})
 
 
 def _sections(model: type[BaseModel]) -> set[type[BaseModel]]:
@@ -75,7 +79,10 @@ def test_optimizers_and_schedules_have_torchs_names_and_defaults(config: type[Ba
                 assert field.default == known[key].default
 
 
-@pytest.mark.parametrize("config", [c for c in get_args(get_args(Transform)[0]) if c is not TorchvisionTransform])
+NOT_IN_TORCHVISION = {TorchvisionTransform, PadToSquare, RequireSize}
+
+
+@pytest.mark.parametrize("config", [c for c in get_args(get_args(Transform)[0]) if c not in NOT_IN_TORCHVISION])
 def test_transforms_have_torchvisions_names_and_defaults(config: type[BaseModel]) -> None:
     known = inspect.signature(getattr(torchvision.transforms.v2, config.__name__)).parameters
     for key, field in config.model_fields.items():
@@ -87,6 +94,10 @@ def test_transforms_have_torchvisions_names_and_defaults(config: type[BaseModel]
 
 
 NORMALIZE, RESIZE = {"name": "Normalize"}, {"name": "Resize", "size": [8, 8]}
+KEEP, WITHIN = {"name": "Resize", "size": 8}, {"name": "Resize", "size": None, "max_size": 8}
+CROP_FOUR, CROP_TWELVE = ({"name": "CenterCrop", "size": size} for size in ([4, 4], [9, 12]))
+REFLECT, REQUIRED = {"name": "Pad", "padding": 8, "padding_mode": "reflect"}, {"name": "RequireSize", "size": [8, 8]}
+TEN = {"name": "TenCrop", "size": [4, 4]}
 ROTATION, CROP = {"name": "RandomRotation", "degrees": [-9, 9]}, {"name": "CenterCrop", "size": [9, 4]}
 
 
@@ -131,6 +142,24 @@ def test_a_wrong_value_is_told_with_path_value_and_rule(raw: dict[str, Any], par
     assert [part for part in ("a.json: ", *parts) if part not in message] == []
 
 
+@pytest.mark.parametrize(
+    "transforms",
+    [
+        (NORMALIZE,),  # the pictures must have one size then
+        (CROP_FOUR, NORMALIZE),
+        (KEEP, CROP_FOUR, NORMALIZE),
+        (KEEP, {"name": "RandomCrop", "size": 8}, NORMALIZE),
+        (KEEP, {"name": "RandomHorizontalFlip"}, {"name": "RandomResizedCrop", "size": [6, 5]}, NORMALIZE),
+        (WITHIN, {"name": "PadToSquare"}, NORMALIZE),
+        ({"name": "PadToSquare", "fill": [124, 116, 104]}, KEEP, NORMALIZE),
+        ({"name": "Pad", "padding": [1, 2], "padding_mode": "symmetric"}, RESIZE, NORMALIZE),
+        (REQUIRED, {**REFLECT, "padding": [1, 2, 3, 7]}, {"name": "CenterCrop", "size": [17, 12]}, NORMALIZE),
+    ],
+)
+def test_transforms_that_bring_pictures_to_one_size_are_accepted(transforms: tuple[dict[str, Any], ...]) -> None:
+    validate(train(*transforms), "a.json")
+
+
 STEPS = {"name": "MultiStepLR", "milestones": [3, 30]}
 
 
@@ -144,7 +173,23 @@ STEPS = {"name": "MultiStepLR", "milestones": [3, 30]}
         (small(epochs=2, model={"freeze_backbone_epochs": 2}), ["model.freeze_backbone_epochs", "2", "2 epochs"]),
         (small(optimizer={"name": "SGD", "nesterov": True}), ["optimizer.nesterov", "momentum"]),
         (train(RESIZE, CROP, NORMALIZE), ["transforms.train.1.size", "[9, 4]", "[8, 8]"]),
-        (train(NORMALIZE), ["transforms.train", "first", "Resize"]),
+        (train(KEEP, NORMALIZE), ["transforms.train", "several sizes", "CenterCrop", "PadToSquare"]),
+        (evaluate(KEEP, NORMALIZE), ["transforms.eval", "several sizes"]),
+        (train(KEEP, CROP_TWELVE, NORMALIZE), ["transforms.train.1.size", "[9, 12]", "shorter side is 8"]),
+        (train(WITHIN, CROP_TWELVE, NORMALIZE), ["transforms.train.1.size", "[9, 12]", "longer side is 8"]),
+        (train({**KEEP, "max_size": 8}, CROP, NORMALIZE), ["transforms.train.0.max_size: 8", "greater than size, 8"]),
+        (train({**RESIZE, "max_size": 9}, NORMALIZE), ["transforms.train.0.max_size", "[8, 8] says both sides"]),
+        (train({**WITHIN, "max_size": None}, NORMALIZE), ["transforms.train.0.size", "null needs max_size"]),
+        (train(RESIZE, REFLECT, NORMALIZE), ["transforms.train.1", "'reflect'", "at most 7 rows", "[8, 8]"]),
+        (
+            train(RESIZE, NORMALIZE, {**REFLECT, "padding": 1}),
+            ["transforms.train.2", "Pad must stand before Normalize"],
+        ),
+        (train(RESIZE, {**REFLECT, "padding": 1, "fill": 0.5}, NORMALIZE), ["train.1.fill: 0.5", "0 to 255"]),
+        (train(RESIZE, TEN, NORMALIZE), ["transforms.train.1", "TenCrop", "transforms.eval only"]),
+        (evaluate(RESIZE, {**TEN, "size": [9, 4]}, NORMALIZE), ["transforms.eval.1.size", "[9, 4]", "[8, 8]"]),
+        (evaluate(RESIZE, TEN, CROP_FOUR, NORMALIZE), ["transforms.eval.2", "CenterCrop must stand before TenCrop"]),
+        (train(RESIZE, REQUIRED, NORMALIZE), ["transforms.train.1", "RequireSize must stand first"]),
         (train(RESIZE), ["transforms.train", "Normalize is missing"]),
         (train(RESIZE, ROTATION, RESIZE, NORMALIZE), ["transforms.train.2", "before every random"]),
         (train(RESIZE, NORMALIZE, ROTATION), ["transforms.train.2", "before Normalize"]),

@@ -135,7 +135,7 @@ def test_what_fails_for_single_pictures_only_is_found(run):
     folder = run / "model"
     description = model_folder.read_description(folder)
     graph = Graph(model_folder.load_model(folder, description), description)
-    images = check.noise((32, 32))
+    images = check.noise((3, 32, 32))
     expected = check.expected_outputs(model_folder.load_model(folder, description), description, images)
 
     @torch.no_grad()
@@ -163,7 +163,7 @@ def test_tasks_may_be_named_like_operators_inputs_and_weights():
     transforms = (Resize(name="Resize", size=(32, 40)), Normalize(name="Normalize"))
     description = ModelDescription("small", tasks, {}, transforms, "no", 8)
     model = small_run.Small(dict.fromkeys(tasks, 2)).eval()
-    images = check.noise((32, 40))[:3]
+    images = check.noise((3, 32, 40))[:3]
     expected = check.expected_outputs(model, description, images)
     for write, read_back in ((onnx_file.to_onnx, onnx_file.Session), (torch_file.to_program, torch_file.Program)):
         at_work = read_back(write(Graph(model, description), description))

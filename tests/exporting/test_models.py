@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from mtl_accel import models
-from mtl_accel.config.sections.transforms import CenterCrop, Normalize, Resize
+from mtl_accel.config.sections.transforms import CenterCrop, Normalize, Resize, TenCrop
 from mtl_accel.core.tasks import Task
 from mtl_accel.exporting import check, onnx_file, torch_file
 from mtl_accel.exporting.graph import Graph
@@ -30,7 +32,7 @@ WITH_TORCH = (
     "resnet18_query",
 )
 SIZE = (40, 56)
-IMAGES = check.noise(SIZE)[:8]
+IMAGES = check.noise((3, *SIZE))[:8]
 FILES = {"torch": (torch_file.to_program, torch_file.Program), "onnx": (onnx_file.to_onnx, onnx_file.Session)}
 CASES = [("torch", pair) for pair in WITH_TORCH] + [("onnx", pair) for pair in WITH_ONNX]
 
@@ -74,3 +76,16 @@ def test_a_pair_says_the_same_from_its_file(form, pair):
     spread = {name: float(np.ptp(values, axis=0).max()) for name, values in expected.items()}
     assert min(spread.values()) > 1000 * check.TOLERANCE, "a model that says the same of every picture proves nothing"
     assert check.max_difference(read(content), IMAGES, expected, description.tasks) < check.TOLERANCE
+
+
+@pytest.mark.parametrize("form", FILES)
+@pytest.mark.parametrize("first", [40, (40, 56)])
+def test_crops_are_cut_and_averaged_in_the_file(form: str, first) -> None:
+    model, description = finished_model("resnet18_relu_linear")
+    crops = Resize(name="Resize", size=first), TenCrop(name="TenCrop", size=(32, 36)), Normalize(name="Normalize")
+    description = replace(description, transforms=crops)
+    images = check.noise(description.pipeline.loaded_shape)[:4]
+    write, read = FILES[form]
+    content = write(Graph(model, description), description)
+    expected = check.expected_outputs(model, description, images)
+    assert check.max_difference(read(content), images, expected, description.tasks) < check.TOLERANCE

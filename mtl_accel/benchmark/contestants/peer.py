@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,10 +18,11 @@ from torchvision.transforms import v2
 from ... import models
 from ...config import Config
 from ...config.sections.losses import BCE, MSE, CrossEntropy
-from ...config.sections.transforms import Transform
+from ...config.sections.transforms import CenterCrop, PadToSquare, RequireSize, SeveralCrops, Transform
 from ...core import rng
 from ...core.tasks import Task
 from ...data.labels.dataset import LabeledDataset
+from ...data.transforms.cached import transform_picture
 from ...training.optim import OPTIMIZERS, Schedule
 from ..clock import seconds_of
 
@@ -100,7 +102,12 @@ def pil_transforms(configured: Sequence[Transform]) -> v1.Compose:
     Of torchvision's two sets it is the older one, as in both originals, but for what only the newer one has.
     """
     steps: list[Any] = []
-    for transform in configured:
+    for transform in map(_as_torchvisions, configured):
+        if transform is None:
+            continue
+        if isinstance(transform, PadToSquare):
+            steps.append(partial(transform_picture, transform=transform, place="a peer"))
+            continue
         if transform.name in _OF_TENSORS and not any(isinstance(step, v1.ToTensor) for step in steps):
             steps.append(v1.ToTensor())
         arguments = transform.model_dump(exclude={"name"})
@@ -108,9 +115,18 @@ def pil_transforms(configured: Sequence[Transform]) -> v1.Compose:
             arguments[key] = _ENUMS[key](arguments[key])
         if isinstance(arguments.get("fill"), float):
             arguments["fill"] = round(arguments["fill"])  # Pillow knows whole values only
-        kind = getattr(v1, transform.name, None) or getattr(v2, transform.name)
+        has_old = arguments.get("size", 0) is not None  # the older Resize knows no null
+        kind = getattr(v1, transform.name, None) if has_old else None
+        kind = kind or getattr(v2, transform.name)
         steps.append(kind(**arguments))
     return v1.Compose(steps)
+
+
+def _as_torchvisions(transform: Transform) -> Transform | None:
+    """A transform that a peer can have in place of one of ours that gives no single picture; None: none is needed."""
+    if isinstance(transform, RequireSize):
+        return None
+    return CenterCrop(name="CenterCrop", size=transform.size) if isinstance(transform, SeveralCrops) else transform
 
 
 def differences(config: Config, labelled: LabeledDataset) -> list[str]:
@@ -128,6 +144,9 @@ def differences(config: Config, labelled: LabeledDataset) -> list[str]:
         notes.append(f"the peers train {', '.join(standardised)} in the unit of the columns, not standardised")
     if config.data.sampler is not None:
         notes.append("the peers see each sample once an epoch, and do not support a sampler")
+    crops = [t.name for t in config.transforms.eval if isinstance(t, SeveralCrops)]
+    if crops:
+        notes.append(f"the peers validate on the middle of each picture, and not on the crops of {crops[0]}")
     if config.mixing:
         notes.append(f"the peers do not mix pictures by {' or '.join(method.name for method in config.mixing)}")
     return notes

@@ -20,7 +20,6 @@ TorchvisionName = Literal[
     "Grayscale",
     "Identity",
     "JPEG",
-    "Pad",
     "RGB",
     "RandAugment",
     "RandomAdjustSharpness",

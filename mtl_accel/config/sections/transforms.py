@@ -6,13 +6,34 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from ..base import Section
+from ..base import Section, in_one_message
 from .torchvision_names import TorchvisionTransform
 
 Size = Annotated[int, Field(gt=0, le=4096)]
 Pair = tuple[Size, Size]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Interpolation = Literal["nearest", "bilinear", "bicubic"]
+PaddingMode = Literal["constant", "edge", "reflect", "symmetric"]
+Value = Annotated[float, Field(ge=0, le=255)]
+Fill = Annotated[
+    Value | tuple[Value, Value, Value],
+    in_one_message("fill", "must be a number from 0 to 255, or a list of three of them"),
+]
+Pixels = Annotated[int, Field(ge=0, le=4096)]
+Padding = Annotated[
+    Pixels | tuple[Pixels] | tuple[Pixels, Pixels] | tuple[Pixels, Pixels, Pixels, Pixels],
+    in_one_message(
+        "padding",
+        "must be a whole number from 0 to 4096, a list [left and right, top and bottom], or a list [left, top, right, "
+        "bottom]",
+    ),
+]
+Sides = Annotated[
+    Size | Pair | None,
+    in_one_message(
+        "size", "must be a whole number from 1 to 4096, a list [height, width] of them, or null with max_size"
+    ),
+]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -31,12 +52,44 @@ Scale = Annotated[tuple[Probability, Probability], AfterValidator(_rising)]
 Ratio = Annotated[tuple[Positive, Positive], AfterValidator(_rising)]
 
 
+class RequireSize(Section):
+    """Refuse pictures of any other size. A list that leaves the first Resize out gets it from the first picture."""
+
+    name: Literal["RequireSize"]
+    size: Pair = Field(description="[height, width] of every picture in pixels.")
+
+
 class Resize(Section):
     """Resize the picture; stands in the part that is done once and cached."""
 
     name: Literal["Resize"]
-    size: Pair = Field(description="[height, width] in pixels.")
+    size: Sides = Field(
+        description="[height, width] in pixels; one number: the length of the shorter side, the aspect ratio is kept; "
+        "null: the longer side gets the length of max_size."
+    )
     interpolation: Interpolation = Field("bilinear", description="How pixels are resampled (antialiased).")
+    max_size: Size | None = Field(
+        None, description="Greatest length of the longer side, where size is one number or null."
+    )
+
+
+class Pad(Section):
+    """Add pixels around the picture."""
+
+    name: Literal["Pad"]
+    padding: Padding = Field(
+        description="Pixels on every side, [left and right, top and bottom], or [left, top, right, bottom]."
+    )
+    fill: Fill = Field(0.0, description="Value of the new pixels, 0 to 255, or one for each channel.")
+    padding_mode: PaddingMode = Field("constant", description="What the new pixels hold.")
+
+
+class PadToSquare(Section):
+    """Add pixels to the two ends of the shorter side, until it is as long as the other; the odd one goes to the end."""
+
+    name: Literal["PadToSquare"]
+    fill: Fill = Field(0.0, description="Value of the new pixels, 0 to 255, or one for each channel.")
+    padding_mode: PaddingMode = Field("constant", description="What the new pixels hold.")
 
 
 class CenterCrop(Section):
@@ -44,6 +97,21 @@ class CenterCrop(Section):
 
     name: Literal["CenterCrop"]
     size: Pair = Field(description="[height, width] in pixels.")
+
+
+class FiveCrop(Section):
+    """Predict the four corners and the middle, and take the mean of their logits. In `eval` only, before Normalize."""
+
+    name: Literal["FiveCrop"]
+    size: Pair = Field(description="[height, width] of each crop in pixels.")
+
+
+class TenCrop(Section):
+    """The five crops of FiveCrop and those of the mirrored picture: each picture passes the network ten times."""
+
+    name: Literal["TenCrop"]
+    size: Pair = Field(description="[height, width] of each crop in pixels.")
+    vertical_flip: bool = Field(False, description="Mirror up and down instead of left and right.")
 
 
 class RandomHorizontalFlip(Section):
@@ -115,10 +183,14 @@ class Normalize(Section):
     std: tuple[Deviation, Deviation, Deviation] = Field(IMAGENET_STD, description="Standard deviation of each channel.")
 
 
-CachedTransform = Resize | CenterCrop  # done once for each picture where they lead a list
+CachedTransform = RequireSize | Resize | CenterCrop | Pad | PadToSquare  # done once where they lead a list
+SeveralCrops = FiveCrop | TenCrop
 Transform = Annotated[
     Resize
     | CenterCrop
+    | Pad
+    | PadToSquare
+    | RequireSize
     | RandomHorizontalFlip
     | RandomVerticalFlip
     | RandomRotation
@@ -126,37 +198,12 @@ Transform = Annotated[
     | ColorJitter
     | RandomGrayscale
     | RandomErasing
+    | FiveCrop
+    | TenCrop
     | Normalize
     | TorchvisionTransform,
     Field(discriminator="name"),
 ]
-FixedTransform = Annotated[Resize | CenterCrop | Normalize, Field(discriminator="name")]
-
-
-def problems(transforms: tuple[Transform, ...], place: str) -> list[str]:
-    """List what is wrong with some transforms as a whole; `place` is the dotted path of the list."""
-    found: list[str] = []
-    if not isinstance(transforms[0], Resize):
-        found.append(f"{place}: the first transform must be Resize, so that all pictures have one size")
-    height, width = 0, 0
-    for index, transform in enumerate(transforms):
-        where, before = f"{place}.{index}", transforms[:index]
-        is_normalized = any(isinstance(t, Normalize) for t in before)
-        if isinstance(transform, Resize) and not all(isinstance(t, CachedTransform) for t in before):
-            found.append(f"{where}: {transform.name} must stand before every random transform")
-        if isinstance(transform, CenterCrop) and height and (transform.size[0] > height or transform.size[1] > width):
-            found.append(
-                f"{where}.size: a crop of {list(transform.size)} is larger than the picture of "
-                f"[{height}, {width}] before it; make it smaller, or Resize larger"
-            )
-        if isinstance(transform, RandomErasing) and not is_normalized:
-            found.append(f"{where}: RandomErasing must stand after Normalize")
-        if not isinstance(transform, RandomErasing) and is_normalized:
-            found.append(f"{where}: {transform.name} must stand before Normalize")
-        if isinstance(transform, Resize | CenterCrop | RandomResizedCrop):
-            height, width = transform.size
-        elif isinstance(transform, TorchvisionTransform):
-            height, width = 0, 0  # only torchvision knows
-    if not any(isinstance(t, Normalize) for t in transforms):
-        found.append(f"{place}: Normalize is missing; without it the model would see pixels from 0 to 255")
-    return found
+FixedTransform = Annotated[
+    Resize | CenterCrop | Normalize | Pad | PadToSquare | RequireSize | FiveCrop | TenCrop, Field(discriminator="name")
+]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..transforms.mixing import Mix
+from .decoding_notes import Note
 from .sampler import Key
 
 
@@ -18,11 +19,13 @@ class Batch:
     """One micro-batch. Padding has the id -1, and its mask is false everywhere."""
 
     key: Key
-    images: Tensor  # uint8 [B, 3, H, W], or float32 in [0, 1] after per-sample transforms that made it so
+    # uint8 [B, 3, H, W] or [B, crops, 3, h, w]; or float32 in [0, 1] after per-sample transforms that made it so
+    images: Tensor
     ids: Tensor  # int64 [B]
     targets: dict[str, Tensor]  # [B] or [B, C]
     masks: dict[str, Tensor]  # bool [B] or [B, C]
     mix: Mix | None = None
+    notes: tuple[Note, ...] = ()  # on images that were decoded for this batch
 
     def to(self, device: torch.device) -> Batch:
         """Copy the tensors to a device, without waiting for it."""
@@ -48,7 +51,7 @@ class Batch:
         targets = {name: function(tensor) for name, tensor in self.targets.items()}
         masks = {name: function(tensor) for name, tensor in self.masks.items()}
         mix = self.mix and Mix(*map(function, self.mix))
-        return Batch(self.key, function(self.images), function(self.ids), targets, masks, mix)
+        return Batch(self.key, function(self.images), function(self.ids), targets, masks, mix, self.notes)
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class UnreadableBatch:
     """Stands in place of a batch with broken images: an error of a worker process would arrive as its traceback."""
 
     problems: list[str]
+    notes: tuple[Note, ...] = ()
 
     def to(self, device: torch.device) -> UnreadableBatch:
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import logging
 import os
@@ -23,8 +24,9 @@ from ...core.errors import MAX_LISTED, UserError
 from ..labels.dataset import LabeledDataset, check_selection_metric, read_dataset
 from ..labels.reader import Targets
 from .decoding import Encoded, decode
+from .decoding_notes import collect_notes
 
-_VERSION = 1  # of what counts as broken; the findings of another version are not read
+_VERSION = 2  # of what counts as broken; the findings of another version are not read
 _ROWS = 64  # of a table that are in memory at a time
 
 logger = logging.getLogger(__name__)
@@ -106,7 +108,8 @@ def find_broken_images(table: datasets.Dataset, split: str, data: DataConfig) ->
 
 def _problem(split: str, identifier: str, image: Encoded) -> str | None:
     try:
-        decode(image, place=f"{split}, id {identifier}")
+        with collect_notes():  # they are said where the pictures are read
+            decode(image, place=f"{split}, id {identifier}")
     except UserError as error:
         return str(error).replace("\n", " ")
     return None
@@ -120,7 +123,8 @@ def _images(table: datasets.Dataset) -> Iterator[tuple[str, Any]]:
 
 def _digest(table: datasets.Dataset) -> str:
     """Digest of ids, and of the content of embedded images or the size and time of change of image files."""
-    digest = hashlib.blake2b(f"{_VERSION}".encode(), digest_size=12)
+    reads_heic = importlib.util.find_spec("pillow_heif") is not None
+    digest = hashlib.blake2b(f"{_VERSION} {reads_heic}".encode(), digest_size=12)
     for identifier, image in _images(table):
         content = image["bytes"]
         if content is None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ...core.errors import UserError, shorten
 from ..sources.splits import RawSplit, choose_columns, column_of, ids_of, undecoded_images
+from ..transforms.pipeline import ImagePipeline
 from .batch import Batch, UnreadableBatch
 from .decoding import Encoded
 from .loader import MicroBatches
@@ -118,6 +119,7 @@ class _ImagePixels:
     """Pixels of images that are decoded when they are read."""
 
     decodes = True
+    notes: Sequence[str] = ()
 
     def __init__(self, images: ImageCollection, transforms: Transforms) -> None:
         self.images, self.transforms = images, transforms
@@ -125,7 +127,7 @@ class _ImagePixels:
     def __len__(self) -> int:
         return len(self.images)
 
-    def read(self, rows: np.ndarray) -> Tensor:
+    def read(self, rows: np.ndarray) -> Tensor | list[Tensor]:
         places = (f"{self.images.name}, id {self.images.ids[row]}" for row in rows)
         return decode_batch(self.images.encoded(rows.tolist()), places, self.transforms)
 
@@ -133,8 +135,8 @@ class _ImagePixels:
 class ImageBatches(MicroBatches):
     """Batches of images without targets."""
 
-    def __init__(self, images: ImageCollection, transforms: Transforms) -> None:
-        super().__init__(_ImagePixels(images, transforms), {})
+    def __init__(self, images: ImageCollection, pipeline: ImagePipeline) -> None:
+        super().__init__(_ImagePixels(images, pipeline.cached), {}, pipeline.per_sample)
 
 
 def readable_batches(batches: Iterable[Batch | UnreadableBatch], problems: list[str]) -> Iterator[Batch]:

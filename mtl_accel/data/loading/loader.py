@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ...core.errors import UserError
@@ -15,6 +16,7 @@ from ..labels.reader import Targets
 from ..transforms.mixing import Mixing
 from ..transforms.per_sample import PerSample
 from .batch import Batch, UnreadableBatch
+from .decoding_notes import Note, NotesReport, collect_notes
 from .pixels import Pixels
 from .prefetch import prefetch
 from .sampler import PADDING, Key, TrainingOrder
@@ -82,9 +84,10 @@ class MicroBatches(Dataset[Batch | UnreadableBatch]):
         """Size of a batch's images, from one of them; 0 if that cannot be decoded."""
         if self.per_sample is not None:
             height, width = self.per_sample.output_size
-            return batch_size * 3 * height * width * 4
+            return batch_size * self.per_sample.num_crops * 3 * height * width * 4
         try:
-            return batch_size * self.pixels.read(np.zeros(1, dtype=np.int64)).nbytes
+            images, _ = self._read_pixels(np.zeros(1, dtype=np.int64))
+            return batch_size * images[0].nbytes
         except UserError:
             return 0
 
@@ -94,11 +97,18 @@ class MicroBatches(Dataset[Batch | UnreadableBatch]):
         for name, (target, mask) in self.targets.items():
             targets[name] = torch.from_numpy(target[key.rows])
             masks[name] = torch.from_numpy(mask[key.rows] & real.reshape(-1, *(1,) * (mask.ndim - 1)))
-        images = self.pixels.read(key.rows)
+        images, notes = self._read_pixels(key.rows)
         if self.per_sample is not None:
             images = self.per_sample(images, key.augmentation_ids, key.epoch)
+        assert isinstance(images, Tensor), "images of several sizes have transforms that bring them to one"
         mix = None if self.mixing is None else self.mixing.draw(key.epoch, key.ids)
-        return Batch(key, images, torch.from_numpy(key.ids), targets, masks, mix)
+        return Batch(key, images, torch.from_numpy(key.ids), targets, masks, mix, tuple(notes))
+
+    def _read_pixels(self, rows: np.ndarray) -> tuple[Tensor | list[Tensor], list[Note]]:
+        if not self.pixels.decodes:
+            return self.pixels.read(rows), []
+        with collect_notes() as notes:
+            return self.pixels.read(rows), notes
 
     def count_labels(self, epoch: int, ids: np.ndarray) -> dict[str, float]:
         """The number of labelled elements of each task in micro-batches ids [M, B]; mixed ones by their weights."""
@@ -151,6 +161,7 @@ class TrainingLoader:
     ) -> None:
         self.data, self.order, self.device = data, order, device
         self.keys = _TrainingKeys(order, rank, num_processes)
+        self._report = NotesReport(speaks=rank == 0)
         self._loader = _loader(data, self.keys, order.micro_batch_size, num_workers, device)
 
     def steps(self, epoch: int, first_step: int = 0) -> Iterator[tuple[int, list[Batch], dict[str, float]]]:
@@ -163,7 +174,10 @@ class TrainingLoader:
         batches = _require_readable(prefetch(_received(self._loader), self.device))
         for step in range(first_step, self.order.num_steps):
             ids = self.order.samples(epoch, step)[1].reshape(-1, self.order.micro_batch_size)
-            yield step, [next(batches) for _ in range(self.keys.per_step)], self.data.count_labels(epoch, ids)
+            of_step = [next(batches) for _ in range(self.keys.per_step)]
+            self._report.add(note for batch in of_step for note in batch.notes)
+            yield step, of_step, self.data.count_labels(epoch, ids)
+        self._report.end()
 
 
 class EvaluationLoader:
@@ -180,6 +194,7 @@ class EvaluationLoader:
     ) -> None:
         self.data, self.num_samples, self.batch_size, self.device = data, len(data.pixels), batch_size, device
         self.keys = _EvaluationKeys(self.num_samples, batch_size, rank, num_processes)
+        self._report = NotesReport(speaks=rank == 0)
         self._loader = _loader(data, self.keys, batch_size, num_workers, device)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -188,7 +203,10 @@ class EvaluationLoader:
 
     def batches(self) -> Iterator[Batch | UnreadableBatch]:
         """Iterate over all batches on the device, those with broken images among them."""
-        return prefetch(_received(self._loader), self.device)
+        for batch in prefetch(_received(self._loader), self.device):
+            self._report.add(batch.notes)
+            yield batch
+        self._report.end()
 
     def __len__(self) -> int:
         return len(self.keys)

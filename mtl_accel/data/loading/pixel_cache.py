@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,10 +19,23 @@ import numpy as np
 import torch
 from filelock import FileLock
 
+from ...config.sections.picture_sizes import extent_after
+from ...config.sections.transforms import CachedTransform, Resize
 from ...core import atomic_io
 from ...core.errors import UserError, shorten
 from ..sources.splits import ids_of
-from .pixels import DecodedPixels, DevicePixels, Pixels, StoredPixels, Transforms, decode_and_resize
+from ..transforms.cached import OtherSizeError
+from .decoding_notes import Note, collect_notes, summarize
+from .pixel_files import PixelFiles, pixel_files, write_notes
+from .pixels import (
+    DecodedPixels,
+    DevicePixels,
+    Pixels,
+    StoredPixels,
+    StoredRaggedPixels,
+    Transforms,
+    decode_and_transform,
+)
 
 _VERSION = 1  # of the file's content; a file of another version is not read
 _MAX_SHOWN = 20  # images named when some cannot be decoded
@@ -55,7 +69,7 @@ def open_pixels(
     if cache == "none":
         return DecodedPixels(split, transforms, name)
     stored = _open_stored(split, transforms, name, fingerprint, folder, num_workers)
-    if cache == "disk":
+    if cache == "disk" or isinstance(stored, StoredRaggedPixels):  # one of several sizes is read on the CPU
         return stored
     need, have = stored.array.nbytes, _free_memory(device)
     if need > have:
@@ -75,28 +89,28 @@ def _free_memory(device: torch.device) -> int:
 
 def _open_stored(
     split: datasets.Dataset, transforms: Transforms, name: str, fingerprint: str, folder: Path, num_workers: int
-) -> StoredPixels:
-    size = transforms[-1].size
-    described = json.dumps([_VERSION, fingerprint, [t.model_dump() for t in transforms]])
+) -> StoredPixels | StoredRaggedPixels:
+    size = extent_after(transforms).size
+    described = json.dumps([_VERSION, fingerprint, [_key(transform) for transform in transforms]])
     digest = hashlib.blake2b(described.encode(), digest_size=12)
     for identifier in ids_of(split):
         digest.update(f"{identifier}\0".encode())
-    final = folder / f"{name}-{size[0]}x{size[1]}-{digest.hexdigest()}"
-    path = final / "pixels.uint8"
+    final = folder / f"{name}-{'ragged' if size is None else f'{size[0]}x{size[1]}'}-{digest.hexdigest()}"
+    files = pixel_files(len(split), size)
     # One process decodes. The others of this machine wait here, and then find the folder.
     with _cache_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{final}.lock"):
-            if path.exists() and path.stat().st_size != _num_bytes(split, transforms):
-                logger.warning("%s was cut short and is built anew", path)
-                atomic_io.discard(final)
-            if not path.exists():
-                _build(split, transforms, name, final, num_workers)
-        return StoredPixels(path, len(split), size)
-
-
-def _num_bytes(split: datasets.Dataset, transforms: Transforms) -> int:
-    return len(split) * 3 * transforms[-1].size[0] * transforms[-1].size[1]
+            stored = files.open(final)
+            if stored is None:
+                if final.exists():
+                    file = next(iter(sorted(final.glob("pixels*.uint8"))), final)
+                    logger.warning("%s was cut short and is built anew", file)
+                    atomic_io.discard(final)
+                _build(split, transforms, name, final, files, num_workers)
+                stored = files.open(final)
+                assert stored is not None
+        return stored
 
 
 @contextmanager
@@ -117,23 +131,28 @@ def _cache_errors(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _build(split: datasets.Dataset, transforms: Transforms, name: str, final: Path, num_workers: int) -> None:
+def _key(transform: CachedTransform) -> dict[str, Any]:
+    """What a file's name depends on. A knob that came later is left out where it is not used: older files hold."""
+    later = {"max_size"} if isinstance(transform, Resize) and transform.max_size is None else None
+    return transform.model_dump(exclude=later)
+
+
+def _build(
+    split: datasets.Dataset, transforms: Transforms, name: str, final: Path, files: PixelFiles, num_workers: int
+) -> None:
     """Decode the rows that no earlier, killed attempt has decoded, then give the folder its final name."""
     partial = final.with_name(final.name + ".partial")
-    shape = (len(split), 3, *transforms[-1].size)
     written = sum(path.stat().st_blocks * 512 for path in partial.glob("*"))
-    need, have = _num_bytes(split, transforms), shutil.disk_usage(final.parent).free + written
+    need, have = files.need_bytes or 0, shutil.disk_usage(final.parent).free + written
     if need > have:
         raise UserError(
             f"{final}: the decoded pictures of {name} need {need:,} bytes and {have:,} are free; "
             'make room, set data.cache_dir to another disk, or data.cache to "none"'
         )
-    if (partial / "pixels.uint8").exists() and (partial / "pixels.uint8").stat().st_size != need:
+    if partial.exists() and not files.is_whole(partial):
         shutil.rmtree(partial)  # cut short: what counts as done is not there
     partial.mkdir(exist_ok=True)
-    pixels = _map_file(partial / "pixels.uint8", shape)
-    done = _map_file(partial / "done.uint8", shape[:1])
-    left = np.flatnonzero(done == 0)
+    left = files.prepare(partial)
     samples = split.select_columns(["id", "image"]).select(left)
     with bars_on_terminals_only():
         samples.map(
@@ -142,17 +161,16 @@ def _build(split: datasets.Dataset, transforms: Transforms, name: str, final: Pa
             batched=True,
             batch_size=_ROWS_PER_WRITE,
             num_proc=num_workers if num_workers > 1 and len(left) > 4 * _ROWS_PER_WRITE else None,
-            fn_kwargs={"rows": left, "folder": partial, "shape": shape, "transforms": transforms, "name": name},
+            fn_kwargs={"rows": left, "folder": partial, "files": files, "transforms": transforms, "name": name},
             load_from_cache_file=False,
-            desc=f"decoding {name} ({need / 1e6:,.0f} MB)",
+            desc=f"decoding {name}" + (f" ({need / 1e6:,.0f} MB)" if need else ""),
         )
-    problems = [line for log in sorted(partial.glob("problems-*")) for line in log.read_text().splitlines()]
+    problems = _read_problems(partial, name, len(split))
     if problems:
         shutil.rmtree(partial)
         raise UserError(shorten(problems, "pictures", limit=_MAX_SHOWN))
-    assert done.all()
-    pixels.flush()
-    (partial / "done.uint8").unlink()
+    files.finish(partial)
+    write_notes(partial, summarize(Note(*note) for note in _written_down(partial, "notes")))
     partial.rename(final)
 
 
@@ -169,34 +187,63 @@ def bars_on_terminals_only() -> Iterator[None]:
             datasets.enable_progress_bars()
 
 
-def _map_file(path: Path, shape: tuple[int, ...]) -> np.memmap:
-    """Map a file into memory to write into it; a new one is made of zeros."""
-    size = int(np.prod(shape, dtype=np.int64))
-    with path.open("ab") as file:
-        file.truncate(size)
-    return np.memmap(path, dtype=np.uint8, mode="r+", shape=shape)
-
-
 def _write_rows(
     batch: dict[str, list[Any]],
     indices: list[int],
     rows: np.ndarray,
     folder: Path,
-    shape: tuple[int, ...],
+    files: PixelFiles,
     transforms: Transforms,
     name: str,
 ) -> None:
-    """Decode a batch into the file. What cannot be decoded is written down, so that all of it is reported at once.
+    """Decode a batch into the files. What cannot be decoded is written down, so that all of it is reported at once.
 
     Args:
-        indices: positions of the batch in `rows`, which holds the rows of the file.
+        indices: positions of the batch in `rows`, which holds the rows of the files.
     """
-    pixels = np.memmap(folder / "pixels.uint8", dtype=np.uint8, mode="r+", shape=shape)
-    done = np.memmap(folder / "done.uint8", dtype=np.uint8, mode="r+", shape=shape[:1])
-    for index, identifier, value in zip(indices, batch["id"], batch["image"], strict=True):
-        try:
-            pixels[rows[index]] = decode_and_resize(value, f"{name}, id {identifier}", transforms)
-        except UserError as error:
-            with (folder / f"problems-{os.getpid()}").open("a") as log:
-                log.write(str(error).replace("\n", " ") + "\n")
-        done[rows[index]] = 1
+    with files.writer(folder) as write, collect_notes() as notes:
+        for index, identifier, value in zip(indices, batch["id"], batch["image"], strict=True):
+            image = None
+            try:
+                image = decode_and_transform(value, f"{name}, id {identifier}", transforms)
+            except OtherSizeError as error:
+                _write_down(folder, "problems", {"size": error.size, "required": error.required, "id": identifier})
+            except UserError as error:
+                _write_down(folder, "problems", {"problem": str(error).replace("\n", " ")})
+            write(int(rows[index]), image)
+        for note in notes:
+            _write_down(folder, "notes", list(note))
+
+
+def _write_down(folder: Path, what: str, value: Any) -> None:
+    with (folder / f"{what}-{os.getpid()}.jsonl").open("a", encoding="utf-8") as log:
+        log.write(json.dumps(value) + "\n")
+
+
+def _written_down(folder: Path, what: str) -> list[Any]:
+    """What all processes wrote down; the files are removed."""
+    logs = sorted(folder.glob(f"{what}-*.jsonl"))
+    found = [json.loads(line) for log in logs for line in log.read_text(encoding="utf-8").splitlines()]
+    for log in logs:
+        log.unlink()
+    return found
+
+
+def _read_problems(folder: Path, name: str, total: int) -> list[str]:
+    """The problems of all processes; the sizes that pictures must not have are one of them."""
+    written = _written_down(folder, "problems")
+    others = [problem for problem in written if "size" in problem]
+    problems = [problem["problem"] for problem in written if "problem" in problem]
+    if others:
+        counts = Counter(tuple(problem["size"]) for problem in others).most_common()
+        sizes = [f"{list(size)} ({count:,} pictures, the first: id {_first(others, size)})" for size, count in counts]
+        problems.append(
+            f"transforms: without Resize all pictures must have the size of the first in training, "
+            f"{others[0]['required']}, and {len(others):,} of the {total:,} of {name} have another: "
+            f"{', '.join(shorten(sizes, 'sizes'))}; put Resize first in transforms.train and transforms.eval"
+        )
+    return problems
+
+
+def _first(problems: list[dict[str, Any]], size: tuple[int, ...]) -> str:
+    return next(str(problem["id"]) for problem in problems if tuple(problem["size"]) == size)

@@ -11,15 +11,19 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from ...config.sections.transforms import CenterCrop, Transform
+from ...config.sections.picture_sizes import Extent
+from ...config.sections.transform_problems import padding_problem
+from ...config.sections.transforms import CenterCrop, Pad, PadToSquare, Transform
 from ...core import rng
 from ...core.errors import UserError
 from .base import Operation, as_float
 from .color import ColorJitter, Grayscale, Normalization
-from .geometry import CenteredCrop, Erasing, Flip, HorizontalFlip, ResizedCrop, Rotation, VerticalFlip
+from .geometry import CenteredCrop, Erasing, Flip, HorizontalFlip, Padding, ResizedCrop, Rotation, VerticalFlip
 
 AUGMENTATIONS: dict[str, type[Operation]] = {
     "CenterCrop": CenteredCrop,
+    "Pad": Padding,
+    "PadToSquare": Padding,
     "RandomHorizontalFlip": HorizontalFlip,
     "RandomVerticalFlip": VerticalFlip,
     "RandomRotation": Rotation,
@@ -39,13 +43,16 @@ def operation_of(config: Transform, position: int, size: tuple[int, int]) -> Ope
     """Make the operation of a transform at a position of `transforms.train`, for images of size [height, width].
 
     Raises:
-        UserError: a crop is larger than the images, whose size after torchvision's own transforms no config tells.
+        UserError: a crop is larger than the images, whose size after torchvision's own transforms no config tells, or
+            they are too small to be mirrored into the padding.
     """
     if isinstance(config, CenterCrop) and (config.size[0] > size[0] or config.size[1] > size[1]):
         raise UserError(
             f"transforms.train.{position}.size: a crop of {list(config.size)} is larger than the picture of "
             f"{list(size)} before it; make it smaller"
         )
+    if isinstance(config, Pad | PadToSquare) and (problem := padding_problem(config, Extent.of(size))):
+        raise UserError(f"transforms.train.{position}: {problem}")
     return AUGMENTATIONS[config.name](config, size)
 
 

@@ -8,8 +8,10 @@ from typing import ClassVar
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torchvision.transforms.v2 import functional as tvf
 
 from ...config.sections import transforms
+from ...config.sections.picture_sizes import padded, padding_of
 from .base import Operation, Parameters, as_float, between, to_device
 
 _NUM_TRIES = 10  # for a box that fits, as in torchvision
@@ -54,6 +56,20 @@ class CenteredCrop(Operation[transforms.CenterCrop]):
             (round((before - after) / 2), after) for before, after in zip(self.size, self.config.size, strict=True)
         )
         return images[..., top : top + height, left : left + width]
+
+
+class Padding(Operation[transforms.Pad | transforms.PadToSquare]):
+    """Add pixels around the picture."""
+
+    @property
+    def output_size(self) -> tuple[int, int]:
+        return padded(self.size, self.config)
+
+    def apply(self, images: torch.Tensor, parameters: Parameters) -> torch.Tensor:
+        fill = self.config.fill if isinstance(self.config.fill, tuple) else (self.config.fill,)
+        scaled = [value / 255 if images.is_floating_point() else round(value) for value in fill]
+        padding = list(padding_of(self.config, self.size))
+        return tvf.pad(images, padding, scaled if len(scaled) > 1 else scaled[0], self.config.padding_mode)
 
 
 class Rotation(Operation[transforms.RandomRotation]):

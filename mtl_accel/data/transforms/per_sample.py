@@ -1,211 +1,147 @@
-"""Torchvision's own transforms, one image at a time on the CPU, in the workers of the loader.
-
-They draw from torch's global generator, which is seeded before each of them. So what happens to sample i in epoch e is
-a pure function of (seed, e, i, position), as it is in `Augmentation`.
-"""
+"""Transforms of one image at a time on the CPU, in the workers of the loader: torchvision's own, and those of ours on
+images of several sizes."""
 
 from __future__ import annotations
 
-import inspect
-import itertools
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms import v2
 
-from ...config.reading import format_value
-from ...config.sections.torchvision_names import TorchvisionTransform
-from ...config.sections.transforms import Transform
+from ...config.sections.picture_sizes import PictureSize
+from ...config.sections.transform_problems import several_sizes_problem
+from ...config.sections.transforms import SeveralCrops, Transform
 from ...core import rng
-from ...core.errors import UserError, collect
-from .augment import operation_of
+from ...core.errors import UserError
+from .augment import AUGMENTATIONS, operation_of
 from .base import Operation
-
-Size = tuple[int, int]  # [height, width]
-# What torchvision raises for arguments and images that it does not accept.
-_TORCHVISION_ERRORS = (
-    TypeError,
-    ValueError,
-    RuntimeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    AssertionError,
-)
-_ENUMS = {"interpolation": v2.InterpolationMode, "policy": v2.AutoAugmentPolicy}
-_NUM_DRY_RUNS = 8
+from .crops import crops_of, num_crops
+from .single_image import SingleImageTransform, build_singles, dry_run, example_image, one_thread_and_same_generator
 
 
-class SingleImageTransform:
-    """One of torchvision's transforms, for one image. It draws from torch's generator only."""
+class OperationBySize:
+    """One of our own transforms, for one image of any size."""
 
-    output_size: Size | None = None  # set where all images must leave with the same one
+    def __init__(self, config: Transform, position: int) -> None:
+        self.name, self.config, self.position = config.name, config, position
+        self._by_size: dict[PictureSize, Operation] = {}
 
-    def __init__(self, config: TorchvisionTransform, position: int) -> None:
-        """Raises UserError when torchvision refuses the arguments."""
-        self.name, self.arguments, self.place = config.name, config.arguments, f"transforms.train.{position}"
-        if not hasattr(v2, self.name):
-            raise UserError(f"{self.place}: the torchvision that is installed has no {self.name}; install a newer one")
-        self.transform = self._build(self.arguments)
-        # With p 1, for dry runs: they must meet what happens to a few images only.
-        is_rare = self.arguments.get("p") != 0 and "p" in inspect.signature(getattr(v2, self.name)).parameters
-        self.always = self._build(self.arguments | {"p": 1.0}) if is_rare else self.transform
+    def of_size(self, size: PictureSize) -> Operation:
+        """The operation for images of a size. Raises UserError where these are too small."""
+        if size not in self._by_size:
+            self._by_size[size] = operation_of(self.config, self.position, size)
+        return self._by_size[size]
 
-    def _build(self, arguments: Mapping[str, Any]) -> v2.Transform:
-        kind = getattr(v2, self.name)
-        try:
-            return kind(**{k: _ENUMS[k](v) if k in _ENUMS and isinstance(v, str) else v for k, v in arguments.items()})
-        except _TORCHVISION_ERRORS as error:
-            known = ", ".join(inspect.signature(kind).parameters) or "none"
-            raise self._error(f"is refused by torchvision: {_first_line(error)} (its arguments: {known})") from error
+    def uniforms(self, key: tuple[Any, ...]) -> list[np.ndarray]:
+        """The uniform numbers of each image, [1, num_uniforms] each; so many whatever the size."""
+        return list(rng.uniforms(AUGMENTATIONS[self.name].num_uniforms, *key)[:, None])
 
-    def __call__(self, image: Tensor, seed: int, always: bool = False) -> Tensor:
-        """Transform an image [3, H, W] to [3, h, w], uint8 or float32 in [0, 1].
-
-        Raises:
-            UserError: torchvision fails on it, or the result has another number of channels or another size.
-        """
-        torch.default_generator.manual_seed(seed)  # not torch.manual_seed, which seeds the GPUs too
-        try:
-            changed = (self.always if always else self.transform)(image)
-        except _TORCHVISION_ERRORS as error:
-            raise self._error(f"fails on {_describe(image)}: {_first_line(error)}") from error
-        if changed.shape[0] != 3:
-            made = json.dumps(changed.shape)
-            raise self._error(f'makes pictures of {made}, and networks take 3 channels; set "num_output_channels": 3')
-        size = changed.shape[1], changed.shape[2]
-        if self.output_size not in (None, size):
-            raise self.size_error([self.output_size, size])
-        # Noise and bicubic sampling leave the range that later operations rely on.
-        return changed.clamp(0, 1) if changed.is_floating_point() else changed
-
-    def _error(self, what: str) -> UserError:
-        return UserError(f"{self.place}: {self.name} with {format_value(self.arguments)} {what}")
-
-    def size_error(self, sizes: Sequence[Size | None]) -> UserError:
-        """The error of images that leave with several sizes, where a batch must have one."""
-        return self._error(
-            f"makes pictures of several sizes, such as {json.dumps(sizes[0])} and {json.dumps(sizes[1])}, and a batch "
-            'has one; put a RandomCrop with "size" and "pad_if_needed": true behind it, or keep the size'
-        )
+    def __call__(self, image: Tensor, uniforms: np.ndarray) -> Tensor:
+        """Transform an image [3, H, W] to [3, h, w] by its uniform numbers."""
+        operation = self.of_size((image.shape[1], image.shape[2]))
+        return operation.apply(image[None], operation.parameters(uniforms))[0]
 
 
 class PerSample:
-    """Transforms single images: torchvision's own transforms, and those of ours between them.
+    """Transforms single images: torchvision's own transforms, and those of ours between them or before a crop.
 
     Args:
         transforms: by position in the config's list, which is a part of the key of their random numbers.
-        size: [height, width] of the images that arrive.
+        sizes: [height, width] of the images that arrive: the one of all of them, or several examples.
 
     Raises:
         UserError: torchvision refuses arguments, or the images of a batch would have several sizes.
+
+    Attributes:
+        output_size: [height, width] of the images that leave, of each crop if there are several of each image.
+        num_crops: how many crops each image becomes; 1 where it stays one.
     """
 
-    def __init__(self, transforms: Mapping[int, Transform], size: Size, seed: int) -> None:
+    def __init__(self, transforms: Mapping[int, Transform], sizes: Sequence[PictureSize], seed: int) -> None:
         self.seed = seed
-        self.stages: dict[int, SingleImageTransform | Operation] = {}  # by position
-        singles = _build_singles(transforms)
-        sizes, dtype, varied_by = [size], torch.uint8, None
+        self.stages: dict[int, Stage] = {}  # by position
+        singles = build_singles(transforms)
+        sizes, dtype, varied_by = list(sizes), torch.uint8, None
         for position, config in transforms.items():
             single = singles.get(position)
-            if varied_by is not None and single is None:
-                raise varied_by.size_error(sizes)
-            if single is None:
+            if single is not None:
+                self.stages[position] = single
+                makes_them_vary, (sizes, dtype) = len(sizes) == 1, dry_run(single, sizes, dtype)
+                if len(sizes) == 1:
+                    varied_by = None
+                elif makes_them_vary:
+                    varied_by = single
+                single.output_size = sizes[0] if len(sizes) == 1 else None
+            elif isinstance(config, SeveralCrops):
+                self.stages[position], sizes = config, [config.size]
+            elif len(sizes) == 1:
                 operation = operation_of(config, position, sizes[0])
                 sizes, dtype = [operation.output_size], _dtype_after(operation, dtype)
                 self.stages[position] = operation
-                continue
-            sizes, dtype = _dry_run(single, sizes, dtype)
-            varied_by = None if len(sizes) == 1 else varied_by or single
-            single.output_size = sizes[0] if len(sizes) == 1 else None
-            self.stages[position] = single
-        if varied_by is not None:
-            raise varied_by.size_error(sizes)
+            else:
+                by_size = OperationBySize(config, position)
+                operations = [by_size.of_size(size) for size in sizes]
+                sizes, dtype = _distinct(o.output_size for o in operations), _dtype_after(operations[0], dtype)
+                self.stages[position] = by_size
+        if len(sizes) > 1:
+            problem = UserError(several_sizes_problem("transforms.train"))
+            raise problem if varied_by is None else varied_by.size_error(sizes)
         self.output_size = sizes[0]
+        self.num_crops = next(
+            (num_crops(config) for config in transforms.values() if isinstance(config, SeveralCrops)), 1
+        )
 
     @property
     def names(self) -> list[str]:
-        """The names of torchvision's transforms."""
-        return [stage.name for stage in self.stages.values() if isinstance(stage, SingleImageTransform)]
+        """The names of the transforms that take one image after another."""
+        return [stage.name for stage in self.stages.values() if not isinstance(stage, Operation)]
 
-    def __call__(self, images: Tensor, ids: np.ndarray, epoch: int) -> Tensor:
-        """Transform uint8 images [B, 3, H, W] of samples ids [B] (int64) to [B, 3, h, w], uint8 or float32 in [0, 1].
+    @property
+    def reason(self) -> str:
+        """Why they do, in words."""
+        by_torchvision = any(isinstance(stage, SingleImageTransform) for stage in self.stages.values())
+        by_size = any(isinstance(stage, OperationBySize | SeveralCrops) for stage in self.stages.values())
+        return " and ".join(["torchvision's own"] * by_torchvision + ["on pictures of several sizes"] * by_size)
+
+    def __call__(self, images: Tensor | Sequence[Tensor], ids: np.ndarray, epoch: int) -> Tensor:
+        """Transform uint8 images [B, 3, H, W], or B images [3, H, W] of several sizes, of samples ids [B] (int64).
 
         The result for a sample depends on neither the rest of the batch nor the process, to the last bit.
+
+        Returns: uint8 or float32 in [0, 1], [B, 3, h, w]; with several crops of each image [B, crops, 3, h, w].
         """
         changed: Sequence[Tensor] | Tensor = images
-        with _one_thread_and_same_generator():
+        with one_thread_and_same_generator():
             for position, stage in self.stages.items():
-                key = self.seed, rng.AUGMENT, epoch, ids, position
-                if isinstance(stage, SingleImageTransform):
-                    seeds = (rng.random_bits(*key) >> np.uint64(1)).tolist()
-                    changed = [stage(image, seed) for image, seed in zip(changed, seeds, strict=True)]
-                else:
-                    uniforms = rng.uniforms(stage.num_uniforms, *key)
-                    changed = stage.apply(_stack(changed), stage.parameters(uniforms))
+                changed = self._apply(stage, changed, (self.seed, rng.AUGMENT, epoch, ids, position))
             return _stack(changed)
 
+    @staticmethod
+    def _apply(stage: Stage, images: Sequence[Tensor] | Tensor, key: tuple[Any, ...]) -> Sequence[Tensor] | Tensor:
+        if isinstance(stage, SingleImageTransform):
+            seeds = (rng.random_bits(*key) >> np.uint64(1)).tolist()
+            return [stage(image, seed) for image, seed in zip(images, seeds, strict=True)]
+        if isinstance(stage, SeveralCrops):
+            return [torch.stack(crops_of(image, stage)) for image in images]
+        if isinstance(stage, OperationBySize):
+            return [stage(image, uniforms) for image, uniforms in zip(images, stage.uniforms(key), strict=True)]
+        uniforms = rng.uniforms(stage.num_uniforms, *key)
+        return stage.apply(_stack(images), stage.parameters(uniforms))
 
-def _build_singles(transforms: Mapping[int, Transform]) -> dict[int, SingleImageTransform]:
-    """Build torchvision's transforms, by position. Raises UserError for all wrong arguments at once."""
-    singles: dict[int, SingleImageTransform] = {}
-    problems: list[str] = []
-    for position, config in transforms.items():
-        if isinstance(config, TorchvisionTransform):
-            with collect(problems):
-                singles[position] = SingleImageTransform(config, position)
-    if problems:
-        raise UserError(problems)
-    return singles
 
-
-def _dry_run(single: SingleImageTransform, sizes: Sequence[Size], dtype: torch.dtype) -> tuple[list[Size], torch.dtype]:
-    """The sizes and the dtype that images of some sizes leave with."""
-    variants = (False,) if single.always is single.transform else (False, True)
-    tries = itertools.product(itertools.islice(itertools.cycle(sizes), _NUM_DRY_RUNS), variants)
-    with _one_thread_and_same_generator():
-        made = [single(_example_image(size, dtype), seed, always) for seed, (size, always) in enumerate(tries)]
-    return list(dict.fromkeys((image.shape[1], image.shape[2]) for image in made)), made[0].dtype
+Stage = SingleImageTransform | OperationBySize | Operation | SeveralCrops
 
 
 def _dtype_after(operation: Operation, dtype: torch.dtype) -> torch.dtype:
     parameters = operation.parameters(np.zeros((1, operation.num_uniforms)))
-    return operation.apply(_example_image(operation.size, dtype)[None], parameters).dtype
+    return operation.apply(example_image(operation.size, dtype)[None], parameters).dtype
 
 
-def _first_line(error: Exception) -> str:
-    """The message of an error without the stack that torch writes below."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
-
-
-def _describe(image: Tensor) -> str:
-    size = json.dumps(image.shape[1:])
-    if image.dtype == torch.uint8:
-        return f"a picture of {size} in uint8"
-    return f"a picture of {size} in float32, which a transform before it made; in front of that one it gets uint8"
-
-
-def _example_image(size: Size, dtype: torch.dtype) -> Tensor:
-    values = torch.arange(3 * size[0] * size[1]).remainder_(256).view(3, *size)
-    return values.to(torch.uint8) if dtype == torch.uint8 else values / 255
+def _distinct(sizes: Iterable[PictureSize]) -> list[PictureSize]:
+    return list(dict.fromkeys(sizes))
 
 
 def _stack(images: Sequence[Tensor] | Tensor) -> Tensor:
     return images if isinstance(images, Tensor) else torch.stack(list(images))
-
-
-@contextmanager
-def _one_thread_and_same_generator() -> Iterator[None]:
-    """Compute in one thread, as a worker does, since more of them sum in another order; then restore the generator."""
-    threads, state = torch.get_num_threads(), torch.get_rng_state()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_rng_state(state)

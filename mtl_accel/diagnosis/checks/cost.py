@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from ...config.sections.picture_sizes import size_after
 from ...core import atomic_io
 from ...core.errors import UserError
 from ...data.labels.label_checks import class_counts
 from ...data.transforms.pipeline import ImagePipeline
+from ...training.loaders import build_pipelines, source_size
 from ..findings import Finding, error, note, table, warning
 from ..measurement import measure_step
 from ..survey import Survey
@@ -27,20 +30,20 @@ def check_cost(survey: Survey) -> Iterator[Finding]:
     if labelled is None or not labelled.tasks or "train" not in labelled.splits:
         return
     try:
-        pipeline = ImagePipeline.from_transforms(config.transforms.train, config.seed)
-        height, width = pipeline.cached_size
+        pipeline = build_pipelines(config, source_size(config, labelled)).train
         step = measure_step(config, labelled.tasks, pipeline.model_input_size)
     except UserError as problem:
         for message in problem.problems:
             yield error("cost", message)
         return
     size = {name: len(rows) for name, rows in labelled.splits.items()}
-    cache = 3 * height * width * (size["train"] + size.get("validation", 0))
+    cache = round(_cached_bytes(survey, pipeline) * (size["train"] + size.get("validation", 0)))
+    cached = "{} x {} pixels".format(*pipeline.cached_size) if pipeline.cached_size else "pictures of several sizes"
     seconds = step.seconds_per_image * size["train"] + step.seconds_per_image / 3 * size.get("validation", 0)
     micro_batch = config.micro_batch_size or config.batch_size
     memory = step.state_bytes + micro_batch * step.bytes_per_image
     rows = [
-        ("pixel cache, train and validation", f"{cache / 1e9:.2f} GB", f"{height} x {width} pixels, uint8"),
+        ("pixel cache, train and validation", f"{cache / 1e9:.2f} GB", f"{cached}, uint8"),
         ("an epoch", _duration(seconds), f"{size['train']:,} images and {size.get('validation', 0):,} of validation"),
         ("all epochs", _duration(seconds * config.epochs), f"{config.epochs} epochs"),
         ("memory of a step", f"{memory / 1e9:.2f} GB", f"micro-batch of {micro_batch}, weights and optimizer"),
@@ -55,6 +58,15 @@ def check_cost(survey: Survey) -> Iterator[Finding]:
         values={"cache_bytes": cache, "epoch_seconds": seconds, "memory_bytes": memory},
     )
     yield from _free_space(survey, cache)
+
+
+def _cached_bytes(survey: Survey, pipeline: ImagePipeline) -> float:
+    """Bytes of a picture in the pixel cache; the mean over all of them, where their sizes differ."""
+    if pipeline.cached_size is not None:
+        return 3 * math.prod(pipeline.cached_size)
+    assert survey.scan is not None, "who has labelled rows has looked at their pictures"
+    sizes = [(int(height), int(width)) for width, height in survey.scan.sizes if width and height]
+    return float(np.mean([3 * math.prod(size_after(pipeline.cached, size)) for size in sizes or [(1, 1)]]))
 
 
 def _free_space(survey: Survey, need: int) -> Iterator[Finding]:

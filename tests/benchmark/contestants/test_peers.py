@@ -21,6 +21,7 @@ from mtl_accel.benchmark.contestants.peer import Peer, differences, pil_transfor
 from mtl_accel.benchmark.prepare import prepare_run, start_accelerator, subset
 from mtl_accel.config import Config, read_config
 from mtl_accel.config.sections.losses import Focal
+from mtl_accel.config.sections.picture_sizes import extent_after
 from mtl_accel.config.sections.sampling import RareLabels
 from mtl_accel.config.sections.transforms import CenterCrop, Normalize, Resize
 from mtl_accel.data.labels.dataset import LabeledDataset, read_dataset
@@ -93,9 +94,14 @@ def test_every_transform_has_its_counterpart(name):
     own = transform(name, **CASES[name])
     ordered = [*before, *after, own] if name == "RandomErasing" else [*before, own, *after]
     made = pil_transforms(ordered)
-    assert type(made.transforms[-1 if name == "RandomErasing" else 1]) is getattr(tv, name)
-    height, width = getattr(own, "size", (40, 30))
-    assert seeded(made).shape == (3, height, width) and seeded(made).dtype == torch.float32
+    if name != "PadToSquare":  # torchvision has none, and ours serves
+        assert type(made.transforms[-1 if name == "RandomErasing" else 1]) is getattr(tv, name)
+    assert seeded(made).shape == (3, *extent_after(ordered).size) and seeded(made).dtype == torch.float32
+
+
+def test_a_peer_validates_on_the_middle_where_our_run_takes_several_crops() -> None:
+    listed = [transform("Resize", size=None, max_size=40), transform("TenCrop", size=(20, 24)), transform("Normalize")]
+    assert seeded(pil_transforms(listed)).shape == (3, 20, 24)
 
 
 @pytest.mark.parametrize(

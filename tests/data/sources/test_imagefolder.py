@@ -33,6 +33,13 @@ def test_other_files_in_class_folders_are_logged_and_misplaced_metadata_is_an_er
     assert "must lie in the data folder itself" in problems(tmp_path)
 
 
+def test_heic_photos_among_others_are_rows_and_not_left_out(tmp_path, caplog):
+    draw(tmp_path / "a" / "1.png")
+    write(tmp_path / "b" / "IMG_2.HEIC", "whether it can be decoded shows later")
+    loaded = load_source(str(tmp_path))
+    assert loaded.splits["train"]["id"][:] == ["a/1.png", "b/IMG_2.HEIC"] and not caplog.records
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_one_metadata_file_for_all_splits(kind, tmp_path):
     rows = [("train/1.png", "x"), ("val/2.png", "y"), ("train/3.png", "z")]

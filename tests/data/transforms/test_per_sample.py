@@ -107,7 +107,8 @@ def test_our_transforms_draw_and_give_the_same_before_and_behind_one_of_torchvis
 
 def test_torchvision_gets_its_arguments() -> None:
     images = pictures(len(IDS), 16, 20)
-    done = per_sample_of({"name": "Pad", "padding": [1, 2, 3, 4], "fill": 9}, {"name": "RandomInvert", "p": 1})
+    whole = {"name": "RandomCrop", "size": [22, 24], "padding": [1, 2, 3, 4], "fill": 9}
+    done = per_sample_of(whole, {"name": "RandomInvert", "p": 1})
     assert torch.equal(done(images, IDS, epoch=0), 255 - v2.functional.pad(images, [1, 2, 3, 4], fill=9))
     done = per_sample_of({"name": "AutoAugment", "policy": "svhn", "interpolation": "bilinear"})
     chosen = done.stages[1]

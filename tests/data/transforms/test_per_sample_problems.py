@@ -60,7 +60,7 @@ def test_what_torchvision_refuses_is_told_with_place_value_and_its_words(transfo
 
 
 def test_all_refused_arguments_are_told_at_once():
-    found = problems({"name": "JPEG"}, {"name": "RGB"}, {"name": "Pad", "paddin": 1}, {"name": "RandomPosterize"})
+    found = problems({"name": "JPEG"}, {"name": "RGB"}, {"name": "RandomCrop", "siz": 1}, {"name": "RandomPosterize"})
     assert [message.split(":")[0] for message in found] == [f"transforms.train.{at}" for at in (1, 3, 4)]
 
 

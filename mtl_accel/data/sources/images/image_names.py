@@ -11,7 +11,7 @@ IMAGE_SUFFIXES = frozenset(
     f".{suffix}"
     for suffix in (
         *("jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff"),
-        *("ppm", "pgm", "pbm", "pnm", "jp2", "avif", "tga"),
+        *("ppm", "pgm", "pbm", "pnm", "jp2", "avif", "heic", "heif", "hif", "tga"),
     )
 )
 
