@@ -14,6 +14,7 @@ from PIL import Image, ImageStat
 
 from ..core.errors import UserError
 from ..data.loading.decoding import decode
+from ..data.loading.decoding_notes import collect_notes
 from ..data.loading.pixel_cache import bars_on_terminals_only
 
 SIDE = 16  # of a thumbnail in pixels
@@ -102,7 +103,8 @@ def _scan_batch(
     """Scan a batch. `ends`: where the rows of each split end among all rows."""
     names = [splits[at] for at in np.searchsorted(ends, indices, side="right")]
     places = [f"{split}, id {identifier}" for split, identifier in zip(names, batch["id"], strict=True)]
-    rows = [_scan_one(image, place) for image, place in zip(batch["image"], places, strict=True)]
+    with collect_notes():  # Pillow would warn once an image; a run says it once
+        rows = [_scan_one(image, place) for image, place in zip(batch["image"], places, strict=True)]
     return {name: [row[name] for row in rows] for name in _FEATURES}
 
 
