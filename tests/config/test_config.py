@@ -142,24 +142,6 @@ def test_a_wrong_value_is_told_with_path_value_and_rule(raw: dict[str, Any], par
     assert [part for part in ("a.json: ", *parts) if part not in message] == []
 
 
-@pytest.mark.parametrize(
-    "transforms",
-    [
-        (NORMALIZE,),  # the pictures must have one size then
-        (CROP_FOUR, NORMALIZE),
-        (KEEP, CROP_FOUR, NORMALIZE),
-        (KEEP, {"name": "RandomCrop", "size": 8}, NORMALIZE),
-        (KEEP, {"name": "RandomHorizontalFlip"}, {"name": "RandomResizedCrop", "size": [6, 5]}, NORMALIZE),
-        (WITHIN, {"name": "PadToSquare"}, NORMALIZE),
-        ({"name": "PadToSquare", "fill": [124, 116, 104]}, KEEP, NORMALIZE),
-        ({"name": "Pad", "padding": [1, 2], "padding_mode": "symmetric"}, RESIZE, NORMALIZE),
-        (REQUIRED, {**REFLECT, "padding": [1, 2, 3, 7]}, {"name": "CenterCrop", "size": [17, 12]}, NORMALIZE),
-    ],
-)
-def test_transforms_that_bring_pictures_to_one_size_are_accepted(transforms: tuple[dict[str, Any], ...]) -> None:
-    validate(train(*transforms), "a.json")
-
-
 STEPS = {"name": "MultiStepLR", "milestones": [3, 30]}
 
 
