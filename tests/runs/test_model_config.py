@@ -114,7 +114,7 @@ def test_a_folder_of_the_first_version_is_read(folder):
         ("model.name", "smal", "config.json: model.name: 'smal' is none of "),
         ("model.code", "run.py", "model.code: Extra inputs are not permitted"),
         ("transforms", [], "transforms: Tuple should have at least 1 item"),
-        ("transforms", [{"name": "Normalize"}], "transforms: the first transform must be Resize"),
+        ("transforms", [{"name": "Normalize"}], "transforms: nothing says"),
         ("transforms", [{"name": "Compose"}], "transforms.0: Input tag 'Compose'"),
         ("precision", "int4", "precision: Input should be 'no', 'fp16' or 'bf16'"),
         ("batch_size", 10**9, "batch_size: Input should be less than or equal to 1000000"),

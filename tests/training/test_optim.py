@@ -21,7 +21,7 @@ from mtl_accel.training.state import load_optimizer_state, optimizer_state
 
 EPOCHS, STEPS = 12, 4
 
-RESIZE = {"name": "Resize", "size": (256, 256), "interpolation": "bilinear"}
+RESIZE = {"name": "Resize", "size": (256, 256), "interpolation": "bilinear", "max_size": None}
 CROP = {"name": "CenterCrop", "size": (224, 224)}
 FLIP = {"name": "RandomHorizontalFlip", "p": 0.5}
 JITTER = {"name": "ColorJitter", "brightness": 0.2, "contrast": 0.2, "saturation": 0.1, "hue": 0.1}

@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -79,7 +80,7 @@ def parquet_files(folder: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     unnamed = []
     for file in sorted([*folder.glob("*.parquet"), *folder.glob("data/*.parquet")]):
-        split = split_of(re.split(r"[-_.]", file.stem)[0])
+        split = _split_in_name(file)
         if file.name == "metadata.parquet":
             continue
         if split is None:
@@ -95,6 +96,10 @@ def parquet_files(folder: Path) -> dict[str, list[Path]]:
         names = ", ".join(file.name for file in unnamed)
         logger.warning("%s: the names of these files contain no split, so they are not used: %s", folder, names)
     return found or ({"train": unnamed} if unnamed else {})
+
+
+def _split_in_name(file: Path) -> str | None:
+    return split_of(re.split(r"[-_.]", file.stem)[0])
 
 
 def read_parquet(folder: Path) -> list[RawSplit]:
@@ -116,7 +121,12 @@ def read_parquet(folder: Path) -> list[RawSplit]:
             "split with the same columns"
         ) from error
     keys = {split: json.dumps(file_stamps(paths, folder)) for split, paths in files.items()}
-    return name_splits(tables, str(folder), keys, (*{file.parent: None for f in files.values() for file in f}, folder))
+    raw = name_splits(tables, str(folder), keys, (*{file.parent: None for f in files.values() for file in f}, folder))
+    if any(_split_in_name(file) or split_of(file.parent.name) for paths in files.values() for file in paths):
+        return raw
+    names = ", ".join(file.name for file in files["train"])
+    note = f"{names}: read as training data, as no name says a split (data.tables)"
+    return [replace(split, notes=(*split.notes, note)) for split in raw]
 
 
 def name_splits(
