@@ -35,7 +35,7 @@ _FACTORS = {
     "pockets": 1.03,
     "belt": 1.05,
 }
-_DARKEST = 2.5  # what a black cloth multiplies it by, beside a white one: wool beside linen
+_DARKEST = 1.6  # what a black cloth multiplies it by, beside a white one: its dye
 _NOISE = 0.1  # deviation of the logarithm
 _STEP = 10
 

@@ -32,7 +32,7 @@ from ...core.errors import UserError
 from .photo import cloth_colour_of, draw
 from .price import sample_price
 
-DRAWING_VERSION = 7  # a change of drawing, sampling or tables needs the next number, so that no old files are read
+DRAWING_VERSION = 8  # a change of drawing, sampling or tables needs the next number, so that no old files are read
 
 CATEGORIES: tuple[str, ...] = (
     *("t-shirt", "blouse", "shirt", "hoodie", "jacket"),
