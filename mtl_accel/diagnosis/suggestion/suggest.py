@@ -26,6 +26,7 @@ from .tasks import suggest_tasks, valid_name
 _MODEL, _WEIGHTS = "resnet18_relu_linear", "IMAGENET1K_V1"
 _BATCH_SIZES = ((100, 8), (500, 16), (5000, 32))  # up to so many training rows
 _LARGEST_BATCH = 64
+_MAX_LONG_COLUMNS = 8  # each of them is tried for labels in several rows of an image
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def suggest_config(source: str | Path | DataConfig, path: str | Path = "config.j
         UserError: the source cannot be read, or no column of it looks like labels.
     """
     data = source if isinstance(source, DataConfig) else DataConfig(source=str(source))
-    loaded = load_source(data)
+    loaded = _load(data)
     train = _training_rows(data, loaded)
     used = {"id", "image", data.group_column, data.fold_column, data.id_column}
     columns = with_groups(train, roles_of_columns(train, [name for name in train.column_names if name not in used]))
@@ -96,6 +97,19 @@ def suggest_config(source: str | Path | DataConfig, path: str | Path = "config.j
     }
     notes = [*loaded.notes, *data_notes, *task_notes, *_left_out(columns), *image_notes, *run_notes]
     return Suggestion(validate(raw, "the suggested config"), raw, tuple(notes), tuple(columns))
+
+
+def _load(data: DataConfig) -> Source:
+    """Load the source, also where rows repeat an image and one column, no other, holds a label of it in each."""
+    loaded = load_source(data)
+    if not loaded.row_problems or data.rows is not None or "train" not in loaded.splits:
+        return loaded
+    names = [name for name in loaded.splits["train"].column_names if name not in ("id", "image")]
+    if len(names) > _MAX_LONG_COLUMNS:
+        return loaded
+    others = [load_source(data, lists={name: None}) for name in names]
+    found = [other for other in others if not other.row_problems]
+    return found[0] if len(found) == 1 else loaded
 
 
 def _training_rows(data: DataConfig, loaded: Source) -> datasets.Dataset:

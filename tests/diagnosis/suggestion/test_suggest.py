@@ -104,6 +104,12 @@ CASES = [
         ["left out: column 'sku': another text", "left out: column 'one': 's' in all rows"],
         trains=False,
     ),
+    Case(
+        Folder("a row for each label", {TRAIN: "filename,label\n" + "".join(f"{n},red\n{n},dress\n" for n in NAMES)}),
+        ["its rows are labels: 24 images of 48 rows"],
+        kinds={"label": "multilabel"},
+        trains=False,
+    ),
     Case(Folder("a rare label", {TRAIN: text(a=FEW_YES)}), ["fewer than 10% of the rows, so their positives count"]),
 ]
 
