@@ -135,6 +135,26 @@ FORMS = [
         classes=["z", "y", "x"],
     ),
     Folder(
+        "places in a file of names",
+        {TRAIN: text(category=[str(n % 3) for n in range(24)]), "data/classes.txt": "shirt\ndress\ncoat\n"},
+        tasks=category(classes="classes.txt"),
+        classes=["shirt", "dress", "coat"],
+        log=["category: the cells 0 to 2 are the places of the classes in their list"],
+    ),
+    Folder(
+        "places in a list of names, from 1",
+        {TRAIN: text(category=[str(n % 3 + 1) for n in range(24)])},
+        tasks=category(classes=["shirt", "dress", "coat"]),
+        classes=["shirt", "dress", "coat"],
+        log=["category: the cells 1 to 3 are the places"],
+    ),
+    Folder(
+        "places in a list of names, from who knows where",
+        {TRAIN: text(category=[str(n % 2 + 1) for n in range(24)])},
+        tasks=category(classes=["shirt", "dress", "coat"]),
+        error=["none of the 3 classes", "'1'"],
+    ),
+    Folder(
         "names of classes by index",
         {TRAIN: text(category=[str(n % 2 * 7) for n in range(24)])},
         tasks=category(classes={"0": "shirt", "7": "dress"}),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 import datasets
-import numpy as np
 
 from ...config.knobs import did_you_mean
 from ...config.sections.tasks import (
@@ -28,7 +26,6 @@ from .cells import (
     binary_value,
     is_list,
     is_missing,
-    is_number,
     is_whole,
     label_names,
     mapped,
@@ -37,10 +34,10 @@ from .cells import (
     split_labels,
     whole_number,
 )
+from .class_names import doubt_classes, names_by_place
 from .columns import format_columns, read_column, zero_one_columns
 
 _MAX_SHOWN = 5  # columns named for one problem
-_MIN_DOUBTED = 5  # classes: fewer of one row each may be a first try
 
 
 class TaskFinder:
@@ -103,11 +100,23 @@ class TaskFinder:
         assert not isinstance(given, str), "a file of classes is read with the config"
         if task.is_single_label:
             self._check_no_lists(task)
+        if isinstance(given, tuple) and task.is_single_label:
+            given = self._by_place(task, given)
         if isinstance(given, dict):  # cells may hold the indexes
             names = names_by_index(given)
             return replace(task, classes=tuple(names.values()), values={**names, **task.values})
         finders = {"multiclass": self._find_classes, "ordinal": self._find_ordered_classes}
         return replace(task, classes=given or finders.get(task.kind, self._find_labels)(task))
+
+    def _by_place(self, task: Task, given: tuple[str, ...]) -> Classes:
+        """The listed names, or names by index where the cells are their places in the list."""
+        places = names_by_place(given, self._class_cells(task))
+        if places is None:
+            return given
+        first, last = next(iter(places)), list(places)[-1]
+        self.notes.append(f"{task.name}: the cells {first} to {last} are the places of the classes in their list")
+        self.inferred[f"tasks.{task.name}.classes"] = places
+        return places
 
     def _with_order(self, task: Task, given: Classes) -> Task:
         task = self._with_classes(task, given)
@@ -134,28 +143,10 @@ class TaskFinder:
         names = self._class_cells(task)
         whole = {whole_number(name) for name in names}
         classes = sort_class_names(whole if all(is_whole(name) for name in whole) else names)
-        if len(classes) >= _MIN_DOUBTED:
-            self._doubt_classes(task, classes)
+        problem, note = doubt_classes(self.table, task, classes)
+        self.problems += [problem] if problem else []
+        self.notes += [note] if note else []
         return classes
-
-    def _doubt_classes(self, task: Task, classes: Sequence[str]) -> None:
-        """Report classes that look like ids, or like numbers to predict: most of them have one row."""
-        column, counts = task.columns[0], Counter[str]()
-        for cells in read_column(self.table, column):
-            for value, count in zip(cells.values, np.bincount(cells.codes[cells.codes >= 0]), strict=False):
-                counts[whole_number(str(mapped(value, task.values)))] += int(count)
-        num_single = sum(counts[whole_number(name)] == 1 for name in classes)
-        are_decimals = all(map(is_number, classes)) and not all(map(is_whole, classes))
-        found = f"{len(classes)} classes in column {column!r}, and {num_single} of them have one row"
-        regression = f'{{"kind": "regression", "columns": ["{column}"]}}'
-        if are_decimals and 2 * num_single > len(classes):
-            self.problems.append(
-                f"tasks.{task.name}: {found}; they are numbers with decimals, such as {classes[0]}: predict them by "
-                f'{regression}, or name "classes" if they are meant'
-            )
-        elif are_decimals or 2 * num_single > len(classes):
-            hint = f"; if these are numbers to predict, the task is {regression}" if are_decimals else ""
-            self.notes.append(f"{task.name}: {found}{hint}")
 
     def _check_no_lists(self, task: Task) -> None:
         lists = [cell for cell in self._cells(task, task.columns[0]) if is_list(cell)]
