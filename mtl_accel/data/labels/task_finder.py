@@ -108,7 +108,7 @@ class TaskFinder:
         finders = {"multiclass": self._find_classes, "ordinal": self._find_ordered_classes}
         return replace(task, classes=given or finders.get(task.kind, self._find_labels)(task))
 
-    def _by_place(self, task: Task, given: tuple[str, ...]) -> Classes:
+    def _by_place(self, task: Task, given: tuple[str, ...]) -> tuple[str, ...] | dict[str, str]:
         """The listed names, or names by index where the cells are their places in the list."""
         places = names_by_place(given, self._class_cells(task))
         if places is None:
