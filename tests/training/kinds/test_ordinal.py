@@ -23,12 +23,12 @@ from mtl_accel.runs import model_folder
 pytestmark = pytest.mark.slow
 
 SIZES = ("small", "medium", "large")
+LINK = {"name": "cumulative_link", "class_weights": "balanced"}
 TASKS = {
     "category": {"kind": "multiclass", "column": "category"},
-    "size": {"kind": "ordinal", "column": "size", "classes": list(SIZES), "loss": {"class_weights": "balanced"}},
+    "size": {"kind": "ordinal", "column": "size", "classes": list(SIZES), "loss": LINK},
     "grade": {"kind": "ordinal", "column": "grade", "loss": {"name": "corn"}},
 }
-TASKS["size"]["loss"]["name"] = "cumulative_link"  # type: ignore[index]
 
 
 @pytest.fixture(autouse=True)
