@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import datasets
 import numpy as np
+from PIL import Image
 from pydantic import BaseModel
 
 from ...core.errors import UserError
@@ -17,7 +18,7 @@ from ...core.tasks import Task
 from ...data.loading.decoding import decode
 
 MAX_SHOWN, MAX_OF_A_KIND = 12, 3
-_PIXELS = 128  # of a picture's longer side
+THUMBNAIL_PIXELS = 128  # of a picture's longer side
 _QUALITY = 85
 
 
@@ -81,15 +82,21 @@ def choose_mistakes(wrong: Sequence[WrongAnswer], table: datasets.Dataset) -> li
     ]
 
 
-def thumbnail(value: object, place: str) -> str:
-    """A small copy of an encoded image as a data URI of a JPEG; empty where it cannot be decoded."""
+def thumbnail(
+    value: object, place: str, *, quality: int = _QUALITY, before_pixels: Callable[[Image.Image], object] | None = None
+) -> str:
+    """A small copy of an encoded image as a data URI of a JPEG; empty where it cannot be decoded.
+
+    Args:
+        before_pixels: as of `decode`.
+    """
     try:
-        picture = decode(value, place=place)  # type: ignore[arg-type]
+        picture = decode(value, place=place, before_pixels=before_pixels)  # type: ignore[arg-type]
     except UserError:
         return ""
-    picture.thumbnail((_PIXELS, _PIXELS))
+    picture.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
     stream = io.BytesIO()
-    picture.save(stream, "JPEG", quality=_QUALITY)
+    picture.save(stream, "JPEG", quality=quality)
     return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
