@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import numpy as np
 
 from ..config import Config
 from ..core.errors import UserError, collect
+from ..core.processors import num_cores
 from ..data.labels.dataset import LabeledDataset, complete, load_tables, read_labels
 from ..data.labels.reader import Targets
 from .duplicates import MAX_COLOUR_DIFFERENCE, MAX_GREY_DIFFERENCE, Duplicates, find_duplicates
@@ -99,7 +99,7 @@ def survey(config: Config) -> Survey:
         labelled = _read(config, problems)
     if labelled is None or not sum(map(len, labelled.splits.values())):
         return Survey(config, labelled, None, None, tuple(problems), tuple(warnings))
-    num_workers = max(config.data.num_workers, min(len(os.sched_getaffinity(0)), 8))
+    num_workers = max(config.data.num_workers, min(num_cores(), 8))
     scan = scan_pictures(labelled.splits, num_workers)
     duplicates = find_duplicates(scan)
     seconds = time.perf_counter() - start

@@ -17,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ..config import Config
 from ..core.errors import UserError
+from ..core.processors import num_cores
 from ..data.loading.sampler import check_sizes
 from ..runs.log import tracker_problems
 from . import agreement, ambient, precision
@@ -181,7 +182,7 @@ def configure_threads(configured: int | None, environment: Mapping[str, str]) ->
     if configured is not None:
         torch.set_num_threads(configured)
     elif "ACCELERATE_MIXED_PRECISION" in environment:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = num_cores()
         torch.set_num_threads(max(cores // int(environment.get("LOCAL_WORLD_SIZE", 1)), 1))
 
 
