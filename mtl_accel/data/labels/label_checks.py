@@ -71,12 +71,9 @@ def _classes(task: Task, train: Targets, validation: Targets | None) -> Iterator
     if present.sum() == 1:
         yield f"{task.name}: every training row has the class {task.classes[int(present.argmax())]!r}; nothing to learn"
         return
-    missing = ~present
-    if validation is not None:
-        unseen = missing & (class_counts(task, validation) > 0)
-        if unseen.any():
-            yield f"{task.name}: validation has classes that no training row has: {_names(task, unseen)}"
-        missing &= ~unseen
+    unseen, missing = _divide_missing(task, ~present, validation)
+    if unseen.any():
+        yield f"{task.name}: validation has classes that no training row has: {_names(task, unseen)}"
     if missing.any():
         yield f"{task.name}: no training row has {_names(task, missing)}"
     single = counts == 1
@@ -89,16 +86,20 @@ def _classes(task: Task, train: Targets, validation: Targets | None) -> Iterator
 
 def _labels(task: Task, train: Targets, validation: Targets | None) -> Iterator[str]:
     counts, known = class_counts(task, train), np.count_nonzero(train.mask, axis=0)
-    missing, always = counts == 0, (counts == known) & (counts > 0)
-    if validation is not None:
-        unseen = missing & (class_counts(task, validation) > 0)
-        if unseen.any():
-            yield f"{task.name}: validation has a 1 for labels that no training row has: {_names(task, unseen)}"
-        missing &= ~unseen
+    unseen, missing = _divide_missing(task, counts == 0, validation)
+    always = (counts == known) & (counts > 0)
+    if unseen.any():
+        yield f"{task.name}: validation has a 1 for labels that no training row has: {_names(task, unseen)}"
     if missing.any():
         yield f"{task.name}: no training row has a 1 for {_names(task, missing)}; nothing to learn there"
     if always.any():
         yield f"{task.name}: no training row has a 0 for {_names(task, always)}; nothing to learn there"
+
+
+def _divide_missing(task: Task, missing: np.ndarray, validation: Targets | None) -> tuple[np.ndarray, np.ndarray]:
+    """The classes missing from training that validation has, and those that it lacks as well: bool [C] each."""
+    unseen = missing & (class_counts(task, validation) > 0) if validation is not None else np.zeros_like(missing)
+    return unseen, missing & ~unseen
 
 
 def _numbers(task: Task, train: Targets) -> Iterator[str]:
