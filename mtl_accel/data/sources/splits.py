@@ -95,7 +95,7 @@ def undecoded_images(table: Dataset, column: str, problem: str) -> Dataset:
     """
     try:
         images = table.select_columns([column]).cast_column(column, Image(decode=False))
-    except (TypeError, ValueError, NotImplementedError, pa.ArrowInvalid) as error:  # by pyarrow, for other types
+    except (TypeError, ValueError, NotImplementedError) as error:  # by pyarrow, for other types
         raise UserError(problem) from error
     return images if column == "image" else images.rename_column(column, "image")
 
