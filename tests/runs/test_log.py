@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-from pathlib import Path
 
 import pytest
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState, GradientState
 
 from mtl_accel.config import read_json, validate
 from mtl_accel.core.errors import UserError
@@ -22,22 +19,9 @@ TASKS = {
 }
 
 
-@pytest.fixture(scope="module")
-def accelerator():
-    yield Accelerator(cpu=True)
-    AcceleratorState._reset_state(reset_partial_state=True)
-    GradientState._reset_state()
-
-
 @pytest.fixture
 def log(tmp_path, accelerator) -> RunLog:
     return RunLog(tmp_path, accelerator)
-
-
-@pytest.fixture
-def config():
-    path = Path("configs/quickstart.json")
-    return validate(read_json(path), str(path))
 
 
 def values(accuracy: float, f1: float, loss: float) -> dict[str, float]:

@@ -2,29 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState, GradientState
 from accelerate.tracking import GeneralTracker
 
-from mtl_accel.config import read_json, validate
 from mtl_accel.runs.log import RunLog, tracker_problems
 from mtl_accel.runs.trackers import finish_trackers
-
-
-@pytest.fixture(scope="module")
-def accelerator():
-    yield Accelerator(cpu=True)
-    AcceleratorState._reset_state(reset_partial_state=True)
-    GradientState._reset_state()
-
-
-@pytest.fixture
-def config():
-    path = Path("configs/quickstart.json")
-    return validate(read_json(path), str(path))
 
 
 def test_a_tracker_that_does_not_exist_and_one_that_is_not_installed_are_both_told():

@@ -31,11 +31,6 @@ TASKS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def small_pair(monkeypatch: pytest.MonkeyPatch, on_cpu: None) -> None:
-    monkeypatch.setitem(models.MODELS, "small", small_run.Small)
-
-
 @pytest.fixture(scope="module")
 def source(tmp_path_factory) -> Path:
     """Shapes with a size and a grade from -1 to 10, which follow from what is drawn."""

@@ -30,11 +30,6 @@ TASKS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def small_pair(monkeypatch: pytest.MonkeyPatch, on_cpu: None) -> None:
-    monkeypatch.setitem(models.MODELS, "small", small_run.Small)
-
-
 @pytest.fixture(scope="module")
 def source(tmp_path_factory) -> Path:
     """Shapes with a price that follows from what is drawn, in a unit of its own."""
