@@ -10,9 +10,9 @@ import sys
 from typing import Any
 
 import mtl_accel
-from mtl_accel.benchmark.settings import SWITCHES
-from mtl_accel.benchmark.table import format_table
 from mtl_accel.launching.console import run_script
+from mtl_accel.preflight.benchmark.settings import SWITCHES
+from mtl_accel.preflight.benchmark.table import format_table
 
 
 def main(config: mtl_accel.Config, options: dict[str, Any]) -> int:

@@ -14,8 +14,8 @@ import mtl_accel
 from mtl_accel.config import parse_overrides, read_config, read_data_config, read_run_config
 from mtl_accel.core.control_characters import one_line
 from mtl_accel.core.errors import UserError
-from mtl_accel.diagnosis.findings import Severity
 from mtl_accel.launching.console import run_command
+from mtl_accel.preflight.diagnosis.findings import Severity
 
 
 def main(options: argparse.Namespace, rest: list[str]) -> int:

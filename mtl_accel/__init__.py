@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from .core.lazy import lazy_dir, lazy_getattr
 
 if TYPE_CHECKING:
-    from .benchmark.suite import measure
     from .config import Config, read_config
     from .core.errors import UserError
-    from .diagnosis.diagnose import diagnose
-    from .diagnosis.findings import Diagnosis
-    from .diagnosis.suggestion.suggest import Suggestion, suggest_config
     from .evaluation.evaluate import evaluate
     from .exporting.export import export
     from .inference.predict import predict
     from .inference.predictor import Predictor, load
+    from .preflight.benchmark.suite import measure
+    from .preflight.diagnosis.diagnose import diagnose
+    from .preflight.diagnosis.findings import Diagnosis
+    from .preflight.diagnosis.suggestion.suggest import Suggestion, suggest_config
     from .report import compare, write_report
     from .sweeping.comparison import write_comparison
     from .sweeping.sweep import Sweep, sweep
@@ -36,15 +36,15 @@ _HOMES = {
     "predict": "inference.predict",
     "evaluate": "evaluation.evaluate",
     "compare": "report",
-    "diagnose": "diagnosis.diagnose",
-    "Diagnosis": "diagnosis.findings",
-    "Suggestion": "diagnosis.suggestion.suggest",
-    "suggest_config": "diagnosis.suggestion.suggest",
+    "diagnose": "preflight.diagnosis.diagnose",
+    "Diagnosis": "preflight.diagnosis.findings",
+    "Suggestion": "preflight.diagnosis.suggestion.suggest",
+    "suggest_config": "preflight.diagnosis.suggestion.suggest",
     "write_report": "report",
     "Sweep": "sweeping.sweep",
     "sweep": "sweeping.sweep",
     "write_comparison": "sweeping.comparison",
-    "measure": "benchmark.suite",
+    "measure": "preflight.benchmark.suite",
     "export": "exporting.export",
 }
 __all__ = [

@@ -19,9 +19,9 @@ from ..objective.objective import Objective
 from ..runs.curves import CurvesFile
 from ..runs.log import RunLog
 from . import freezing
-from .ema import WeightAverage
 from .loaders import Pipelines, build_loaders
-from .optim import Schedule, build_optimizer, parameter_groups
+from .optimization.ema import WeightAverage
+from .optimization.optim import Schedule, build_optimizer, parameter_groups
 from .run import Run
 from .step.backward import build_backward
 from .step.batchnorm import RunningStatistics

@@ -18,9 +18,9 @@ from ..objective.losses import ElementLoss
 from ..objective.objective import Objective
 from ..runs.curves import CurvesFile
 from ..runs.log import RunLog
-from .ema import WeightAverage
 from .loaders import Pipelines
-from .optim import Schedule
+from .optimization.ema import WeightAverage
+from .optimization.optim import Schedule
 from .state import Progress
 from .step.backward import Backward
 from .step.batchnorm import RunningStatistics

@@ -6,7 +6,7 @@ import torch
 from pydantic import TypeAdapter
 
 from mtl_accel.config.sections.optimization import Optimizer
-from mtl_accel.training.optim import build_optimizer
+from mtl_accel.training.optimization.optim import build_optimizer
 
 
 def parameters() -> list[torch.nn.Parameter]:

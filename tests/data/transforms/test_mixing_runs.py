@@ -13,12 +13,12 @@ import torch
 from small_run import Small, Without
 
 from mtl_accel import models
-from mtl_accel.benchmark.contestants.ours import Limit
-from mtl_accel.benchmark.contestants.peer import differences
-from mtl_accel.benchmark.prepare import prepare_run, start_accelerator
 from mtl_accel.config import Config, read_config
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.labels.dataset import read_dataset
+from mtl_accel.preflight.benchmark.contestants.ours import Limit
+from mtl_accel.preflight.benchmark.contestants.peer import differences
+from mtl_accel.preflight.benchmark.prepare import prepare_run, start_accelerator
 from mtl_accel.training import debug, engine
 from mtl_accel.training.run import Run
 
