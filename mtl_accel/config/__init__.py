@@ -2,7 +2,7 @@
 
 from .command_line import help_text, parse_command_line, parse_overrides, read_config, read_data_config, read_run_config
 from .reading import json_schema, read_json, validate
-from .root import Config
+from .whole import Config
 
 __all__ = [
     "Config",

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 from ..core.errors import UserError, collect
-from .root import Config
 from .sections.tasks import TaskConfig, class_problems
+from .whole import Config
 
 _SUFFIXES = (".txt", ".json", ".csv")
 

@@ -14,9 +14,9 @@ from .inferences import split_given
 from .knobs import Knob, all_knobs, did_you_mean, is_text
 from .merging import apply_overrides, override_places
 from .reading import STAND_INS, add_place, format_value, parse_json, read_json, validate
-from .root import Config
 from .saved import is_saved, upgraded
 from .sections.data import DataConfig
+from .whole import Config
 
 
 def parse_command_line(arguments: Sequence[str], switches: Mapping[str, str]) -> tuple[Config, dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from .base import NAME, PLACE, RECORD, SPEED, Affects
-from .root import Config
+from .whole import Config
 
 
 @functools.cache

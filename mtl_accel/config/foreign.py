@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from ..core import atomic_io
-from .root import Config
+from .whole import Config
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from .knobs import TAGS, branch_of, did_you_mean, entry, fields_at, sections_in
 from .reading import format_value
-from .root import Config
+from .whole import Config
 
 
 def apply_overrides(raw: dict[str, Any], given: Mapping[str, Any]) -> list[str]:

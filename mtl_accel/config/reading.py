@@ -14,8 +14,9 @@ from pydantic_core import ErrorDetails
 
 from ..core.errors import UserError
 from .class_files import with_class_names
+from .findings import Finding
 from .knobs import TAGS, branch_of, did_you_mean, entry, sections_at
-from .root import Config, Finding
+from .whole import Config
 
 _SHOWN_CHARACTERS = 80  # of a wrong value
 # They replace wrong sections, so that problems between the right ones are found in the same pass.

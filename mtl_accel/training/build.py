@@ -21,7 +21,9 @@ from ..runs.log import RunLog
 from . import freezing
 from .loaders import Pipelines, build_loaders
 from .optimization.ema import WeightAverage
-from .optimization.optim import Schedule, build_optimizer, parameter_groups
+from .optimization.optimizers import build_optimizer
+from .optimization.parameter_groups import parameter_groups
+from .optimization.schedule import Schedule
 from .run import Run
 from .step.backward import build_backward
 from .step.batchnorm import RunningStatistics

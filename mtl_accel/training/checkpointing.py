@@ -21,7 +21,7 @@ from ..metrics.selection import score_of
 from ..runs import checkpoint
 from ..runs.changes import config_of, differences
 from ..runs.checkpoint import Checkpoint
-from .optimization.optim import parameter_groups
+from .optimization.parameter_groups import parameter_groups
 from .run import Run
 from .state import SavedState, Tensors, foreign_state_errors, load_optimizer_state, optimizer_state
 

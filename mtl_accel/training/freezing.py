@@ -7,7 +7,7 @@ from torch.nn.parallel import DistributedDataParallel
 from ..config import Config
 from ..launching.accelerator import wrap
 from ..models.base import Pair
-from .optimization.optim import complete_momentum
+from .optimization.optimizers import complete_momentum
 from .run import Run
 
 

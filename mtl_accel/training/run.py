@@ -20,7 +20,7 @@ from ..runs.curves import CurvesFile
 from ..runs.log import RunLog
 from .loaders import Pipelines
 from .optimization.ema import WeightAverage
-from .optimization.optim import Schedule
+from .optimization.schedule import Schedule
 from .state import Progress
 from .step.backward import Backward
 from .step.batchnorm import RunningStatistics

@@ -11,7 +11,8 @@ from torch import nn
 from mtl_accel.config import Config, validate
 from mtl_accel.core.errors import UserError
 from mtl_accel.models.resnet18_linear import ResNet18Linear
-from mtl_accel.training.optimization.optim import build_optimizer, parameter_groups
+from mtl_accel.training.optimization.optimizers import build_optimizer
+from mtl_accel.training.optimization.parameter_groups import parameter_groups
 
 
 class Attentive(Small):

@@ -23,7 +23,8 @@ from ....core import rng
 from ....core.tasks import Task
 from ....data.labels.dataset import LabeledDataset
 from ....data.transforms.cached import transform_picture
-from ....training.optimization.optim import OPTIMIZERS, Schedule
+from ....training.optimization.optimizers import OPTIMIZERS
+from ....training.optimization.schedule import Schedule
 from ..clock import seconds_of
 
 CRITERIA: dict[str, type[nn.Module]] = {

@@ -1,46 +1,16 @@
-"""Optimizers and schedules, by torch's own names, and the groups of parameters that learn at rates of their own."""
+"""Schedules of the learning rate, by torch's own names, with a linear warm-up."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
-from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import lr_scheduler
 
-from ...config import Config
-from ...config.sections.optimization import CosineAnnealingLR, OneCycleLR, Optimizer, Scheduler
+from ...config.sections.optimization import CosineAnnealingLR, OneCycleLR, Scheduler
 from ...core.errors import UserError
-from ...models.base import Pair
-
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "Adam": torch.optim.Adam,
-    "AdamW": torch.optim.AdamW,
-    "SGD": torch.optim.SGD,
-}
-
-
-def build_optimizer(
-    config: Optimizer, parameters: Iterable[torch.nn.Parameter] | Iterable[dict[str, Any]]
-) -> torch.optim.Optimizer:
-    """Build the optimizer in its fused form: one kernel a group of parameters, many times faster on large models."""
-    return OPTIMIZERS[config.name](parameters, **config.model_dump(exclude={"name"}), fused=True)
-
-
-def complete_momentum(optimizer: torch.optim.Optimizer) -> None:
-    """Give parameters that begin to train a momentum of 0, where others in their group have one.
-
-    torch's fused SGD takes those of a whole group or none, and fails with a part of them.
-    """
-    for group in optimizer.param_groups:
-        training = [parameter for parameter in group["params"] if parameter.requires_grad]
-        without = [p for p in training if "momentum_buffer" not in optimizer.state.get(p, {})]
-        if group.get("momentum") and len(without) < len(training):
-            for parameter in without:
-                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
 
 def _one_cycle(optimizer: torch.optim.Optimizer, config: OneCycleLR, num_steps: int) -> lr_scheduler.OneCycleLR:
@@ -155,55 +125,3 @@ class Schedule:
         for part, values in zip(self.parts, state["parts"], strict=True):
             for key, value in values.items():
                 setattr(part, key, value)
-
-
-_NEVER_DECAY = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.Embedding)
-
-
-def parameter_groups(objective: nn.Module, pair: Pair, config: Config) -> list[dict[str, Any]]:
-    """Return groups for `torch.optim`; the first one holds the heads and has the optimizer's own rate.
-
-    One group, with nothing but its parameters, when no knob asks for more. What `objective` has beside the pair,
-    such as learned weights of tasks, never decays and has the optimizer's own rate.
-
-    Raises:
-        UserError: the pair's blocks do not hold its backbone, and `model.layer_lr_decay` needs them.
-    """
-    scales = _backbone_scales(pair, config)
-    of_pair = set(pair.parameters())
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {(1.0, True): []}
-    grouped: set[nn.Parameter] = set()
-    for module in objective.modules():  # in the order of parameters()
-        for name, parameter in module.named_parameters(recurse=False):
-            if parameter not in grouped:
-                grouped.add(parameter)
-                decays = parameter in of_pair and (not config.no_decay_on_norms_and_biases or _is_matrix(module, name))
-                groups.setdefault((scales.get(parameter, 1.0), decays), []).append(parameter)
-    filled = {key: parameters for key, parameters in groups.items() if parameters}
-    if filled.keys() == {(1.0, True)}:
-        return [{"params": filled[1.0, True]}]
-    lr = config.optimizer.lr
-    return [
-        {"params": parameters, "lr": lr * scale} | ({} if decays else {"weight_decay": 0.0})
-        for (scale, decays), parameters in filled.items()
-    ]
-
-
-def _is_matrix(module: nn.Module, name: str) -> bool:
-    """Whether a parameter is a weight matrix, and no norm, bias, scale, token, embedding or learned query."""
-    return getattr(module, name).ndim > 1 and "weight" in name and not isinstance(module, _NEVER_DECAY)
-
-
-def _backbone_scales(pair: Pair, config: Config) -> dict[nn.Parameter, float]:
-    """Factor on the rate of each backbone parameter; the last block is one step away from the heads."""
-    scale, decay = config.model.backbone_lr_scale, config.model.layer_lr_decay
-    if decay == 1:
-        return dict.fromkeys(pair.backbone.parameters(), scale)
-    layers = pair.layers()
-    found = {p: scale * decay**steps for steps, layer in enumerate(reversed(layers), 1) for p in layer.parameters()}
-    if found.keys() != set(pair.backbone.parameters()):
-        raise UserError(
-            f"model.layer_lr_decay: {decay:g} needs the blocks of the backbone, and layers() of {config.model.name} "
-            "does not name every parameter of it; set it to 1, or correct layers()"
-        )
-    return found
