@@ -21,8 +21,7 @@ from ..launching.collectives import DelayedRead, any_process
 from ..launching.interrupts import Interrupts
 from ..metrics.selection import score_of
 from ..objective.objective import Output
-from ..runs.log import log_block
-from . import early_stopping, freezing
+from . import early_stopping, freezing, records
 from .checkpointing import Checkpoints
 from .run import Run
 
@@ -196,29 +195,12 @@ def predict(run: Run, loader: EvaluationLoader) -> Tensor:
 def finish_epoch(run: Run, train_values: dict[str, float], validation: dict[str, float]) -> bool:
     """Log an epoch. Returns whether it is the best so far; the earlier of two equal ones stays the best."""
     config, progress, epoch = run.config, run.progress, run.progress.epoch + 1
-    rate = run.train_loader.order.num_samples / max(progress.seconds, 1e-9)
     selection_score = score_of(validation, run.tasks, config.select_by)
     better = math.isfinite(selection_score) and (progress.best_score is None or selection_score > progress.best_score)
     if better:
         progress.best_epoch, progress.best_score, progress.best = epoch, selection_score, validation
     early_stopping.update(progress, epoch, selection_score, config)
-    run.log.say(log_block(epoch, run.tasks, train_values, validation))
-    run.log.say(f"{progress.seconds:.1f} seconds, {rate:.1f} images/s" + (", best so far" if better else ""))
-    weights = run.balancer.mean_weights()
-    run.log.event(
-        "epoch",
-        epoch=epoch,
-        train=train_values,
-        validation=validation,
-        lr=run.schedule.lr,
-        seconds=progress.seconds,
-        images_per_second=rate,
-        skipped_steps=progress.skipped_steps,
-        **({"task_weights": dict(zip(run.tasks, weights, strict=True))} if weights else {}),
-    )
-    run.log.track(epoch, {"train": train_values, "validation": validation}, lr=run.schedule.lr, images_per_second=rate)
-    run.log.status("running", epoch=epoch, epochs=config.epochs)
-    run.curves.redraw(run.log)
+    records.log_epoch(run, train_values, validation, better)
     return better
 
 

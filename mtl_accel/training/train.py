@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,12 +11,10 @@ from accelerate import Accelerator
 
 from ..config import Config
 from ..core import atomic_io
-from ..core.control_characters import one_line
 from ..data.labels.dataset import LabeledDataset
-from ..data.labels.label_checks import start_lines
 from ..data.sources.given import GivenData, with_given_data
-from ..launching import agreement, allocator, ambient
-from ..launching.accelerator import launcher_precision, leave_at_exit, start_accelerator
+from ..launching import agreement
+from ..launching.accelerator import leave_at_exit, start_accelerator
 from ..launching.interrupts import EXIT_CODE as STOPPED
 from ..launching.interrupts import Interrupts
 from ..runs import folder, lock
@@ -25,10 +22,10 @@ from ..runs.checkpoint import Checkpoint
 from ..runs.failures import FailureLog
 from ..runs.log import RunLog
 from ..runs.trackers import finish_trackers
-from . import debug, early_stopping, engine, finish
+from . import debug, early_stopping, engine, finish, records
 from .build import build_run
 from .checkpointing import Checkpoints
-from .loaders import Pipelines, read_pipelines_and_data, several_crops_message, slow_transforms_message
+from .loaders import Pipelines, read_pipelines_and_data
 from .memory import out_of_memory_errors
 from .run import Run
 
@@ -80,7 +77,7 @@ def train(
             run = _checked(build_run(config, pipelines, accelerator, labelled, micro_batch_size, log))
             checkpoints = Checkpoints(config, labelled.fingerprint, is_owner, labelled.inferred)
             changes = None if saved is None else _resume(run, checkpoints, saved, allow_changes)
-            _announce(run, labelled, debugging, changes)
+            records.announce(run, labelled, debugging, changes)
             status = engine.train(run, checkpoints, interrupts)
             if status == "stopped":
                 again = resume == "auto" and not overwrite  # whether the same command resumes the run
@@ -144,27 +141,6 @@ def _finish(run: Run, status: str, stop_reason: str | None, debugging: str | Non
     return result
 
 
-def _announce(run: Run, labelled: LabeledDataset, debugging: str | None, changes: list[str] | None) -> None:
-    """Log what is known before the first step.
-
-    changes: what is not as it was when the run stopped; None: it starts from the beginning.
-    """
-    log, config, resumed = run.log, run.config, changes is not None
-    log.start(config, (run.progress.epoch, run.progress.step) if resumed else None, labelled.inferred)
-    log.write_validation_ids(labelled.held_out)
-    log.write_skipped(labelled.skipped)
-    pictures = [note for data in (run.train_loader.data, run.validation_loader.data) for note in data.pixels.notes]
-    inferred = [*labelled.notes, *pictures, *start_lines(labelled)]
-    lines = [_banner(run, labelled, resumed), *_ambient(run), *inferred, *(changes or [])]
-    log.say("\n".join(map(one_line, lines)))
-    if run.pipelines.train.per_sample is not None:
-        log.say(slow_transforms_message(run.pipelines.train.per_sample, config.data.num_workers))
-    if run.pipelines.eval.crops is not None:
-        log.say(several_crops_message(run.pipelines.eval.crops))
-    if debugging:
-        log.say(debug.summary(run, labelled))
-
-
 @contextmanager
 def _owned(accelerator: Accelerator, run_dir: Path) -> Iterator[Callable[[], bool]]:
     """Hold the run folder's lock on the main process, which alone writes."""
@@ -175,30 +151,3 @@ def _owned(accelerator: Accelerator, run_dir: Path) -> Iterator[Callable[[], boo
             return stack.enter_context(lock.lock_run_folder(run_dir)).still_owned if is_main else lambda: False
 
         yield agreement.on_every_process(acquire)
-
-
-def _ambient(run: Run) -> list[str]:
-    """Say what holds beside the config, or had to give way to it."""
-    found = ambient.in_effect(run.config, os.environ, run.accelerator.device.type)
-    lines = [f"{name} is {value}" for name, value in found.items()]
-    launched, configured = launcher_precision(os.environ), run.config.mixed_precision
-    if launched is not None and configured not in (None, launched):
-        lines.append(f"mixed_precision {configured!r} of the config holds, and not {launched!r} of the launcher")
-    return lines
-
-
-def _banner(run: Run, labelled: LabeledDataset, resumed: bool) -> str:
-    config, accelerator, order = run.config, run.accelerator, run.train_loader.order
-    sizes = ", ".join(f"{len(split)} {name}" for name, split in labelled.splits.items())
-    start = f"resuming at epoch {run.progress.epoch + 1}, step {run.progress.step + 1}" if resumed else "starting"
-    return (
-        f"{start}: {config.run_dir}, {config.model.name}, {sizes} images, {accelerator.num_processes} "
-        f"process{'es' if accelerator.num_processes > 1 else ''} on {accelerator.device.type}, "
-        f"batch {order.batch_size} in micro-batches of {order.micro_batch_size}, "
-        f"precision {accelerator.mixed_precision}, {order.num_steps} steps an epoch"
-        + (
-            "; glibc keeps freed memory"
-            if accelerator.device.type == "cpu" and allocator.can_keep_freed_memory()
-            else ""
-        )
-    )

@@ -1,0 +1,86 @@
+"""What a run says and writes down: before its first step and after each epoch."""
+
+from __future__ import annotations
+
+import os
+
+from ..core.control_characters import one_line
+from ..data.labels.dataset import LabeledDataset
+from ..data.labels.label_checks import start_lines
+from ..launching import allocator, ambient
+from ..launching.accelerator import launcher_precision
+from ..runs.log import log_block
+from . import debug
+from .loaders import several_crops_message, slow_transforms_message
+from .run import Run
+
+
+def announce(run: Run, labelled: LabeledDataset, debugging: str | None, changes: list[str] | None) -> None:
+    """Log what is known before the first step.
+
+    changes: what is not as it was when the run stopped; None: it starts from the beginning.
+    """
+    log, config, resumed = run.log, run.config, changes is not None
+    log.start(config, (run.progress.epoch, run.progress.step) if resumed else None, labelled.inferred)
+    log.write_validation_ids(labelled.held_out)
+    log.write_skipped(labelled.skipped)
+    pictures = [note for data in (run.train_loader.data, run.validation_loader.data) for note in data.pixels.notes]
+    inferred = [*labelled.notes, *pictures, *start_lines(labelled)]
+    lines = [_banner(run, labelled, resumed), *_ambient(run), *inferred, *(changes or [])]
+    log.say("\n".join(map(one_line, lines)))
+    if run.pipelines.train.per_sample is not None:
+        log.say(slow_transforms_message(run.pipelines.train.per_sample, config.data.num_workers))
+    if run.pipelines.eval.crops is not None:
+        log.say(several_crops_message(run.pipelines.eval.crops))
+    if debugging:
+        log.say(debug.summary(run, labelled))
+
+
+def log_epoch(run: Run, train_values: dict[str, float], validation: dict[str, float], is_best: bool) -> None:
+    """Log the metrics of an epoch, and redraw the curves."""
+    epoch, progress = run.progress.epoch + 1, run.progress
+    rate = run.train_loader.order.num_samples / max(progress.seconds, 1e-9)
+    run.log.say(log_block(epoch, run.tasks, train_values, validation))
+    run.log.say(f"{progress.seconds:.1f} seconds, {rate:.1f} images/s" + (", best so far" if is_best else ""))
+    weights = run.balancer.mean_weights()
+    run.log.event(
+        "epoch",
+        epoch=epoch,
+        train=train_values,
+        validation=validation,
+        lr=run.schedule.lr,
+        seconds=progress.seconds,
+        images_per_second=rate,
+        skipped_steps=progress.skipped_steps,
+        **({"task_weights": dict(zip(run.tasks, weights, strict=True))} if weights else {}),
+    )
+    run.log.track(epoch, {"train": train_values, "validation": validation}, lr=run.schedule.lr, images_per_second=rate)
+    run.log.status("running", epoch=epoch, epochs=run.config.epochs)
+    run.curves.redraw(run.log)
+
+
+def _ambient(run: Run) -> list[str]:
+    """Say what holds beside the config, or had to give way to it."""
+    found = ambient.in_effect(run.config, os.environ, run.accelerator.device.type)
+    lines = [f"{name} is {value}" for name, value in found.items()]
+    launched, configured = launcher_precision(os.environ), run.config.mixed_precision
+    if launched is not None and configured not in (None, launched):
+        lines.append(f"mixed_precision {configured!r} of the config holds, and not {launched!r} of the launcher")
+    return lines
+
+
+def _banner(run: Run, labelled: LabeledDataset, resumed: bool) -> str:
+    config, accelerator, order = run.config, run.accelerator, run.train_loader.order
+    sizes = ", ".join(f"{len(split)} {name}" for name, split in labelled.splits.items())
+    start = f"resuming at epoch {run.progress.epoch + 1}, step {run.progress.step + 1}" if resumed else "starting"
+    return (
+        f"{start}: {config.run_dir}, {config.model.name}, {sizes} images, {accelerator.num_processes} "
+        f"process{'es' if accelerator.num_processes > 1 else ''} on {accelerator.device.type}, "
+        f"batch {order.batch_size} in micro-batches of {order.micro_batch_size}, "
+        f"precision {accelerator.mixed_precision}, {order.num_steps} steps an epoch"
+        + (
+            "; glibc keeps freed memory"
+            if accelerator.device.type == "cpu" and allocator.can_keep_freed_memory()
+            else ""
+        )
+    )
