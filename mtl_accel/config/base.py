@@ -31,10 +31,14 @@ class Affects(NamedTuple):
 NAME, PLACE, SPEED, RECORD = Affects("name"), Affects("place"), Affects("speed"), Affects("record")
 
 
-class Section(BaseModel):
-    """One section of a config: immutable, and a key that it does not know is an error."""
+class Strict(BaseModel):
+    """An immutable model with finite numbers, to which a key that it does not know is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Section(Strict):
+    """One section of a config."""
 
     @field_validator("*")
     @classmethod

@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+
+from .open_unions import added_sections, annotation_of
 
 TAGS = ("name", "kind")  # the keys that may say which branch of a union an object is
 
@@ -24,12 +26,13 @@ class Knob(NamedTuple):
 
 
 def sections_in(annotation: Any) -> list[type[BaseModel]]:
-    """The models that an annotation may hold, in order."""
+    """The models that an annotation may hold, in order; those of plugins behind the built-in ones."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     if get_origin(annotation) is Literal:
         return []
-    return [model for inner in get_args(annotation) for model in sections_in(inner)]
+    inner = get_args(annotation)[:1] if get_origin(annotation) is Annotated else get_args(annotation)
+    return [model for part in inner for model in sections_in(part)] + added_sections(annotation)
 
 
 class Branch(NamedTuple):
@@ -52,10 +55,14 @@ def branch_of(model: type[BaseModel]) -> Branch | None:
 
 
 def sections_of(annotation: Any, value: Any) -> list[type[BaseModel]]:
-    """The models that an annotation may hold; only the branch that the value names, if it names one."""
+    """The models that an annotation may hold; only the branch that the value names, if it names one.
+
+    A name that no branch has is that of a model without a name of its own, such as the section of all built-in pairs.
+    """
     sections, keys = sections_in(annotation), value if isinstance(value, dict) else {}
     named = [s for s in sections if (branch := branch_of(s)) and keys.get(branch.key) in branch.tags]
-    return named or sections
+    others = [s for s in sections if branch_of(s) is None] if keys else []
+    return named or others or sections
 
 
 def fields_at(annotation: Any, key: str, value: Any) -> list[FieldInfo]:
@@ -72,7 +79,7 @@ def sections_at(root: Any, path: Sequence[str], value: Any = None) -> list[type[
     """The models that may stand at a path such as ["data", "sampler"] of a type and, if given, its value in JSON."""
     annotations = [root]
     for key in path:
-        annotations = [field.annotation for a in annotations for field in fields_at(a, key, value)]
+        annotations = [annotation_of(field) for a in annotations for field in fields_at(a, key, value)]
         value = entry(value, key)
     return [section for annotation in annotations for section in sections_of(annotation, value)]
 
@@ -112,8 +119,9 @@ def type_name(annotation: Any) -> str:
         return f"[{inner}]"
     if get_origin(annotation) is dict:
         return f"{{name: {type_name(arguments[1])}}}"
-    if hasattr(annotation, "__metadata__"):
-        return type_name(arguments[0])
+    if get_origin(annotation) is Annotated:
+        added = [type_name(section) for section in added_sections(annotation)]
+        return " | ".join(dict.fromkeys([type_name(arguments[0]), *added]))
     if arguments:
         return " | ".join(dict.fromkeys(type_name(a) for a in arguments))
     return {"str": "text", "bool": "true | false"}.get(annotation.__name__, annotation.__name__)
@@ -135,8 +143,8 @@ def all_knobs(model: type[BaseModel], path: str = "") -> Iterator[Knob]:
         if key == "schema_" or (own and own.key == key):
             continue
         here = f"{path}{key}"
-        yield Knob(here, type_name(field.annotation), default_of(field), field.description or "")
-        inner = sections_in(field.annotation)
+        yield Knob(here, type_name(annotation_of(field)), default_of(field), field.description or "")
+        inner = sections_in(annotation_of(field))
         many = (
             ".NAME" if get_origin(field.annotation) is dict else ".N" if get_origin(field.annotation) is tuple else ""
         )
@@ -145,4 +153,7 @@ def all_knobs(model: type[BaseModel], path: str = "") -> Iterator[Knob]:
             if branch and len(inner) + len(many) > 1:
                 tags = " | ".join(f'"{tag}"' for tag in branch.tags)
                 yield Knob(f"{here}{many}", f'{{"{branch.key}": {tags}}}', "", section.__doc__ or "")
-            yield from all_knobs(section, f"{here}{many}.")
+            # The section of one of a plugin's pairs has the knobs of all pairs, which are listed once.
+            listed = {k for other in inner if other in section.__mro__[1:] for k in other.model_fields}
+            below = all_knobs(section, f"{here}{many}.")
+            yield from (k for k in below if k.path.removeprefix(f"{here}{many}.").partition(".")[0] not in listed)

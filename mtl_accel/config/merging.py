@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from .knobs import TAGS, branch_of, did_you_mean, entry, fields_at, sections_in
+from .open_unions import annotation_of
 from .reading import format_value
 from .whole import Config
 
@@ -67,7 +68,7 @@ def _set(raw: dict[str, Any], key: str, value: Any) -> str | None:
             return None
         is_there, around = isinstance(place, list) or place.get(part) is not None, annotation
         fields = fields_at(annotation, part, place)
-        annotation, default = (fields[0].annotation, fields[0].default) if fields else (None, PydanticUndefined)
+        annotation, default = (annotation_of(fields[0]), fields[0].default) if fields else (None, PydanticUndefined)
         if not is_there and _lacks_name(annotation, default, parts[depth + 1]):
             hint = did_you_mean(part, place) if get_origin(around) is dict else ""
             return f"{key}: {_missing_name(parts, depth, annotation, default, value)}{hint}"

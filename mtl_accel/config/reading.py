@@ -16,6 +16,7 @@ from ..core.errors import UserError
 from .class_files import with_class_names
 from .findings import Finding
 from .knobs import TAGS, branch_of, did_you_mean, entry, sections_at
+from .open_unions import BUILT_IN
 from .whole import Config
 
 _SHOWN_CHARACTERS = 80  # of a wrong value
@@ -184,7 +185,8 @@ def path_in_file(location: Sequence[str | int], raw: Any) -> list[str]:
     """A location of pydantic as the file's path: without the tags of unions' branches."""
     path, value = [], raw
     for part in location:
-        is_tag = isinstance(value, dict) and part not in value and part in (value.get("name"), value.get("kind"))
+        keys = value if isinstance(value, dict) else {}
+        is_tag = part not in keys and part in (BUILT_IN, *(keys.get(tag) for tag in TAGS))
         if is_tag or part == "[key]":  # pydantic's mark of an error in a key itself, which stands before it
             continue
         path.append(str(part))

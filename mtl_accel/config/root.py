@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from .base import NAME, RECORD, SPEED, Section
+from .open_unions import Open
 from .sections.balancing import Balancing, Fixed
 from .sections.data import DataConfig
 from .sections.model import ModelConfig, TransformsConfig
@@ -50,7 +51,7 @@ class Root(Section):
     )
     data: DataConfig = Field(DataConfig(), description="Where images and labels come from.")
     tasks: dict[TaskName, TaskConfig] = Field(min_length=1, description="What to predict, by name.")
-    model: ModelConfig = Field(ModelConfig(), description="The network.")
+    model: Annotated[ModelConfig, Open("model")] = Field(ModelConfig(), description="The network.")
     transforms: TransformsConfig = Field(description="Image transforms.")
     mixing: tuple[Mixer, ...] = Field(
         (),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from ..config import knobs
+from ..config.base import Strict
+from ..config.open_unions import annotation_of
 from ..config.reading import format_value
 from ..config.root import MAX_BATCH_SIZE, TaskName
 from ..config.sections import transform_problems
@@ -22,18 +24,14 @@ from ..metrics import registry
 _Name = Annotated[str, StringConstraints(min_length=1)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ModelPart(_Part):
+class ModelPart(Strict):
     """The network; `backbone` of a pair that has a choice of them."""
 
     name: str
     backbone: str | None = None
 
 
-class ScalePart(_Part):
+class ScalePart(Strict):
     """Scale of a regression; one number for each column."""
 
     mean: tuple[float, ...]
@@ -41,7 +39,7 @@ class ScalePart(_Part):
     log1p: bool
 
 
-class TaskPart(_Part):
+class TaskPart(Strict):
     """One task. `thresholds` belong to a multilabel task, `scale` to a regression, `link` to an ordinal one."""
 
     kind: Kind
@@ -50,14 +48,14 @@ class TaskPart(_Part):
     primary_metric: str
     weight: float = Field(ge=0)
     delimiter: str
-    values: dict[str, str | int | float | None] = {}
+    values: dict[str, str | int | float | None] = Field({})
     one_column: bool | None = None  # absent in folders of earlier versions: found by kind and columns
     confidence: str | None = None
     absent_is_no: bool = False
     scale: ScalePart | None = None  # null, and absent before there was a scale: not standardised
     link: Link | None = None
     thresholds: tuple[Annotated[float, Field(ge=0, le=1)], ...] | None = None
-    loss: Loss | None = Field(None, discriminator="name")
+    loss: Loss | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> TaskPart:
@@ -114,11 +112,11 @@ class TaskPart(_Part):
 def _loss_names(kind: Kind) -> list[str]:
     """Names of the losses that a config may give to a kind of task."""
     (section,) = knobs.sections_of(TaskConfig, {"kind": kind})
-    branches = [knobs.branch_of(loss) for loss in knobs.sections_in(section.model_fields["loss"].annotation)]
+    branches = [knobs.branch_of(loss) for loss in knobs.sections_in(annotation_of(section.model_fields["loss"]))]
     return [name for branch in branches if branch is not None for name in branch.tags]
 
 
-class ModelConfig(_Part):
+class ModelConfig(Strict):
     """The whole file. `weights_sha256`: of model.safetensors; absent in folders of earlier versions."""
 
     model: ModelPart

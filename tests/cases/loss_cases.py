@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import sigmoid_focal_loss
 
+from mtl_accel.config.knobs import sections_in
 from mtl_accel.config.sections.losses import (
     BCE,
     Asymmetric,
@@ -32,7 +33,7 @@ _UNIONS = {
     "multilabel": MultilabelLoss,
     "regression": RegressionLoss,
 }
-_SECTIONS = [(kind, section) for kind, union in _UNIONS.items() for section in get_args(union)]
+_SECTIONS = [(kind, section) for kind, union in _UNIONS.items() for section in sections_in(union)]
 KINDS = {get_args(section.model_fields["name"].annotation)[0]: kind for kind, section in _SECTIONS}
 DEFAULTS: dict[str, Loss] = {name: s(name=name) for name, (_, s) in zip(KINDS, _SECTIONS, strict=True)}
 NUM_CLASSES = {"multiclass": 5, "ordinal": 5}

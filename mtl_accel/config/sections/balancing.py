@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ..base import Section
+from ..open_unions import Open
 from .optimization import NonNegative, Positive
 
 
@@ -110,7 +111,7 @@ Balancing = Annotated[
     | IMTLG
     | AlignedMTL
     | NashMTL,
-    Field(discriminator="name"),
+    Open("balancing"),
 ]
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from ...core.tasks import Link
 from ..base import Section, in_one_message
+from ..open_unions import Open
 
 _Weight = Annotated[float, Field(ge=0)]
 _WEIGHTS_RULE = 'must be null, "balanced" or a list of numbers of at least 0, one for each class or label'
@@ -103,8 +104,11 @@ class Huber(Section):
     )
 
 
-MulticlassLoss = CrossEntropy | Focal
-OrdinalLoss = CumulativeLink | Corn
-MultilabelLoss = BCE | SigmoidFocal | Asymmetric
-RegressionLoss = MSE | Huber
-Loss = MulticlassLoss | OrdinalLoss | MultilabelLoss | RegressionLoss
+MulticlassLoss = Annotated[CrossEntropy | Focal, Open("multiclass loss")]
+OrdinalLoss = Annotated[CumulativeLink | Corn, Open("ordinal loss")]
+MultilabelLoss = Annotated[BCE | SigmoidFocal | Asymmetric, Open("multilabel loss")]
+RegressionLoss = Annotated[MSE | Huber, Open("regression loss")]
+Loss = Annotated[
+    CrossEntropy | Focal | CumulativeLink | Corn | BCE | SigmoidFocal | Asymmetric | MSE | Huber,
+    Open("multiclass loss", "ordinal loss", "multilabel loss", "regression loss"),
+]

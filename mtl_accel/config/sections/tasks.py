@@ -50,7 +50,7 @@ class MulticlassConfig(_TaskConfig):
         None, min_length=2, description="Instead: 0/1 columns, one a class, with one 1 in a row."
     )
     classes: Classes = Field(None, description=f"Class names of `column` in index order{_CLASS_FORMS}")
-    loss: MulticlassLoss = Field(CrossEntropy(name="cross_entropy"), discriminator="name", description="Loss.")
+    loss: MulticlassLoss = Field(CrossEntropy(name="cross_entropy"), description="Loss.")
 
 
 class OrdinalConfig(_TaskConfig):
@@ -63,7 +63,7 @@ class OrdinalConfig(_TaskConfig):
         description='Class names from the lowest to the highest; {"0": "S", "1": "M"} where cells hold indexes; the '
         "path of a .txt, .json or .csv of them, relative to the data; null: the numbers of the column, by their value.",
     )
-    loss: OrdinalLoss = Field(CumulativeLink(name="cumulative_link"), discriminator="name", description="Loss.")
+    loss: OrdinalLoss = Field(CumulativeLink(name="cumulative_link"), description="Loss.")
 
 
 class MultilabelConfig(_TaskConfig):
@@ -86,7 +86,7 @@ class MultilabelConfig(_TaskConfig):
         "unknown", description="With confidence: what a label is that an image has no row for; unknown is masked."
     )
     classes: Classes = Field(None, description=f"Label names of `column`{_CLASS_FORMS}")
-    loss: MultilabelLoss = Field(BCE(name="bce"), discriminator="name", description="Loss.")
+    loss: MultilabelLoss = Field(BCE(name="bce"), description="Loss.")
 
 
 class RegressionConfig(_TaskConfig):
@@ -103,7 +103,7 @@ class RegressionConfig(_TaskConfig):
         False,
         description="Learn log(1 + value), standardised: for prices and counts, which span orders of magnitude.",
     )
-    loss: RegressionLoss = Field(MSE(name="mse"), discriminator="name", description="Loss.")
+    loss: RegressionLoss = Field(MSE(name="mse"), description="Loss.")
 
 
 TaskConfig = Annotated[

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from ..base import Section, in_one_message
+from ..open_unions import Open
 from .torchvision_names import TorchvisionTransform
 
 Size = Annotated[int, Field(gt=0, le=4096)]
@@ -202,7 +203,7 @@ Transform = Annotated[
     | TenCrop
     | Normalize
     | TorchvisionTransform,
-    Field(discriminator="name"),
+    Open("transform"),
 ]
 FixedTransform = Annotated[
     Resize | CenterCrop | Normalize | Pad | PadToSquare | RequireSize | FiveCrop | TenCrop, Field(discriminator="name")
