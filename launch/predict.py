@@ -4,44 +4,9 @@ Writes predictions.parquet and one submission a task. Other data than the run's 
 --data.source my_photos; it needs no labels.
 """
 
-from __future__ import annotations
-
-import argparse
 import sys
-from pathlib import Path
 
-import mtl_accel
-from mtl_accel.config import read_run_config
-from mtl_accel.launching.console import run_command
-
-
-def main(options: argparse.Namespace, rest: list[str]) -> int:
-    files = mtl_accel.predict(**vars(options), config=read_run_config(options.run, rest, whole=True))
-    for path in files:
-        print(path, flush=True)
-    return 0
-
+from mtl_accel.cli.commands import predict
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--run", type=Path, required=True, help="folder of a finished run")
-    parser.add_argument("--output", type=Path, required=True, help="folder for what is written")
-    parser.add_argument("--split", choices=("train", "validation", "test"), default="test", help="default: test")
-    parser.add_argument("--probabilities", action="store_true", help="also those of each class and label")
-    parser.add_argument("--flip", action="store_true", help="decide by the mean over each picture and its mirror image")
-    parser.add_argument(
-        *("--sample_submission", "--sample-submission"),
-        metavar="[TASK=]CSV",
-        action="append",
-        default=[],
-        help="columns, ids and order of a task's submission; may be given once a task",
-    )
-    parser.add_argument(
-        *("--multilabel_form", "--multilabel-form"),
-        choices=("columns", "list"),
-        default="columns",
-        help="of submissions without a sample: 0/1 columns (default), or the names of the labels in one cell",
-    )
-    parser.add_argument("--raw", action="store_true", help="leave cells that a spreadsheet would run as they are")
-    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
-    sys.exit(run_command(parser, main))
+    sys.exit(predict.main(None, "predict.py", __doc__))

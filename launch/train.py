@@ -1,34 +1,8 @@
 """Train a config: accelerate launch launch/train.py --config configs/v5.json [--KEY VALUE ...]"""
 
-from __future__ import annotations
-
 import sys
-from typing import Any
 
-import mtl_accel
-from mtl_accel.launching.console import run_script
-
-SWITCHES = {
-    "config": "JSON file of the run.",
-    "resume": '"auto" (default): continue where an unfinished run stopped; "none"; or the folder of a run to continue.',
-    "resume.allow_changes": "Resume although config or data have changed.",
-    "overwrite": "Empty the run folder first.",
-    "debug": "Two batches of everything (of at most 8 samples on a CPU), in a run folder of its own; "
-    '"--debug overfit" learns one batch by heart.',
-}
-
-
-def main(config: mtl_accel.Config, options: dict[str, Any]) -> int:
-    debug = options.get("debug")
-    result = mtl_accel.train(
-        config,
-        resume=str(options.get("resume", "auto")),
-        overwrite=bool(options.get("overwrite", False)),
-        allow_changes=bool(options.get("resume.allow_changes", False)),
-        debugging="batches" if debug is True else debug or None,
-    )
-    return result.exit_code
-
+from mtl_accel.cli.commands import train
 
 if __name__ == "__main__":
-    sys.exit(run_script("train.py", __doc__ or "", SWITCHES, main))
+    sys.exit(train.main(None, "launch/train.py", __doc__))

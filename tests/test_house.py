@@ -57,7 +57,7 @@ def test_every_function_is_short() -> None:
 def entries(folder: Path) -> list[str]:
     """What one sees in a folder; not what makes it a package, and not what Python leaves there."""
     files = [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    return sorted({path.relative_to(folder).parts[0] for path in files} - {"__init__.py", "py.typed"})
+    return sorted({path.relative_to(folder).parts[0] for path in files} - {"__init__.py", "__main__.py", "py.typed"})
 
 
 def test_no_folder_holds_more_than_one_can_take_in() -> None:

@@ -8,7 +8,6 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ..config import parse_overrides, read_json
@@ -16,13 +15,13 @@ from ..config.reading import parse_json
 from ..core.errors import UserError, collect
 
 
-def sweep_arguments(options: Mapping[str, Any], rest: Sequence[str], script: Path) -> dict[str, Any]:
+def sweep_arguments(options: Mapping[str, Any], rest: Sequence[str], train: Sequence[str]) -> dict[str, Any]:
     """Return the arguments of `sweep`.
 
     Args:
         options: config, output, grid, variants, seeds, launch, search and trials, as text where they are JSON.
         rest: of the command line: knobs of every run.
-        script: launch/train.py.
+        train: what Python or a launcher is given to start a run, such as ["launch/train.py"].
 
     Raises:
         UserError: for wrong JSON, seeds and knobs, a launcher that is not there, and a sweep started by a launcher.
@@ -34,7 +33,7 @@ def sweep_arguments(options: Mapping[str, Any], rest: Sequence[str], script: Pat
             '--launch "accelerate launch ..."'
         )
     readers: dict[str, Callable[[], Any]] = {
-        "command": lambda: _command(options["launch"], script),
+        "command": lambda: _command(options["launch"], train),
         "grid": lambda: _object("--grid", options["grid"]),
         "variants": lambda: options["variants"] and read_json(options["variants"], "--variants"),
         "seeds": lambda: _seeds(options["seeds"]),
@@ -50,14 +49,14 @@ def sweep_arguments(options: Mapping[str, Any], rest: Sequence[str], script: Pat
     return arguments
 
 
-def _command(launch: str | None, script: Path) -> list[str]:
+def _command(launch: str | None, train: Sequence[str]) -> list[str]:
     try:
         words = shlex.split(launch) if launch is not None else [sys.executable]
     except ValueError as error:
         raise UserError(f"--launch: {launch!r} cannot be split into words ({error})") from None
     if not words or shutil.which(words[0]) is None:
         raise UserError(f'--launch: {launch!r} does not start with a program that is here, such as "accelerate launch"')
-    return [*words, str(script)]
+    return [*words, *train]
 
 
 def _object(name: str, text: str | None) -> dict[str, Any] | None:

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
+from mtl_accel.cli.console import run_and_report_errors
 from mtl_accel.core.control_characters import escape_control, one_line
 from mtl_accel.core.errors import UserError
-from mtl_accel.launching.console import run_and_report_errors
 
 HOSTILE = "a\x1b[2Jb\rc\x00d\x9be\u202ef\ud800g\nerror: forged"
 

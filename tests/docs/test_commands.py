@@ -2,7 +2,6 @@
 
 import ast
 import re
-import runpy
 import shlex
 import subprocess
 import sys
@@ -13,12 +12,13 @@ from typing import NamedTuple
 import pytest
 
 import mtl_accel
+from mtl_accel.cli.commands import COMMANDS as COMMANDS_OF_THE_PACKAGE
 from mtl_accel.config import parse_command_line, parse_overrides, read_config
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
 SCRIPTS = sorted(path.stem for path in ROOT.glob("launch/[a-z]*.py"))
-STANDS_FOR_ANY = {"mtl_accel/models/NAME.py", "launch/NAME.py"}
+STANDS_FOR_ANY = {"mtl_accel/models/NAME.py", "mtl_accel/cli/commands/NAME.py"}
 
 
 class Command(NamedTuple):
@@ -80,7 +80,7 @@ def test_a_command_is_one_that_the_script_takes(command: Command, helps: dict[st
     if command.options == ["--help"]:
         return
     if command.script in ("train", "bench"):
-        switches = runpy.run_path(f"launch/{command.script}.py")["SWITCHES"]
+        switches = COMMANDS_OF_THE_PACKAGE[command.script].SWITCHES
         # A config of a finished run is as good as the one that it came from.
         given = [re.sub(r"^runs/(v\d)/config\.json$", r"configs/\1.json", word) for word in command.options]
         parse_command_line(given, {"config": "", **switches})

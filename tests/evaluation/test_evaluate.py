@@ -222,7 +222,7 @@ def test_evaluate_py_does_not_stand_in_for_the_library_of_its_name():
     script = f"""
 import sys
 sys.path[0], sys.argv = {str(LAUNCH)!r}, [{str(LAUNCH / "train.py")!r}]
-from mtl_accel.launching import console
+from mtl_accel.cli import console
 console.run_and_report_errors(lambda: 0)
 from mtl_accel.metrics import METRICS
 import evaluate

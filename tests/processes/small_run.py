@@ -24,7 +24,7 @@ from torchvision.models import ResNet18_Weights
 
 from mtl_accel import config as config_module
 from mtl_accel import models
-from mtl_accel.launching import console
+from mtl_accel.cli import console
 from mtl_accel.models.base import Pair
 from mtl_accel.models.heads import Heads, linear
 from mtl_accel.training import engine

@@ -206,7 +206,7 @@ def test_grid_and_search_and_their_trials_exclude_one_another(tmp_path):
 def test_missing_variants_are_missed_by_their_own_option(tmp_path):
     path = tmp_path / "none.json"
     with pytest.raises(UserError, match=f"^{path}: no such file; give --variants the path of a JSON file$"):
-        sweep_arguments(OPTIONS | {"variants": path, "search": None}, [], Path("launch/train.py"))
+        sweep_arguments(OPTIONS | {"variants": path, "search": None}, [], ["launch/train.py"])
 
 
 OPTIONS = {
@@ -222,13 +222,13 @@ OPTIONS = {
 
 def test_the_options_are_read_and_all_their_problems_told_at_once(monkeypatch):
     given = OPTIONS | {"search": '{"a": {"low": 1, "high": 2}}', "seeds": "0, 3", "launch": 'env "A=b c" python'}
-    found = sweep_arguments(given, ["--optimizer.lr", "3e-4"], Path("launch/train.py"))
+    found = sweep_arguments(given, ["--optimizer.lr", "3e-4"], ["launch/train.py"])
     assert found["command"] == ["env", "A=b c", "python", "launch/train.py"] and found["seeds"] == [0, 3]
     assert found["overrides"] == {"optimizer.lr": 3e-4} and found["search"] == {"a": {"low": 1, "high": 2}}
     monkeypatch.setenv("WORLD_SIZE", "2")
     wrong = OPTIONS | {"grid": "{", "search": "[1]", "seeds": "1,x", "launch": "no-such-launcher"}
     with pytest.raises(UserError) as caught:
-        sweep_arguments(wrong, ["knob"], Path("launch/train.py"))
+        sweep_arguments(wrong, ["knob"], ["launch/train.py"])
     assert [problem.split(":")[0].split(",")[0] for problem in caught.value.problems] == [
         *("a sweep is one process", "--launch", "--grid", "--seeds", "'knob'", "--search")
     ]

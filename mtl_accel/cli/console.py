@@ -1,4 +1,4 @@
-"""The launch scripts' common part: --help, errors without a traceback, and exit codes."""
+"""The common part of all commands: --help, errors without a traceback, and exit codes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +19,40 @@ _WAIT_SECONDS = 5.0  # for the first process to print an error that all have
 
 
 def run_script(
-    name: str, summary: str, switches: Mapping[str, str], main: Callable[[Config, dict[str, Any]], int]
+    program: str,
+    description: str,
+    switches: Mapping[str, str],
+    main: Callable[[Config, dict[str, Any]], int],
+    arguments: Sequence[str] | None = None,
 ) -> int:
-    """Call `main` with a config and the script's own switches, both from the command line; report errors."""
-    arguments = sys.argv[1:]
-    if "--help" in arguments or "-h" in arguments:
-        print(help_text(f"launch/{name}", summary.strip(), switches))
+    """Call `main` with a config and the command's own switches, both from the command line; report errors.
+
+    Args:
+        program: what the user has typed, such as "launch/train.py".
+        switches: name and meaning of the options that are no knobs.
+        arguments: None: those of the process.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if "--help" in words or "-h" in words:
+        print(help_text(program, description.strip(), switches))
         return 0
-    return run_and_report_errors(lambda: main(*parse_command_line(arguments, switches)))
+    return run_and_report_errors(lambda: main(*parse_command_line(words, switches)))
 
 
-def run_command(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace, list[str]], int]) -> int:
-    """Call `main` with the parser's options and the arguments that are none of them, such as knobs; report errors."""
-    options, rest = parser.parse_known_args()
+def run_command(
+    parser: argparse.ArgumentParser,
+    main: Callable[[argparse.Namespace, list[str]], int],
+    arguments: Sequence[str] | None = None,
+    *,
+    takes_knobs: bool = True,
+) -> int:
+    """Call `main` with the parser's options and the arguments that are none of them; report errors.
+
+    Args:
+        arguments: None: those of the process.
+        takes_knobs: whether there may be such arguments.
+    """
+    options, rest = parser.parse_known_args(arguments) if takes_knobs else (parser.parse_args(arguments), [])
     return run_and_report_errors(lambda: main(options, rest))
 
 

@@ -1,0 +1,14 @@
+"""One module for each command. The first line of its docstring says what it does, up to the colon.
+
+Its `main` takes the arguments, the name of the program and the description in --help.
+"""
+
+from types import ModuleType
+
+from . import bench, doctor, evaluate, export, predict, report, sweep, train
+
+# In the order in which a user needs them.
+COMMANDS: dict[str, ModuleType] = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (doctor, train, evaluate, predict, report, sweep, export, bench)
+}
