@@ -1,8 +1,8 @@
 """Typed, strict configs: JSON in, JSON out, every knob with its meaning."""
 
-from .command_line import help_text, parse_command_line, parse_overrides, read_config, read_data_config, read_run_config
-from .reading import json_schema, read_json, validate
-from .whole import Config
+from .command_line import help_text, parse_command_line, parse_overrides, read_data_config, read_run_config
+from .reading import read_json
+from .whole import Config, json_schema, read_config, validate
 
 __all__ = [
     "Config",

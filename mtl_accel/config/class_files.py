@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import TypeVar
 
 from ..core.errors import UserError, collect
+from .root import Root
 from .sections.tasks import TaskConfig, class_problems
-from .whole import Config
+
+Whole = TypeVar("Whole", bound=Root)
 
 _SUFFIXES = (".txt", ".json", ".csv")
 
 
-def with_class_names(config: Config) -> Config:
+def with_class_names(config: Whole) -> Whole:
     """Put the names in the place of each file of classes.
 
     Raises:

@@ -10,13 +10,11 @@ from typing import Any
 
 from ..core.errors import UserError, collect
 from .foreign import with_own_cache
-from .inferences import split_given
 from .knobs import Knob, all_knobs, did_you_mean, is_text
 from .merging import apply_overrides, override_places
-from .reading import STAND_INS, add_place, format_value, parse_json, read_json, validate
-from .saved import is_saved, upgraded
+from .reading import STAND_INS, format_value, parse_json
 from .sections.data import DataConfig
-from .whole import Config
+from .whole import Config, read_config, validate
 
 
 def parse_command_line(arguments: Sequence[str], switches: Mapping[str, str]) -> tuple[Config, dict[str, Any]]:
@@ -46,36 +44,6 @@ def parse_command_line(arguments: Sequence[str], switches: Mapping[str, str]) ->
     if problems:
         raise UserError(problems)
     return config, own
-
-
-def read_config(
-    path: str | Path,
-    overrides: Mapping[str, Any] | None = None,
-    places: Mapping[str, str] | None = None,
-    *,
-    given_alone: bool = False,
-) -> Config:
-    """Read the Config in a JSON file, with any knob changed by its dotted path, such as {"optimizer.lr": 3e-4}.
-
-    Args:
-        places: what messages call the place of an override, such as {"optimizer.lr": "--grid"}; left out: "--KEY".
-        given_alone: of a run's config.json, without what reading its data inferred. So it is also read where an
-            override names other data.
-
-    Raises:
-        UserError: everything that is wrong with the file, the overrides or their values.
-    """
-    raw, changed = read_json(Path(path)), overrides or {}
-    if is_saved(Path(path)):
-        raw = upgraded(raw)
-        raw = split_given(raw, Path(path).parent)[0] if given_alone or "data.source" in changed else raw
-    given = override_places(raw, {key: (places or {}).get(key, f"--{key}") for key in changed})
-    problems = [add_place(problem, str(path), given) for problem in apply_overrides(raw, changed)]
-    with collect(problems):
-        config = validate(raw, str(path), given)
-    if problems:
-        raise UserError(problems)
-    return config
 
 
 def parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:

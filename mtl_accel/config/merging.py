@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined
 from .knobs import TAGS, branch_of, did_you_mean, entry, fields_at, sections_in
 from .open_unions import annotation_of
 from .reading import format_value
-from .whole import Config
+from .root import Root
 
 
 def apply_overrides(raw: dict[str, Any], given: Mapping[str, Any]) -> list[str]:
@@ -52,7 +52,7 @@ def _set(raw: dict[str, Any], key: str, value: Any) -> str | None:
     """Set one dotted key, and make what is not there above it. Returns what is wrong with the key."""
     parts = key.split(".")
     place: Any = raw
-    annotation: Any = Config
+    annotation: Any = Root
     for depth, part in enumerate(parts):
         index: Any = part
         if isinstance(place, list) and part.isdecimal() and int(part) < len(place):

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -17,7 +17,9 @@ from .class_files import with_class_names
 from .findings import Finding
 from .knobs import TAGS, branch_of, did_you_mean, entry, sections_at
 from .open_unions import BUILT_IN
-from .whole import Config
+from .root import Root
+
+Whole = TypeVar("Whole", bound=Root)
 
 _SHOWN_CHARACTERS = 80  # of a wrong value
 # They replace wrong sections, so that problems between the right ones are found in the same pass.
@@ -74,8 +76,8 @@ def _near(path: Path) -> str:
     return f"; did you mean {path.parent / close[0]}?" if close else ""
 
 
-def validate(raw: dict[str, Any], origin: str, given: Mapping[str, str] | None = None) -> Config:
-    """Make a Config from parsed JSON.
+def validated_as(model: type[Whole], raw: dict[str, Any], origin: str, given: Mapping[str, str] | None = None) -> Whole:
+    """Make a config of a class from parsed JSON.
 
     Args:
         origin: the source of the values in messages, such as the file's path.
@@ -84,8 +86,10 @@ def validate(raw: dict[str, Any], origin: str, given: Mapping[str, str] | None =
     Raises:
         UserError: one message for each problem, with its dotted path.
     """
+    if others := [*_not_json(raw)]:
+        raise UserError([add_place(problem, origin, given or {}) for problem in others])
     try:
-        return with_class_names(_strict(raw))
+        return with_class_names(_strict(model, raw))
     except UserError as error:
         raise UserError([add_place(problem, origin, given or {}, ()) for problem in error.problems]) from None
     except ValidationError as error:
@@ -96,8 +100,18 @@ def validate(raw: dict[str, Any], origin: str, given: Mapping[str, str] | None =
     found = [finding for detail in details for finding in _findings(detail, raw)]
     wrong = {str(detail["loc"][0]) for detail in details if detail["loc"]}
     if wrong:
-        found += _findings_of_the_rest(raw, wrong)
+        found += _findings_of_the_rest(model, raw, wrong)
     raise UserError([add_place(problem, origin, given or {}, keys) for keys, problem in found])
+
+
+def _not_json(value: Any, path: str = "") -> Iterator[str]:
+    """Problems of values that no JSON holds, as dictionaries of Python may, such as numbers of numpy."""
+    if isinstance(value, dict | list | tuple):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _not_json(inner, f"{path}{key}.")
+    elif not isinstance(value, str | int | float | None):
+        kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+        yield f"{path.removesuffix('.')}: must be text, a number, true, false, null, a list or an object (got {kind})"
 
 
 def _half_characters(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -132,15 +146,15 @@ def add_place(problem: str, origin: str, given: Mapping[str, str], keys: Collect
     return f"{origin}{' with ' if beside else ''}{', '.join(beside)}: {problem}"
 
 
-def _strict(raw: dict[str, Any]) -> Config:
+def _strict(model: type[Whole], raw: dict[str, Any]) -> Whole:
     # Through JSON and strict: "3" is no number, true is no 1, and a list still fits a tuple.
-    return Config.model_validate_json(json.dumps(raw), strict=True)
+    return model.model_validate_json(json.dumps(raw), strict=True)
 
 
-def _findings_of_the_rest(raw: dict[str, Any], wrong: set[str]) -> list[Finding]:
+def _findings_of_the_rest(model: type[Root], raw: dict[str, Any], wrong: set[str]) -> list[Finding]:
     """Problems that several top-level keys have together, each of them being right by itself."""
     try:
-        _strict(STAND_INS | {key: value for key, value in raw.items() if key not in wrong})
+        _strict(model, STAND_INS | {key: value for key, value in raw.items() if key not in wrong})
     except ValidationError as error:
         findings = [finding for detail in error.errors() for finding in detail.get("ctx", {}).get("findings", [])]
         return [finding for finding in findings if not finding.keys & wrong]
@@ -196,21 +210,15 @@ def path_in_file(location: Sequence[str | int], raw: Any) -> list[str]:
 
 def _choices(path: Sequence[str], raw: Any) -> str:
     """The values of a key that names a branch, as a list in a sentence; empty for any other key."""
-    branches = [branch for model in sections_at(Config, path[:-1], raw) if (branch := branch_of(model))]
+    branches = [branch for model in sections_at(Root, path[:-1], raw) if (branch := branch_of(model))]
     tags = [tag for branch in branches if branch.key == path[-1] for tag in branch.tags]
     return f"{'one of ' if len(tags) > 1 else ''}{', '.join(tags)}"
 
 
 def _known_keys(path: Sequence[str], raw: Any) -> str:
     """End of a message on an unknown key: the key that was meant, or all keys that are known there."""
-    models = sections_at(Config, path[:-1], raw)
+    models = sections_at(Root, path[:-1], raw)
     known = sorted({key for m in models for key in m.model_fields if key != "schema_"})
     branch = str(branch_of(models[0]) or "")
     listed = f"; known here{f' ({branch})' if branch else ''}: {', '.join(known)}"
     return did_you_mean(path[-1], known) or listed
-
-
-def json_schema() -> str:
-    """The JSON Schema of a config file, for editors: the text of configs/schema.json."""
-    schema = Config.model_json_schema(by_alias=True)
-    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"

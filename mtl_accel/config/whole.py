@@ -1,12 +1,23 @@
-"""A whole config: one JSON file, one run."""
+"""A whole config: one JSON file, one run. Read from a file, or from a dictionary."""
 
 from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
+from ..core.errors import UserError, collect
 from .findings import findings_of
+from .inferences import split_given
+from .merging import apply_overrides, override_places
+from .reading import add_place, read_json, validated_as
 from .root import Root
+from .saved import is_saved, upgraded
 
 
 class Config(Root):
@@ -19,3 +30,73 @@ class Config(Root):
             # One error that carries all of them: `reading` unpacks the list.
             raise PydanticCustomError("whole_config", "{findings}", {"findings": found})
         return self
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Config:
+        """Make a config of the keys and values of a config file, with any knob changed by its dotted path.
+
+        Raises:
+            UserError: everything that is wrong with the keys, the overrides or their values.
+        """
+        return _merged(copy.deepcopy(dict(values)), "the dictionary", overrides or {})
+
+    @classmethod
+    def from_file(cls, path: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
+        """Read a config file; the same as `read_config`."""
+        return read_config(path, overrides)
+
+
+def validate(raw: dict[str, Any], origin: str, given: Mapping[str, str] | None = None) -> Config:
+    """Make a Config from parsed JSON.
+
+    Args:
+        origin: the source of the values in messages, such as the file's path.
+        given: dotted keys whose values have another source, and that source, such as "--optimizer.lr".
+
+    Raises:
+        UserError: one message for each problem, with its dotted path.
+    """
+    return validated_as(Config, raw, origin, given)
+
+
+def read_config(
+    path: str | Path,
+    overrides: Mapping[str, Any] | None = None,
+    places: Mapping[str, str] | None = None,
+    *,
+    given_alone: bool = False,
+) -> Config:
+    """Read the Config in a JSON file, with any knob changed by its dotted path, such as {"optimizer.lr": 3e-4}.
+
+    Args:
+        places: what messages call the place of an override, such as {"optimizer.lr": "--grid"}; left out: "--KEY".
+        given_alone: of a run's config.json, without what reading its data inferred. So it is also read where an
+            override names other data.
+
+    Raises:
+        UserError: everything that is wrong with the file, the overrides or their values.
+    """
+    raw, changed = read_json(Path(path)), overrides or {}
+    if is_saved(Path(path)):
+        raw = upgraded(raw)
+        raw = split_given(raw, Path(path).parent)[0] if given_alone or "data.source" in changed else raw
+    return _merged(raw, str(path), changed, places)
+
+
+def _merged(
+    raw: dict[str, Any], origin: str, changed: Mapping[str, Any], places: Mapping[str, str] | None = None
+) -> Config:
+    """Put overrides into a config's JSON, and make a Config of it."""
+    given = override_places(raw, {key: (places or {}).get(key, f"--{key}") for key in changed})
+    problems = [add_place(problem, origin, given) for problem in apply_overrides(raw, changed)]
+    with collect(problems):
+        config = validate(raw, origin, given)
+    if problems:
+        raise UserError(problems)
+    return config
+
+
+def json_schema() -> str:
+    """The JSON Schema of a config file, for editors: the text of configs/schema.json."""
+    schema = Config.model_json_schema(by_alias=True)
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sources_drawn import draw, kaggle, load_source, problems, quiet_caches, write  # noqa: F401
 
-from mtl_accel.config.command_line import read_config
+from mtl_accel.config import read_config
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.labels.dataset import read_dataset
 from mtl_accel.data.labels.one_split import read_labeled_split

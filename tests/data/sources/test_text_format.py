@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sources_drawn import draw, kaggle, load_source, problems, quiet_caches, write  # noqa: F401
 
-from mtl_accel.config.command_line import read_config
+from mtl_accel.config import read_config
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.sources.table_cache import digest_of
 

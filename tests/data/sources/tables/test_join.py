@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from sources_drawn import draw, embedded, load_source, problems, quiet_caches, write  # noqa: F401
 
-from mtl_accel.config.command_line import read_config
+from mtl_accel.config import read_config
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.labels.dataset import read_dataset
 
