@@ -14,10 +14,10 @@ from pydantic_core import ErrorDetails
 
 from ..core.errors import UserError
 from .class_files import with_class_names
-from .findings import Finding
 from .knobs import TAGS, branch_of, did_you_mean, entry, sections_at
 from .open_unions import BUILT_IN
 from .root import Root
+from .rules.findings import Finding
 
 Whole = TypeVar("Whole", bound=Root)
 

@@ -12,11 +12,11 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
 from ..core.errors import UserError, collect
-from .findings import findings_of
 from .inferences import split_given
 from .merging import apply_overrides, override_places
 from .reading import add_place, read_json, validated_as
 from .root import Root
+from .rules.findings import findings_of
 from .saved import is_saved, upgraded
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .knobs import did_you_mean
-from .root import Root
-from .sections import balancing, optimization, transform_problems
-from .sections.data import fold_problems, row_problems, sampler_problems
-from .sections.sampling import mixing_problems
-from .sections.tasks import MultilabelConfig, metric_names, task_problems
+from ..knobs import did_you_mean
+from ..root import Root
+from ..sections import balancing, optimization, transform_problems
+from ..sections.data import fold_problems, row_problems, sampler_problems
+from ..sections.sampling import mixing_problems
+from ..sections.tasks import MultilabelConfig, metric_names, task_problems
 
 
 class Finding(NamedTuple):

@@ -1,0 +1,1 @@
+"""Rules of a config as a whole: what its knobs get wrong together."""
