@@ -93,7 +93,15 @@ class Root(Section):
         None, gt=0, description="Also save after so many minutes; null: never."
     )
     keep_last: Annotated[int, RECORD] = Field(2, gt=0, description="Checkpoints kept besides the best one.")
-    log_every_steps: Annotated[int, RECORD] = Field(10, gt=0, description="Steps between two readings of the loss.")
+    log_every_steps: Annotated[int, RECORD] = Field(
+        10, gt=0, description="Steps between two readings of the loss, each of them a row of log.jsonl."
+    )
+    log_every_seconds: Annotated[float | None, RECORD] = Field(
+        30.0,
+        gt=0,
+        le=1e6,
+        description="Seconds between two lines that say how far a stage is, where no terminal shows a bar; null: none.",
+    )
     trackers: Annotated[tuple[str, ...], RECORD] = Field(
         (), description="Accelerate's trackers by name: tensorboard, wandb, mlflow, ..."
     )

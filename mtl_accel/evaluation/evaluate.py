@@ -14,6 +14,7 @@ from torch import Tensor
 from ..config import Config, read_run_config
 from ..core import atomic_io
 from ..core.errors import UserError
+from ..core.progress import progress_lines
 from ..data.labels.one_split import read_labeled_split
 from ..data.labels.reader import Targets
 from ..data.loading.broken_images import readable_part
@@ -61,7 +62,8 @@ def evaluate(
         lambda: _prepare(Path(run), of_run, data, split, accelerator)
     )
     agreement.require_same_inputs(split, table, targets, predictor.model.state_dict().values())
-    logits = predictor.logits(table, name=split)
+    with progress_lines():
+        logits = predictor.logits(table, name=split)
     leave_at_exit()
     if not accelerator.is_main_process:
         return {}

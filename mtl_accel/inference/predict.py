@@ -14,6 +14,7 @@ from accelerate import Accelerator
 from ..config import Config, read_run_config
 from ..core import atomic_io
 from ..core.errors import UserError
+from ..core.progress import progress_lines
 from ..data.labels.one_split import read_images
 from ..data.sources.given import GivenData, with_given_data
 from ..data.sources.splits import ids_of
@@ -61,7 +62,8 @@ def predict(
     options = sample_submission, multilabel_form, Path(output), overwrite
     images, expected, submissions = agreement.on_every_process(lambda: _prepare(predictor, config, split, *options))
     agreement.require_same_inputs(split, images, {}, predictor.model.state_dict().values())
-    scores = predictor.probabilities(images, flip=flip, name=split)
+    with progress_lines():
+        scores = predictor.probabilities(images, flip=flip, name=split)
     leave_at_exit()
     if not accelerator.is_main_process:
         return []

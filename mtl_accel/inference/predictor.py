@@ -18,6 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..core.errors import UserError, shorten
+from ..core.progress import counted
 from ..data.loading.inputs import ImageBatches, ImageCollection, collect_images, images_of_split, readable_batches
 from ..data.loading.loader import EvaluationLoader
 from ..launching.accelerator import configure_cuda
@@ -118,12 +119,11 @@ class Predictor:
         batches = ImageBatches(collection, self.description.pipeline)
         loader = EvaluationLoader(batches, batch_size, rank, processes, self.num_workers, self.device)
         problems: list[str] = []
-        hidden = None if rank == 0 else True  # None: hidden where there is no terminal
-        bar = tqdm(loader.batches(), desc=collection.name, total=len(loader), disable=hidden, leave=False)
+        shown = counted(loader.batches(), collection.name, len(loader), "batches", hidden=rank != 0)
         with _training_precision(self.device):
             predictions = predict_logits(
                 self.model,
-                readable_batches(bar, problems),
+                readable_batches(shown, problems),
                 self.description.pipeline,
                 self.tasks,
                 self.device,

@@ -82,6 +82,8 @@ class RunLog:
     def __init__(self, run_dir: Path, accelerator: Accelerator) -> None:
         self.run_dir, self.accelerator = run_dir, accelerator
         self.active = accelerator.is_main_process
+        self._started = False
+        self._first_lines: list[str] = []  # said before the start, which empties log.txt
 
     def start(
         self, config: Config, resumed_at: tuple[int, int] | None, inferred: Mapping[str, Any] | None = None
@@ -97,8 +99,9 @@ class RunLog:
             kept = [row for row in self.rows() if _was_before(row, resumed_at)]
             text = "".join(json.dumps(row) + "\n" for row in kept)
             atomic_io.write_bytes(self.run_dir / "log.jsonl", text.encode())
-            if resumed_at is None:
-                atomic_io.write_bytes(self.run_dir / "log.txt", b"")
+            if resumed_at is None:  # of an earlier run in this folder nothing is left
+                atomic_io.write_bytes(self.run_dir / "log.txt", "".join(self._first_lines).encode())
+            self._started = True
         if config.trackers:
             start_trackers(self.accelerator, self.run_dir.name, flat(config.model_dump(mode="json")))
 
@@ -110,15 +113,21 @@ class RunLog:
             sys.stdout.flush()  # into a file or a pipe Python would hold it back, and a killed run would leave nothing
             with (self.run_dir / "log.txt").open("a", encoding="utf-8") as file:
                 file.write(text + "\n")
+            if not self._started:
+                self._first_lines.append(text + "\n")
 
     def event(self, event: str, **values: Any) -> None:
-        """Append one row to log.jsonl; NaN becomes null, since JSON has no NaN."""
+        """Append one row to log.jsonl; NaN becomes null, since JSON has no NaN.
+
+        Those of steps are many: only they are not flushed to the disk, and may be lost where the machine dies.
+        """
         if self.active:
             row = {"event": event, **values}
             with (self.run_dir / "log.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(without_nan(row), allow_nan=False) + "\n")
                 file.flush()
-                os.fsync(file.fileno())
+                if event != "step":
+                    os.fsync(file.fileno())
 
     def write_validation_ids(self, ids: Sequence[str]) -> None:
         """Write the ids of the rows that were held out for validation, so that anybody can make the same split."""
@@ -134,11 +143,11 @@ class RunLog:
             else:
                 file.unlink(missing_ok=True)
 
-    def track(self, epoch: int, splits: Mapping[str, Mapping[str, float]], **values: float) -> None:
+    def track(self, step: int, splits: Mapping[str, Mapping[str, float]], **values: float) -> None:
         """Send metrics to the trackers, where there are any, as "train/category/accuracy" and so on."""
         if self.active and self.accelerator.trackers:
             named = {f"{split}/{name}": value for split, metrics in splits.items() for name, value in metrics.items()}
-            log_to_trackers(self.accelerator, {**named, **values}, epoch)
+            log_to_trackers(self.accelerator, {**named, **values}, step)
 
     def status(self, status: str, **values: Any) -> None:
         """Write status.json: running, finished, stopped or failed."""
@@ -184,10 +193,10 @@ class RunLog:
 
 def _was_before(row: Mapping[str, Any], resumed_at: tuple[int, int] | None) -> bool:
     """Whether a row of log.jsonl is about an epoch or a step that was done before the run was resumed."""
-    if resumed_at is None or row["event"] not in ("epoch", "conflict"):
+    if resumed_at is None or row["event"] not in ("epoch", "step", "conflict"):
         return False
     epochs, steps = resumed_at
-    return row["epoch"] <= epochs or (row["event"] == "conflict" and (row["epoch"], row["step"]) <= (epochs + 1, steps))
+    return row["epoch"] <= epochs or (row["event"] != "epoch" and (row["epoch"], row["step"]) <= (epochs + 1, steps))
 
 
 def without_nan(value: Any) -> Any:

@@ -55,6 +55,13 @@ class Conflict(BaseModel):
     pairs: list[Pair] = []
 
 
+class Step(BaseModel):
+    """Figures of the steps up to this one; epoch and step count from 1."""
+
+    epoch: int = Field(ge=1, le=_MAX_EPOCHS)
+    step: int = Field(ge=1, le=_MAX_STEPS)
+
+
 class End(BaseModel):
     """The last row of log.jsonl; `fitted`: metrics with thresholds that were fitted on other rows."""
 
@@ -114,7 +121,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return [row for row, _ in _records(path)]
 
 
-_KINDS: dict[str, type[BaseModel]] = {"epoch": Epoch, "conflict": Conflict, "end": End}
+_KINDS: dict[str, type[BaseModel]] = {"epoch": Epoch, "step": Step, "conflict": Conflict, "end": End}
 
 
 def _records(path: Path) -> Iterator[tuple[dict[str, Any], BaseModel | None]]:

@@ -28,6 +28,7 @@ from .run import Run
 from .step.backward import build_backward
 from .step.batchnorm import RunningStatistics
 from .step.loss_monitor import LossMonitor, SkippedSteps
+from .step.progress import StepProgress
 
 
 def build_run(
@@ -67,12 +68,18 @@ def build_run(
         curves=_curves(config, labelled),
         loss_monitor=_loss_monitor(labelled, order),
         skipped=SkippedSteps(accelerator.scaler),
+        shown=_step_progress(config, labelled, order, hidden=not accelerator.is_main_process),
     )
 
 
 def _curves(config: Config, labelled: LabeledDataset) -> CurvesFile:
     names = ["loss", *(task.metric for task in labelled.tasks.values())]
     return CurvesFile(Path(config.run_dir) / "curves.png", names)
+
+
+def _step_progress(config: Config, labelled: LabeledDataset, order: TrainingOrder, *, hidden: bool) -> StepProgress:
+    weights = [task.weight for task in labelled.tasks.values()]
+    return StepProgress(config.epochs, order.num_steps, order.batch_size, weights, hidden=hidden)
 
 
 def _loss_monitor(labelled: LabeledDataset, order: TrainingOrder) -> LossMonitor:

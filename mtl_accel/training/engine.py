@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from ..core import rng
+from ..core.progress import counted
 from ..data.loading.batch import Batch
 from ..data.loading.loader import EvaluationLoader
 from ..data.transforms.mixing import mixed
@@ -67,9 +66,10 @@ def train_epoch(run: Run, checkpoints: Checkpoints, interrupts: Interrupts) -> b
     """Run the remaining steps of an epoch. Returns False when asked to stop before its end."""
     config, progress, epoch = run.config, run.progress, run.progress.epoch
     num_steps = run.train_loader.order.num_steps
-    flag_reader, begin, before = DelayedRead(), time.perf_counter(), progress.seconds
+    scales = run.accelerator.scaler is not None  # an infinite norm is an everyday event then: it skips the step
+    reader, begin, before = DelayedRead(), time.perf_counter(), progress.seconds
     freezing.begin_epoch(run)
-    with _bar(run, f"epoch {epoch + 1}/{config.epochs}", num_steps, progress.step) as bar:
+    with run.shown.of_epoch(epoch, progress.step) as shown:
         for step, batches, counts in run.train_loader.steps(epoch, progress.step):
             is_log_step = (step + 1) % config.log_every_steps == 0 or step + 1 == num_steps
             # ---- one optimizer step -----------------------------------------------------------------------
@@ -85,14 +85,15 @@ def train_epoch(run: Run, checkpoints: Checkpoints, interrupts: Interrupts) -> b
             # -----------------------------------------------------------------------------------------------
             progress.step, progress.seconds = step + 1, before + time.perf_counter() - begin
             run.loss_monitor.add(step, losses)
-            stop, save_due = flag_reader.exchange(flags) or (0.0, 0.0)
+            *last_losses, stop, save_due = reader.exchange(torch.cat([losses, flags])) or (0.0, 0.0)
             every = config.checkpoint_every_steps
             is_save_step = not stop and step + 1 < num_steps and bool(save_due or (every and (step + 1) % every == 0))
             if is_log_step or stop or is_save_step:
-                loss = run.loss_monitor.read(epoch, run.schedule.lr, weights_norm(run) if norm is None else norm)
+                run.loss_monitor.read(epoch, run.schedule.lr, weights_norm(run) if scales or norm is None else norm)
                 progress.skipped_steps += run.skipped.count()
-                bar.set_postfix(loss=f"{loss:.4f}")
-            bar.update()
+            shown.update(last_losses, run.schedule.lr)
+            if is_log_step:
+                records.log_step(run, norm)
             if stop:
                 return False
             if is_save_step:
@@ -146,11 +147,12 @@ def gradient_norm(run: Run, is_log_step: bool) -> Tensor | None:
     if run.config.gradient_clip_norm is not None:
         norm = run.accelerator.clip_grad_norm_(parameters, run.config.gradient_clip_norm)
     elif is_log_step:
+        if run.accelerator.scaler is not None:
+            run.accelerator.unscale_gradients(run.optimizer)  # the step would do it otherwise
         norm = torch.nn.utils.get_total_norm(p.grad for p in parameters if p.grad is not None)
     else:
         return None
-    # With loss scaling an infinite norm is an everyday event: the scaler skips that step.
-    return norm if run.accelerator.scaler is None else None
+    return norm
 
 
 def weights_norm(run: Run) -> Tensor:
@@ -180,8 +182,8 @@ def predict(run: Run, loader: EvaluationLoader) -> Tensor:
     """
     run.objective.eval()
     averaged = contextlib.nullcontext() if run.average is None else run.average.applied()
-    with averaged, _bar(run, "evaluating", len(loader), 0) as bar:
-        batches = _with_progress(bar, loader)
+    batches = counted(loader, "evaluating", len(loader), "batches", hidden=not run.accelerator.is_main_process)
+    with averaged:
         device, precision = run.accelerator.device, run.accelerator.mixed_precision
         predictions = predict_logits(
             run.unwrapped_objective.model, batches, run.pipelines.eval, run.tasks, device, precision
@@ -202,14 +204,3 @@ def finish_epoch(run: Run, train_values: dict[str, float], validation: dict[str,
     early_stopping.update(progress, epoch, selection_score, config)
     records.log_epoch(run, train_values, validation, better)
     return better
-
-
-def _bar(run: Run, description: str, total: int, initial: int) -> tqdm:
-    hidden = None if run.accelerator.is_main_process else True  # None: hidden where there is no terminal
-    return tqdm(total=total, initial=initial, desc=description, disable=hidden, leave=False)
-
-
-def _with_progress(bar: tqdm, loader: EvaluationLoader) -> Iterator[Batch]:
-    for batch in loader:
-        yield batch
-        bar.update()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from torch import Tensor
+
 from ..core.control_characters import one_line
 from ..data.labels.dataset import LabeledDataset
 from ..data.labels.label_checks import start_lines
@@ -36,6 +38,26 @@ def announce(run: Run, labelled: LabeledDataset, debugging: str | None, changes:
         log.say(debug.summary(run, labelled))
 
 
+def log_step(run: Run, gradient_norm: Tensor | None) -> dict[str, float]:
+    """Log the figures of the steps since the last call: mean losses, speed, and the rate after them.
+
+    The losses have been read by then, so nothing here waits long for the device.
+
+    Args:
+        gradient_norm: of the last step before clipping, over all processes; None: not computed.
+    """
+    means, progress = run.loss_monitor.take_means(), run.progress
+    losses = {f"{name}/loss": loss for name, loss in means.items()}
+    losses["loss"] = sum(task.weight * means[name] for name, task in run.tasks.items())
+    others = {"lr": run.schedule.lr, "images_per_second": run.shown.images_per_second()}
+    if gradient_norm is not None:
+        others["gradient_norm"] = float(gradient_norm)
+    run.log.event("step", epoch=progress.epoch + 1, step=progress.step, train=losses, **others)
+    num_steps = progress.epoch * run.train_loader.order.num_steps + progress.step
+    run.log.track(num_steps, {"step": {**losses, **others}})
+    return {**losses, **others}
+
+
 def log_epoch(run: Run, train_values: dict[str, float], validation: dict[str, float], is_best: bool) -> None:
     """Log the metrics of an epoch, and redraw the curves."""
     epoch, progress = run.progress.epoch + 1, run.progress
@@ -54,7 +76,9 @@ def log_epoch(run: Run, train_values: dict[str, float], validation: dict[str, fl
         skipped_steps=progress.skipped_steps,
         **({"task_weights": dict(zip(run.tasks, weights, strict=True))} if weights else {}),
     )
-    run.log.track(epoch, {"train": train_values, "validation": validation}, lr=run.schedule.lr, images_per_second=rate)
+    # The axis of every figure is that of the steps: some trackers take no step that is lower than one before.
+    num_steps, splits = epoch * run.train_loader.order.num_steps, {"train": train_values, "validation": validation}
+    run.log.track(num_steps, splits, epoch=epoch, lr=run.schedule.lr, images_per_second=rate)
     run.log.status("running", epoch=epoch, epochs=run.config.epochs)
     run.curves.redraw(run.log)
 

@@ -25,6 +25,7 @@ from .state import Progress
 from .step.backward import Backward
 from .step.batchnorm import RunningStatistics
 from .step.loss_monitor import LossMonitor, SkippedSteps
+from .step.progress import StepProgress
 
 
 @dataclass
@@ -51,6 +52,7 @@ class Run:
     curves: CurvesFile
     loss_monitor: LossMonitor
     skipped: SkippedSteps
+    shown: StepProgress
     progress: Progress = field(default_factory=Progress)
     predictions: Predictions = field(default_factory=Predictions)  # of this epoch's training samples, so far
     last_save: float = field(default_factory=time.monotonic)

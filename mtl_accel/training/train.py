@@ -11,6 +11,7 @@ from accelerate import Accelerator
 
 from ..config import Config
 from ..core import atomic_io
+from ..core.progress import progress_lines
 from ..data.labels.dataset import LabeledDataset
 from ..data.sources.given import GivenData, with_given_data
 from ..launching import agreement
@@ -72,7 +73,12 @@ def train(
     with Interrupts() as interrupts, _owned(accelerator, run_dir := Path(config.run_dir)) as is_owner:
         log = RunLog(run_dir, accelerator)
         saved = _prepare_folder(accelerator, run_dir, resume, overwrite)
-        with log.recording(), out_of_memory_errors(config.batch_size, micro_batch_size, accelerator.device):
+        every_seconds = config.log_every_seconds if accelerator.is_main_process else None
+        with (
+            log.recording(),
+            progress_lines(log.say, every_seconds),
+            out_of_memory_errors(config.batch_size, micro_batch_size, accelerator.device),
+        ):
             pipelines, labelled = _read_data(config, debugging)
             run = _checked(build_run(config, pipelines, accelerator, labelled, micro_batch_size, log))
             checkpoints = Checkpoints(config, labelled.fingerprint, is_owner, labelled.inferred)

@@ -105,6 +105,21 @@ def test_a_start_keeps_the_rows_of_the_steps_that_are_done(log, config):
     assert [(row["epoch"], row["step"]) for row in log.rows()] == [(1, 1), (1, 9), (2, 1), (2, 4)]
 
 
+def test_a_start_keeps_the_step_rows_of_the_steps_that_are_done(log, config):
+    for epoch, step in ((1, 10), (1, 12), (2, 4), (2, 10), (3, 1)):
+        log.event("step", epoch=epoch, step=step, train={"loss": 1.0})
+    log.start(config, (1, 4))
+    assert [(row["epoch"], row["step"]) for row in log.rows()] == [(1, 10), (1, 12), (2, 4)]
+
+
+def test_what_is_said_before_the_start_stays_in_log_txt_and_what_an_earlier_run_said_does_not(log, config):
+    (log.run_dir / "log.txt").write_text("of an earlier run\n")
+    log.say("decoding train: 64 of 5,528 pictures")
+    log.start(config, None)
+    log.say("starting")
+    assert (log.run_dir / "log.txt").read_text() == "decoding train: 64 of 5,528 pictures\nstarting\n"
+
+
 def test_a_start_writes_a_config_that_loads_back_and_the_environment(log, config, accelerator):
     log.start(config, None)
     path = log.run_dir / "config.json"

@@ -21,6 +21,7 @@ from ...config import Config
 from ...config.sections.data import DataConfig
 from ...core import atomic_io
 from ...core.errors import MAX_LISTED, UserError
+from ...core.progress import counted
 from ..labels.dataset import LabeledDataset, check_selection_metric, read_dataset
 from ..labels.reader import Targets
 from .decoding import Encoded, decode
@@ -100,7 +101,8 @@ def find_broken_images(table: datasets.Dataset, split: str, data: DataConfig) ->
     with FileLock(f"{file}.lock"):
         if not file.exists():
             with ThreadPoolExecutor(max(data.num_workers, 1)) as pool:
-                problems = pool.map(lambda image: _problem(split, *image), _images(table))
+                found_all = pool.map(lambda image: _problem(split, *image), _images(table))
+                problems = counted(found_all, f"looking for broken pictures in {split}", len(table), "pictures")
                 found = {row: problem for row, problem in enumerate(problems) if problem is not None}
             atomic_io.write_json(file, found)
         return {int(row): problem for row, problem in json.loads(file.read_text(encoding="utf-8")).items()}

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,8 +22,10 @@ from ...config.sections.picture_sizes import extent_after
 from ...config.sections.transforms import CachedTransform, Resize
 from ...core import atomic_io
 from ...core.errors import UserError, shorten
+from ...core.progress import Pace, stage
 from ..sources.splits import ids_of
 from ..transforms.cached import OtherSizeError
+from .bars import bars_on_terminals_only
 from .decoding_notes import Note, collect_notes, summarize
 from .pixel_files import PixelFiles, pixel_files, write_notes
 from .pixels import (
@@ -96,18 +97,19 @@ def _open_stored(
     for identifier in ids_of(split):
         digest.update(f"{identifier}\0".encode())
     final = folder / f"{name}-{'ragged' if size is None else f'{size[0]}x{size[1]}'}-{digest.hexdigest()}"
-    files = pixel_files(len(split), size)
+    files, partial = pixel_files(len(split), size), final.with_name(final.name + ".partial")
     # One process decodes. The others of this machine wait here, and then find the folder.
     with _cache_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{final}.lock"):
+        pace = Pace(f"decoding {name}", len(split), "pictures", start=files.num_done(partial))
+        with stage(lambda: pace.describe(files.num_done(partial))), FileLock(f"{final}.lock"):
             stored = files.open(final)
             if stored is None:
                 if final.exists():
                     file = next(iter(sorted(final.glob("pixels*.uint8"))), final)
                     logger.warning("%s was cut short and is built anew", file)
                     atomic_io.discard(final)
-                _build(split, transforms, name, final, files, num_workers)
+                _build(split, transforms, name, partial, final, files, num_workers)
                 stored = files.open(final)
                 assert stored is not None
         return stored
@@ -138,10 +140,15 @@ def _key(transform: CachedTransform) -> dict[str, Any]:
 
 
 def _build(
-    split: datasets.Dataset, transforms: Transforms, name: str, final: Path, files: PixelFiles, num_workers: int
+    split: datasets.Dataset,
+    transforms: Transforms,
+    name: str,
+    partial: Path,
+    final: Path,
+    files: PixelFiles,
+    num_workers: int,
 ) -> None:
     """Decode the rows that no earlier, killed attempt has decoded, then give the folder its final name."""
-    partial = final.with_name(final.name + ".partial")
     written = sum(path.stat().st_blocks * 512 for path in partial.glob("*"))
     need, have = files.need_bytes or 0, shutil.disk_usage(final.parent).free + written
     if need > have:
@@ -172,19 +179,6 @@ def _build(
     files.finish(partial)
     write_notes(partial, summarize(Note(*note) for note in _written_down(partial, "notes")))
     partial.rename(final)
-
-
-@contextmanager
-def bars_on_terminals_only() -> Iterator[None]:
-    """Hide the progress bars of `datasets`, which it would write into log files too, unless stderr is a terminal."""
-    hides = not sys.stderr.isatty() and not datasets.are_progress_bars_disabled()
-    if hides:
-        datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        if hides:
-            datasets.enable_progress_bars()
 
 
 def _write_rows(

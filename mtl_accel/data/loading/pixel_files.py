@@ -48,6 +48,10 @@ class PixelFiles(ABC):
         """Make the files in a folder where there are none yet. Returns the rows that are still to be written, int64."""
 
     @abstractmethod
+    def num_done(self, folder: Path) -> int:
+        """Count the images of unfinished files that are done; 0 where the files are not there."""
+
+    @abstractmethod
     def writer(self, folder: Path) -> AbstractContextManager[Write]:
         """Open the files for the images that this process decodes."""
 
@@ -79,6 +83,12 @@ class FixedSizeFile(PixelFiles):
             with (folder / name).open("ab") as file:
                 file.truncate(size)  # a new file is made of zeros
         return np.flatnonzero(self._done(folder) == 0)
+
+    def num_done(self, folder: Path) -> int:
+        try:
+            return int(np.count_nonzero(self._done(folder)))
+        except (FileNotFoundError, ValueError):  # not there, or not yet of its length
+            return 0
 
     @contextmanager
     def writer(self, folder: Path) -> Iterator[Write]:
@@ -120,6 +130,12 @@ class RaggedFiles(PixelFiles):
         for path in self._unfinished(folder):
             os.truncate(path, path.stat().st_size // (8 * _RECORD) * (8 * _RECORD))  # a kill may have cut a record
         return np.setdiff1d(np.arange(self.length), self._records(folder)[:, 0])
+
+    def num_done(self, folder: Path) -> int:
+        try:
+            return len(self._records(folder))
+        except FileNotFoundError:  # removed meanwhile
+            return 0
 
     @contextmanager
     def writer(self, folder: Path) -> Iterator[Write]:

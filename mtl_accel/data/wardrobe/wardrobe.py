@@ -17,7 +17,6 @@ import copy
 import csv
 import multiprocessing
 import shutil
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -25,10 +24,10 @@ from pathlib import Path
 from random import Random
 
 from filelock import FileLock
-from tqdm import tqdm
 
 from ...config.sections.data import WardrobeConfig
 from ...core.errors import UserError
+from ...core.progress import counted, stage
 from .photo import cloth_colour_of, draw
 from .price import sample_price
 
@@ -156,15 +155,12 @@ def _write_all(folder: Path, sizes: WardrobeConfig, num_workers: int) -> None:
         (folder / split).mkdir(parents=True)
     chunks = _chunks(folder, sizes)
     rows: dict[str, list[list[str]]] = {split: [] for split in _SPLITS}
-    with tqdm(
-        total=sum(len(chunk.numbers) for chunk in chunks),
-        desc="Drawing the wardrobe",
-        unit="image",
-        disable=not sys.stderr.isatty(),
-    ) as bar:
-        for chunk, drawn in zip(chunks, _in_order(chunks, num_workers), strict=True):
-            rows[chunk.split] += drawn
-            bar.update(len(drawn))
+    drawn = (
+        (chunk.split, row) for chunk, part in zip(chunks, _in_order(chunks, num_workers), strict=True) for row in part
+    )
+    total = sum(len(chunk.numbers) for chunk in chunks)
+    for split, row in counted(drawn, "drawing the wardrobe", total, "pictures"):
+        rows[split].append(row)
     header = ["filename", "category", *ATTRIBUTES, "price"]
     _write_table(folder / "train.csv", header, rows["train"])
     _write_table(folder / "val.csv", header, rows["val"])
@@ -188,7 +184,7 @@ def write_wardrobe(sizes: WardrobeConfig, cache: Path, num_workers: int = 1) -> 
         return folder
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
+        with stage(lambda: "waiting for the wardrobe, which another process draws"), FileLock(f"{folder}.lock"):
             if not folder.is_dir():
                 _write_complete(folder, sizes, num_workers)
     except OSError as error:

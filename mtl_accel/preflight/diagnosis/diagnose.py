@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...config import Config
+from ...core.progress import progress_lines
 from .checks import CHECKS
 from .findings import Diagnosis, Finding
 from .label_errors import label_error_findings
@@ -36,9 +37,10 @@ def diagnose(
     """
     page = None if output is None else page_path(output)
     table = None if page is None else page.with_name(f"{page.stem}-label-errors.csv")
-    suspected = list(label_error_findings(runs, run_data, table)) if runs else []
-    found = survey(config)
-    checked = [finding for check in CHECKS.values() for finding in check(found)]
+    with progress_lines():
+        suspected = list(label_error_findings(runs, run_data, table)) if runs else []
+        found = survey(config)
+        checked = [finding for check in CHECKS.values() for finding in check(found)]
     diagnosis = Diagnosis(config.data.source, (*findings, *suspected, *checked), found.facts)
     if output is not None:
         write_diagnosis(diagnosis, output)

@@ -13,9 +13,10 @@ import numpy as np
 from PIL import Image, ImageStat
 
 from ...core.errors import UserError
+from ...core.progress import stage
+from ...data.loading.bars import bars_on_terminals_only
 from ...data.loading.decoding import decode
 from ...data.loading.decoding_notes import collect_notes
-from ...data.loading.pixel_cache import bars_on_terminals_only
 
 SIDE = 16  # of a thumbnail in pixels
 _DRAFT = (64, 64)  # a JPEG is decoded at the smallest scale that its format has and that is no smaller than this
@@ -68,7 +69,7 @@ class Scan:
 def scan_pictures(splits: Mapping[str, datasets.Dataset], num_workers: int) -> Scan:
     """Decode the column `image` of all splits, in so many processes where there are enough pictures for them."""
     images = datasets.concatenate_datasets([table.select_columns(["id", "image"]) for table in splits.values()])
-    with bars_on_terminals_only():
+    with bars_on_terminals_only(), stage(lambda: f"looking at {len(images):,} pictures"):
         found = images.map(
             _scan_batch,
             with_indices=True,

@@ -21,6 +21,7 @@ from ...config import Config
 from ...config.foreign import with_own_cache
 from ...core import atomic_io
 from ...core.errors import UserError
+from ...core.progress import progress_lines
 from ...core.tasks import Kind, Task
 from ...data.labels.one_split import read_labeled_split
 from ...data.labels.reader import Targets
@@ -151,7 +152,8 @@ def predict_validation(run: Path, config: Config) -> ValidationAnswers:
     model = predictor.load(run, num_workers=config.data.num_workers)
     table, targets, _ = read_labeled_split(config, model.tasks, "validation")
     table, targets = readable_part(table, targets, "validation", config.data)
-    scores = model.probabilities(table, name="validation")
+    with progress_lines():
+        scores = model.probabilities(table, name="validation")
     predictor.require_finite(run, "validation", *scores.values())
     return ValidationAnswers(model, table, targets, scores)
 

@@ -21,6 +21,7 @@ class LossMonitor:
         self.task_names, self.batch_ids = list(task_names), batch_ids
         self._steps: list[int] = []
         self._losses: list[Tensor] = []
+        self._read: list[Tensor] = []  # since `take_means`, on the host
 
     def add(self, step: int, losses: Tensor) -> None:
         """losses [T]: the step's loss of each task, over all processes."""
@@ -38,6 +39,7 @@ class LossMonitor:
         steps, self._steps, self._losses = self._steps, [], []
         norm_value = float(norm)
         if finite.all() and math.isfinite(norm_value):
+            self._read.append(losses)
             return float(losses.sum(dim=1).mean())
         if finite.all():
             what, step = f"the norm of gradient or weights is {norm_value}", steps[-1]
@@ -55,6 +57,11 @@ class LossMonitor:
             f"{lr:g}: {what}; samples {shown}. No checkpoint was written from it: lower the learning rate, set "
             'gradient_clip_norm, or mixed_precision "no", and resume'
         )
+
+    def take_means(self) -> dict[str, float]:
+        """Return each task's mean loss over the steps that were read since the last call."""
+        losses, self._read = torch.cat(self._read), []
+        return dict(zip(self.task_names, losses.mean(dim=0).tolist(), strict=True))
 
 
 class SkippedSteps:

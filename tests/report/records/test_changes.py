@@ -151,6 +151,7 @@ OTHERS: dict[str, Any] = {
     "checkpoint_every_minutes": 5.0,
     "keep_last": 3,
     "log_every_steps": 5,
+    "log_every_seconds": 5.0,
     "trackers": ["wandb"],
 }
 

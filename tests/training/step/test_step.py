@@ -158,6 +158,17 @@ def loss_monitor() -> LossMonitor:
     return LossMonitor(["category", "attribute"], lambda epoch, step: [f"{epoch}-{step}-{n}.png" for n in range(10)])
 
 
+def test_the_means_are_those_of_all_steps_that_were_read_since_the_last_ones() -> None:
+    monitor = loss_monitor()
+    for step, losses in enumerate(([1.0, 4.0], [3.0, 6.0])):  # each read at once, as where a checkpoint is saved
+        monitor.add(step, torch.tensor(losses))
+        monitor.read(0, 0.1, torch.tensor(1.0))
+    assert monitor.take_means() == {"category": 2.0, "attribute": 5.0}
+    monitor.add(2, torch.tensor([8.0, 9.0]))
+    monitor.read(0, 0.1, torch.tensor(1.0))
+    assert monitor.take_means() == {"category": 8.0, "attribute": 9.0}
+
+
 def test_the_watch_gives_the_interval_s_mean_and_starts_anew():
     monitor = loss_monitor()
     for step, losses in enumerate([[1.0, 2.0], [3.0, 6.0]]):

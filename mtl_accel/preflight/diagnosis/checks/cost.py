@@ -12,6 +12,7 @@ import numpy as np
 from ....config.sections.picture_sizes import size_after
 from ....core import atomic_io
 from ....core.errors import UserError
+from ....core.progress import format_seconds
 from ....data.labels.label_checks import class_counts
 from ....data.transforms.pipeline import ImagePipeline
 from ....training.loaders import build_pipelines, source_size
@@ -44,15 +45,19 @@ def check_cost(survey: Survey) -> Iterator[Finding]:
     memory = step.state_bytes + micro_batch * step.bytes_per_image
     rows = [
         ("pixel cache, train and validation", f"{cache / 1e9:.2f} GB", f"{cached}, uint8"),
-        ("an epoch", _duration(seconds), f"{size['train']:,} images and {size.get('validation', 0):,} of validation"),
-        ("all epochs", _duration(seconds * config.epochs), f"{config.epochs} epochs"),
+        (
+            "an epoch",
+            format_seconds(seconds),
+            f"{size['train']:,} images and {size.get('validation', 0):,} of validation",
+        ),
+        ("all epochs", format_seconds(seconds * config.epochs), f"{config.epochs} epochs"),
         ("memory of a step", f"{memory / 1e9:.2f} GB", f"micro-batch of {micro_batch}, weights and optimizer"),
     ]
     steps = f"{step.num_steps} step{'s' * (step.num_steps > 1)} of {step.batch_size} random pictures"
     caption = f"On {step.device}, from {steps} in float32"
     yield note(
         "cost",
-        f"An epoch takes about {_duration(seconds)} here, and a step {memory / 1e9:.2f} GB",
+        f"An epoch takes about {format_seconds(seconds)} here, and a step {memory / 1e9:.2f} GB",
         "An estimate for one process: loading, augmentation and mixed precision are not in it.",
         tables=(table(caption, ("what", "estimate", "of"), rows, num_words=3),),
         values={"cache_bytes": cache, "epoch_seconds": seconds, "memory_bytes": memory},
@@ -78,13 +83,6 @@ def _free_space(survey: Survey, need: int) -> Iterator[Finding]:
             f"The pixel cache needs {need / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free at {Path(folder)}",
             'Unless it is there already: set data.cache_dir to another disk, or data.cache to "none".',
         )
-
-
-def _duration(seconds: float) -> str:
-    for unit, size in (("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.1f} s"
 
 
 def check_knobs(survey: Survey) -> Iterator[Finding]:

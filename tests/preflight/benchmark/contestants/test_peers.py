@@ -65,6 +65,7 @@ def complete(config: Config) -> LabeledDataset:
 
 def run_of(config: Config, labelled: LabeledDataset) -> Run:
     accelerator, micro_batch_size = start_accelerator(config)
+    Path(config.run_dir).mkdir(parents=True, exist_ok=True)
     return prepare_run(config, accelerator, labelled, micro_batch_size)
 
 
