@@ -30,7 +30,11 @@ def upgraded(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _upgraded_transform(transform: Any) -> Any:
-    if not isinstance(transform, dict) or transform.get("name") != "Pad":
+    if not isinstance(transform, dict):
+        return transform
+    if transform.get("name") in ("AutoAugment", "RandAugment", "TrivialAugmentWide"):
+        return {"batched": False, **transform}  # torchvision's own was the only one
+    if transform.get("name") != "Pad":
         return transform
     fill = transform.get("fill", 0)
     values = fill if isinstance(fill, list) else [fill]

@@ -23,6 +23,9 @@ CASES = {
     "Pad": {"padding": [3, 1, 0, 2], "fill": [40.0, 90.0, 200.0]},
     "PadToSquare": {"padding_mode": "edge"},
     "Normalize": {},
+    "RandAugment": {"num_ops": 3, "magnitude": 20},
+    "TrivialAugmentWide": {"num_magnitude_bins": 7},
+    "AutoAugment": {"policy": "svhn", "fill": [40.0, 90.0, 200.0]},
     "RandomErasing": {"p": 0.7, "value": 1.5},
 }
 NAMES = sorted(CASES)

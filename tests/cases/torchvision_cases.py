@@ -13,8 +13,10 @@ from mtl_accel.data.transforms.per_sample import PerSample
 from mtl_accel.data.transforms.pipeline import ImagePipeline
 
 NAMES = get_args(TorchvisionName)
+ON_REQUEST = ("AutoAugment", "RandAugment", "TrivialAugmentWide")  # batched, unless a config says otherwise
 # Where torchvision's defaults do not do: the arguments that have none, and probabilities.
 ARGUMENTS: dict[str, dict] = {
+    **{name: {"batched": False} for name in ON_REQUEST},
     "ElasticTransform": {"sigma": 1.0},
     "GaussianBlur": {"kernel_size": 3},
     "Grayscale": {"num_output_channels": 3},

@@ -14,7 +14,7 @@ from torchvision_cases import NAMES
 from mtl_accel.config import Config, help_text, json_schema, parse_command_line, validate
 from mtl_accel.config.saved import upgraded
 from mtl_accel.config.sections.torchvision_names import TorchvisionTransform
-from mtl_accel.config.sections.transforms import Transform
+from mtl_accel.config.sections.transforms import Transform, is_torchvisions
 from mtl_accel.core.errors import UserError
 
 OURS = {section.__name__ for section in get_args(get_args(Transform)[0])} - {"TorchvisionTransform"}
@@ -137,3 +137,23 @@ def test_a_saved_fill_of_torchvision_s_pad_was_in_0_to_1_and_is_so_many_of_255()
     transforms = upgraded({"transforms": {"train": [*pads, {"name": "Pad", "padding": 2}]}})["transforms"]["train"]
     assert [pad.get("fill") for pad in transforms] == [0, 9, 51, 255, [0, 127.5, 255], None]
     validate(with_train(RESIZE, *transforms, NORMALIZE), "config.json")
+
+
+@pytest.mark.parametrize("name", ["AutoAugment", "RandAugment", "TrivialAugmentWide"])
+def test_a_run_that_was_saved_before_the_batched_ones_keeps_torchvision_s_own(name: str) -> None:
+    before = {"name": name, "interpolation": "bilinear", "fill": [1, 2, 3]}
+    (kept,) = upgraded({"transforms": {"train": [before]}})["transforms"]["train"]
+    transform = validate(with_train(RESIZE, kept, NORMALIZE), "config.json").transforms.train[1]
+    assert is_torchvisions(transform)
+    assert {key: transform.arguments[key] for key in ("interpolation", "fill")} == {
+        "interpolation": "bilinear",
+        "fill": [1, 2, 3],
+    }
+    now = {"name": name, "batched": True}
+    assert upgraded({"transforms": {"train": [now]}})["transforms"]["train"] == [now]
+
+
+def test_a_magnitude_beyond_the_bins_is_told() -> None:
+    raw = with_train(RESIZE, {"name": "RandAugment", "magnitude": 12, "num_magnitude_bins": 12}, NORMALIZE)
+    (message,) = problems(raw)
+    assert message.startswith("transforms.train.1.magnitude: 12 must be smaller than num_magnitude_bins, 12")

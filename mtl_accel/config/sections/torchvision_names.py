@@ -13,7 +13,6 @@ from ..base import Section
 # config does not import torchvision; a test compares the list with what is installed.
 TorchvisionName = Literal[
     "AugMix",
-    "AutoAugment",
     "ElasticTransform",
     "GaussianBlur",
     "GaussianNoise",
@@ -21,7 +20,6 @@ TorchvisionName = Literal[
     "Identity",
     "JPEG",
     "RGB",
-    "RandAugment",
     "RandomAdjustSharpness",
     "RandomAffine",
     "RandomAutocontrast",
@@ -37,7 +35,6 @@ TorchvisionName = Literal[
     "RandomSolarize",
     "RandomZoomOut",
     "ScaleJitter",
-    "TrivialAugmentWide",
 ]
 
 

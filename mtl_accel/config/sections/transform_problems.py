@@ -12,6 +12,7 @@ from .transforms import (
     Normalize,
     Pad,
     PadToSquare,
+    RandAugment,
     RandomErasing,
     RequireSize,
     Resize,
@@ -142,9 +143,17 @@ def _fill_problem(transform: Transform, before: Sequence[Transform]) -> str | No
     return f".fill: {max(values):g} is nearly black, since values go from 0 to 255; white is 255"
 
 
+def _magnitude_problem(transform: Transform, before: Sequence[Transform]) -> str | None:
+    if not isinstance(transform, RandAugment) or transform.magnitude < transform.num_magnitude_bins:
+        return None
+    magnitude, bins = transform.magnitude, transform.num_magnitude_bins
+    return f".magnitude: {magnitude} must be smaller than num_magnitude_bins, {bins}: bins are counted from 0"
+
+
 _RULES: tuple[Callable[[Transform, Sequence[Transform]], str | None], ...] = (
     _order_problem,
     _cached_problem,
     _resize_problem,
     _fill_problem,
+    _magnitude_problem,
 )

@@ -2,55 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeGuard
 
 from pydantic import AfterValidator, Field
 
-from ..base import Section, in_one_message
+from ..base import Section
 from ..open_unions import Open
+from .automatic_augmentation import AutoAugment, AutomaticAugmentation, RandAugment, TrivialAugmentWide
 from .torchvision_names import TorchvisionTransform
-
-Size = Annotated[int, Field(gt=0, le=4096)]
-Pair = tuple[Size, Size]
-Probability = Annotated[float, Field(ge=0, le=1)]
-Interpolation = Literal["nearest", "bilinear", "bicubic"]
-PaddingMode = Literal["constant", "edge", "reflect", "symmetric"]
-Value = Annotated[float, Field(ge=0, le=255)]
-Fill = Annotated[
-    Value | tuple[Value, Value, Value],
-    in_one_message("fill", "must be a number from 0 to 255, or a list of three of them"),
-]
-Pixels = Annotated[int, Field(ge=0, le=4096)]
-Padding = Annotated[
-    Pixels | tuple[Pixels] | tuple[Pixels, Pixels] | tuple[Pixels, Pixels, Pixels, Pixels],
-    in_one_message(
-        "padding",
-        "must be a whole number from 0 to 4096, a list [left and right, top and bottom], or a list [left, top, right, "
-        "bottom]",
-    ),
-]
-Sides = Annotated[
-    Size | Pair | None,
-    in_one_message(
-        "size", "must be a whole number from 1 to 4096, a list [height, width] of them, or null with max_size"
-    ),
-]
+from .transform_fields import (
+    Angle,
+    Deviation,
+    Fill,
+    Interpolation,
+    Padding,
+    PaddingMode,
+    Pair,
+    Probability,
+    Ratio,
+    Scale,
+    Sides,
+    Size,
+    rising,
+)
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-def _rising(pair: tuple[float, float]) -> tuple[float, float]:
-    if pair[0] > pair[1]:
-        raise ValueError("must be [least, most], with the smaller number first")
-    return pair
-
-
-Positive = Annotated[float, Field(gt=0)]
-Angle = Annotated[float, Field(ge=-360, le=360)]
-Deviation = Annotated[float, Field(ge=1e-6)]
-Scale = Annotated[tuple[Probability, Probability], AfterValidator(_rising)]
-Ratio = Annotated[tuple[Positive, Positive], AfterValidator(_rising)]
 
 
 class RequireSize(Section):
@@ -133,7 +110,7 @@ class RandomRotation(Section):
     """Rotate about the centre by an angle drawn uniformly."""
 
     name: Literal["RandomRotation"]
-    degrees: Annotated[tuple[Angle, Angle], AfterValidator(_rising)] = Field(
+    degrees: Annotated[tuple[Angle, Angle], AfterValidator(rising)] = Field(
         description="[lowest, highest] angle in degrees, counter-clockwise."
     )
     interpolation: Literal["nearest", "bilinear"] = Field("nearest", description="How pixels are resampled.")
@@ -198,6 +175,9 @@ Transform = Annotated[
     | RandomResizedCrop
     | ColorJitter
     | RandomGrayscale
+    | RandAugment
+    | TrivialAugmentWide
+    | AutoAugment
     | RandomErasing
     | FiveCrop
     | TenCrop
@@ -208,3 +188,10 @@ Transform = Annotated[
 FixedTransform = Annotated[
     Resize | CenterCrop | Normalize | Pad | PadToSquare | RequireSize | FiveCrop | TenCrop, Field(discriminator="name")
 ]
+
+
+def is_torchvisions(transform: Transform) -> TypeGuard[TorchvisionTransform | AutomaticAugmentation]:
+    """Whether torchvision's own code carries a transform out, on one picture after another."""
+    if isinstance(transform, AutomaticAugmentation):
+        return not transform.batched
+    return isinstance(transform, TorchvisionTransform)

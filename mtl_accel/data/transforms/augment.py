@@ -16,6 +16,7 @@ from ...config.sections.transform_problems import padding_problem
 from ...config.sections.transforms import CenterCrop, Pad, PadToSquare, Transform
 from ...core import rng
 from ...core.errors import UserError
+from .automatic.augmentations import AutoAugmentation, RandAugmentation, TrivialAugmentation
 from .base import Operation, as_float
 from .color import ColorJitter, Grayscale, Normalization
 from .geometry import CenteredCrop, Erasing, Flip, HorizontalFlip, Padding, ResizedCrop, Rotation, VerticalFlip
@@ -30,6 +31,9 @@ AUGMENTATIONS: dict[str, type[Operation]] = {
     "RandomResizedCrop": ResizedCrop,
     "ColorJitter": ColorJitter,
     "RandomGrayscale": Grayscale,
+    "RandAugment": RandAugmentation,
+    "TrivialAugmentWide": TrivialAugmentation,
+    "AutoAugment": AutoAugmentation,
     "RandomErasing": Erasing,
     "Normalize": Normalization,
 }

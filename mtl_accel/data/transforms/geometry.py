@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
@@ -93,8 +94,8 @@ class Rotation(Operation[transforms.RandomRotation]):
         if self.config.interpolation == "bilinear":
             return _sample_bilinear(as_float(images), x, y, self.config.fill / 255)
         if images.dtype == torch.uint8 and self.config.fill.is_integer():  # a quarter of the bytes to move
-            return _sample_nearest(images, x, y, int(self.config.fill), parameters)
-        return _sample_nearest(as_float(images), x, y, self.config.fill / 255, parameters)
+            return sample_nearest(images, x, y, int(self.config.fill) or None, parameters)
+        return sample_nearest(as_float(images), x, y, self.config.fill / 255 or None, parameters)
 
     @staticmethod
     def _source_coordinates(angle: np.ndarray, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -110,10 +111,19 @@ class Rotation(Operation[transforms.RandomRotation]):
         return x, y
 
 
-def _sample_nearest(
-    images: torch.Tensor, x: torch.Tensor, y: torch.Tensor, fill: float, mirrored: Parameters
+def sample_nearest(
+    images: torch.Tensor,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    fill: float | torch.Tensor | None,
+    mirrored: Parameters = MappingProxyType({}),
 ) -> torch.Tensor:
-    """Sample mirrored images at the rounded columns x and rows y [B, H, W]; `fill` where these are outside."""
+    """Sample mirrored images at the rounded columns x and rows y [B, H, W], which are overwritten.
+
+    Args:
+        fill: value where these are outside, or one for each channel, [3, 1, 1]; None: 0.
+        mirrored: "columns" and "rows", bool [B]: the samples that are mirrored along these axes first.
+    """
     height, width = images.shape[2:]
     inner_x, inner_y = x.round_().clamp(0, width - 1), y.round_().clamp(0, height - 1)
     # 1 inside and 0 outside, in the dtype of the pixels: on a CPU products are much faster than masks.
@@ -125,7 +135,7 @@ def _sample_nearest(
     index = inner_y.mul_(sign_y).add_(inner_x.mul_(sign_x)).add_(offset).to(torch.int64)
     sampled = images.flatten(2).gather(2, index.flatten(1)[:, None].expand(-1, 3, -1)).view_as(images)
     sampled.mul_(inside)
-    return sampled.add_((1 - inside).mul_(fill)) if fill else sampled
+    return sampled if fill is None else sampled.add_((1 - inside) * fill)
 
 
 def _index_of_mirrored(mirrored: Parameters, count: int, height: int, width: int) -> np.ndarray:

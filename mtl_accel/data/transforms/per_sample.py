@@ -15,7 +15,7 @@ from ...config.sections.transform_problems import several_sizes_problem
 from ...config.sections.transforms import SeveralCrops, Transform
 from ...core import rng
 from ...core.errors import UserError
-from .augment import AUGMENTATIONS, operation_of
+from .augment import operation_of
 from .base import Operation
 from .crops import crops_of, num_crops
 from .single_image import SingleImageTransform, build_singles, dry_run, example_image, one_thread_and_same_generator
@@ -36,7 +36,8 @@ class OperationBySize:
 
     def uniforms(self, key: tuple[Any, ...]) -> list[np.ndarray]:
         """The uniform numbers of each image, [1, num_uniforms] each; so many whatever the size."""
-        return list(rng.uniforms(AUGMENTATIONS[self.name].num_uniforms, *key)[:, None])
+        of_any_size = next(iter(self._by_size.values()))
+        return list(rng.uniforms(of_any_size.num_uniforms, *key)[:, None])
 
     def __call__(self, image: Tensor, uniforms: np.ndarray) -> Tensor:
         """Transform an image [3, H, W] to [3, h, w] by its uniform numbers."""

@@ -15,7 +15,6 @@ from ...config.sections.picture_sizes import (
     needs_source_size,
     size_after,
 )
-from ...config.sections.torchvision_names import TorchvisionTransform
 from ...config.sections.transform_problems import size_problems
 from ...config.sections.transforms import (
     CachedTransform,
@@ -24,6 +23,7 @@ from ...config.sections.transforms import (
     RequireSize,
     SeveralCrops,
     Transform,
+    is_torchvisions,
 )
 from ...core.errors import UserError
 from .augment import Augmentation
@@ -139,6 +139,6 @@ def _end_of_per_sample(transforms: Sequence[Transform], start: int, extent: Exte
     for position, transform in enumerate(transforms[start:], start):
         has_one_size = extent.size is not None
         extent = extent_after([transform], extent) if not has_one_size else extent
-        if isinstance(transform, TorchvisionTransform) or not has_one_size:
+        if is_torchvisions(transform) or not has_one_size:
             end = position + 1
     return end

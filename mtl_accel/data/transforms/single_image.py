@@ -18,9 +18,10 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from ...config.reading import format_value
+from ...config.sections.automatic_augmentation import AutomaticAugmentation
 from ...config.sections.picture_sizes import PictureSize
 from ...config.sections.torchvision_names import TorchvisionTransform
-from ...config.sections.transforms import Transform
+from ...config.sections.transforms import Transform, is_torchvisions
 from ...core.errors import UserError, collect
 
 # What torchvision raises for arguments and images that it does not accept.
@@ -42,7 +43,7 @@ class SingleImageTransform:
 
     output_size: PictureSize | None = None  # set where all images must leave with the same one
 
-    def __init__(self, config: TorchvisionTransform, position: int) -> None:
+    def __init__(self, config: TorchvisionTransform | AutomaticAugmentation, position: int) -> None:
         """Raises UserError when torchvision refuses the arguments."""
         self.name, self.arguments, self.place = config.name, config.arguments, f"transforms.train.{position}"
         if not hasattr(v2, self.name):
@@ -96,7 +97,7 @@ def build_singles(transforms: Mapping[int, Transform]) -> dict[int, SingleImageT
     singles: dict[int, SingleImageTransform] = {}
     problems: list[str] = []
     for position, config in transforms.items():
-        if isinstance(config, TorchvisionTransform):
+        if is_torchvisions(config):
             with collect(problems):
                 singles[position] = SingleImageTransform(config, position)
     if problems:

@@ -9,13 +9,15 @@ import pytest
 import torch
 from augment_cases import pictures
 from torchvision.transforms import v2
-from torchvision_cases import FIXED, NAMES, ONLY_UINT8, case, per_sample_of, same, train
+from torchvision_cases import FIXED, ON_REQUEST, ONLY_UINT8, case, per_sample_of, same, train
+from torchvision_cases import NAMES as WITHOUT_BATCHES
 
 from mtl_accel.data.transforms.per_sample import SingleImageTransform
 from mtl_accel.data.transforms.pipeline import ImagePipeline
 
 # torchvision says so of JPEG, which it still has.
 pytestmark = pytest.mark.filterwarnings("ignore:The image decoding and encoding capabilities:DeprecationWarning")
+NAMES = (*WITHOUT_BATCHES, *ON_REQUEST)
 IDS = np.array([5, 0, 2**40, 3, 11, 12, 13, 1, 2, 4, 6, 7])
 FLOAT = {"name": "ColorJitter", "brightness": 0.3}  # pictures leave it as floats
 NAMES_AND_TYPES = [(n, before) for n in NAMES for before in ([], [FLOAT]) if not (before and n in ONLY_UINT8)]
@@ -110,7 +112,7 @@ def test_torchvision_gets_its_arguments() -> None:
     whole = {"name": "RandomCrop", "size": [22, 24], "padding": [1, 2, 3, 4], "fill": 9}
     done = per_sample_of(whole, {"name": "RandomInvert", "p": 1})
     assert torch.equal(done(images, IDS, epoch=0), 255 - v2.functional.pad(images, [1, 2, 3, 4], fill=9))
-    done = per_sample_of({"name": "AutoAugment", "policy": "svhn", "interpolation": "bilinear"})
+    done = per_sample_of({"name": "AutoAugment", "policy": "svhn", "interpolation": "bilinear", "batched": False})
     chosen = done.stages[1]
     assert isinstance(chosen, SingleImageTransform)
     assert chosen.transform.policy is v2.AutoAugmentPolicy.SVHN

@@ -39,7 +39,7 @@ def problems(*transforms: dict) -> list[str]:
             [{"name": "RandomAffine", "degrees": 3, "interpolation": "cubic"}],
             ["train.1", "'cubic'", "Interpolation"],
         ),
-        ([{"name": "AutoAugment", "policy": "x"}], ["train.1", "'x'", "AutoAugmentPolicy"]),
+        ([{"name": "AugMix", "interpolation": "x"}], ["train.1", "'x'", "InterpolationMode"]),
         ([{"name": "RandomCrop", "size": 99}], ["train.1", '{"size": 99}', "[16, 20] in uint8", "larger than input"]),
         ([{"name": "RandomPerspective", "p": 1, "fill": [1, 2]}], ["train.1", '"fill": [1, 2]', "[16, 20]"]),
         ([FLOAT, {"name": "JPEG", "quality": 5}], ["train.2", "float32", "in front of", "uint8"]),

@@ -25,6 +25,8 @@ TRANSFORMS = {
         {"name": "ColorJitter", "brightness": 0.2, "contrast": 0.2},
         {"name": "RandomCrop", "size": 32},
         {"name": "RandomRotation", "degrees": [-20, 20]},
+        {"name": "TrivialAugmentWide", "batched": False},
+        {"name": "RandAugment"},
         {"name": "Normalize"},
     ],
     "eval": [{"name": "Resize", "size": [32, 32]}, {"name": "Normalize"}],

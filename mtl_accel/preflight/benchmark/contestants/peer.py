@@ -111,7 +111,7 @@ def pil_transforms(configured: Sequence[Transform]) -> v1.Compose:
             continue
         if transform.name in _OF_TENSORS and not any(isinstance(step, v1.ToTensor) for step in steps):
             steps.append(v1.ToTensor())
-        arguments = transform.model_dump(exclude={"name"})
+        arguments = transform.model_dump(exclude={"name", "batched"})
         for key in _ENUMS.keys() & arguments.keys():
             arguments[key] = _ENUMS[key](arguments[key])
         if isinstance(arguments.get("fill"), float):

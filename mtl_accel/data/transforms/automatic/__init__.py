@@ -1,0 +1,1 @@
+"""Augmentations that choose operations and their strengths themselves, in batches, with torchvision's pixels."""
