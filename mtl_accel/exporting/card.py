@@ -55,7 +55,7 @@ def _front_matter(record: RunRecord, description: ModelDescription) -> str:
 
 def _sections(record: RunRecord, description: ModelDescription, files: list[str], repo: str | None) -> list[str]:
     config = record.config
-    backbone = f"`{description.pair}`, one backbone and a head for each of {len(description.tasks)} tasks"
+    backbone = f"`{description.model.title}`, one backbone and a head for each of {len(description.tasks)} tasks"
     start = "random weights" if config.model.weights is None else f"the weights `{Path(config.model.weights).name}`"
     parts = [
         f"# {record.folder.name}",

@@ -43,10 +43,9 @@ def fastest_precision(config: Config, device: torch.device, cache: Path | None =
     path = cache / "precision.json" if cache is not None else None
     known = _read_known(path)
     model, size = config.model, _model_input_size(config)
-    name = f"{model.name} {model.backbone}" if model.backbone else model.name
     num_samples = _num_samples(config.micro_batch_size or config.batch_size, size)
     machine = [platform.node(), torch.backends.cpu.get_cpu_capability(), torch.__version__]
-    key = json.dumps([*machine, name, [num_samples, *size]])
+    key = json.dumps([*machine, model.title, [num_samples, *size]])
     if key not in known:
         known[key] = "bf16" if _is_bfloat16_faster(model, num_samples, size) else "no"
         if path is not None:
@@ -88,9 +87,9 @@ def _is_bfloat16_faster(model: ModelConfig, num_samples: int, size: tuple[int, i
     layer = nn.Conv2d(64, 64, 3, padding=1)
     if speedup(layer, torch.ones(2, 64, 56, 56)) < _MIN_SPEEDUP:
         return False
-    if models.pair_problems(model.name, model.backbone, {"transforms.eval": size}):
+    if models.pair_problems(model, {"transforms.eval": size}):
         return False  # the run reports them
-    pair = models.build_pair(model.name, {"probe": 1}, None, model.backbone)
+    pair = models.build_pair(model, {"probe": 1}, None)
     return speedup(pair, torch.ones(num_samples, 3, *size)) >= _MIN_SPEEDUP
 
 

@@ -1,15 +1,26 @@
-"""Backbone-head pairs. A new pair is one file here and one line in MODELS; the tests then walk it too."""
+"""Backbone-head pairs. A new pair is one file here and one line in MODELS; the tests then walk it too.
+
+A pair of any backbone and any head needs no file: BACKBONES and HEADS hold what `composed` is made of.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from typing import Any
 
 from ..config.knobs import did_you_mean
-from ..core.errors import UserError
+from ..config.sections.heads import Head
+from ..config.sections.model import COMPOSED, Architecture, ModelConfig
+from ..core.errors import UserError, collect
 from ..core.tasks import Task
-from .base import MIN_SIZE, Pair
+from .backbones import BACKBONES, find_backbone
+from .backbones.timm_networks import full_name
+from .base import Pair
+from .composed import Composed
 from .convnext_tiny_linear import ConvNeXtTinyLinear
 from .efficientnet_v2_s_linear import EfficientNetV2SLinear
+from .head_types import HEADS, build_head, reads_map
 from .heads import SharedThresholds
 from .mobilenet_v2_linear import MobileNetV2Linear
 from .mobilenet_v2_mlp import MobileNetV2MLP
@@ -20,11 +31,14 @@ from .resnet18_mlp import ResNet18MLP
 from .resnet18_query import ResNet18Query
 from .resnet18_relu_linear import ResNet18ReluLinear
 from .resnet50_linear import ResNet50Linear
+from .stochastic_depth import set_drop_path_rate
 from .swin_t_linear import SwinTLinear
 from .timm_linear import TimmLinear
 from .vgg16_linear import VGG16Linear
 from .vgg16_relu_linear import VGG16ReluLinear
 from .vit_b_16_linear import ViTB16Linear
+
+__all__ = ["BACKBONES", "HEADS", "MODELS", "build_model", "build_pair", "pair_problems"]
 
 MODELS: dict[str, type[Pair]] = {
     "resnet18_relu_linear": ResNet18ReluLinear,
@@ -43,57 +57,129 @@ MODELS: dict[str, type[Pair]] = {
     "swin_t_linear": SwinTLinear,
     "vit_b_16_linear": ViTB16Linear,
     "timm_linear": TimmLinear,
+    COMPOSED: Composed,
 }
 
 
-def build_model(name: str, tasks: Mapping[str, Task], weights: str | None, backbone: str | None = None) -> Pair:
-    """Build the pair `name` with the head that each task needs; arguments and errors as of `build_pair`."""
+def build_model(
+    model: Architecture, tasks: Mapping[str, Task], weights: str | None, heads: Mapping[str, Head] | None = None
+) -> Pair:
+    """Build the pair of a config with the head that each task needs; arguments and errors as of `build_pair`."""
     shared = {task: found.num_outputs for task, found in tasks.items() if found.link == "cumulative"}
     outputs = {task: 1 if task in shared else found.num_outputs for task, found in tasks.items()}
-    pair = build_pair(name, outputs, weights, backbone)
+    pair = build_pair(model, outputs, weights, heads)
     for task, num_outputs in shared.items():
         pair.heads[task] = SharedThresholds(pair.heads[task], num_outputs)
     return pair
 
 
-def build_pair(name: str, num_outputs: dict[str, int], weights: str | None, backbone: str | None = None) -> Pair:
-    """Build the pair `name` with one head for each task. Its random weights come from torch's generator.
+def build_pair(
+    model: Architecture, num_outputs: dict[str, int], weights: str | None, heads: Mapping[str, Head] | None = None
+) -> Pair:
+    """Build a pair with one head for each task. Its random weights come from torch's generator.
 
     Args:
         num_outputs: by task.
         weights: of the backbone: a published name or a local file; None: random.
-        backbone: name of the backbone, for a pair that leaves the choice: `timm_linear`.
+        heads: of the tasks that have another one than the model's.
 
     Raises:
-        UserError: there is no such pair or backbone, or its weights cannot be fetched, cannot be read or do not fit.
+        UserError: there is no such pair or backbone, a head does not fit it, or its weights cannot be fetched, cannot
+            be read or do not fit.
     """
-    problems = pair_problems(name, backbone, {})
+    own = {task: head for task, head in (heads or {}).items() if task in num_outputs}
+    problems = pair_problems(model, {}, own)
     if problems:
         raise UserError(problems)
-    chosen = {"backbone": backbone} if MODELS[name].takes_backbone else {}
-    return MODELS[name](num_outputs, weights, **chosen)
+    kind = MODELS[model.name]
+    options: dict[str, Any] = {"backbone": model.backbone} if kind.takes_backbone else {}
+    options |= {knob: own if knob == "task_heads" else getattr(model, knob) for knob in kind.takes}
+    # Those that a plugin's section has beside the knobs of every network.
+    options |= {knob: getattr(model, knob) for knob in type(model).model_fields if knob not in ModelConfig.model_fields}
+    pair = kind(num_outputs, weights, **options)
+    if model.drop_path_rate is not None and "drop_path_rate" not in kind.takes:
+        set_drop_path_rate(pair.backbone, model.drop_path_rate, model.name)
+    if "task_heads" not in kind.takes and own:
+        size = kind.only_size(model.backbone) or (kind.min_size(model.backbone),) * 2
+        features = pair.feature_shape(size)
+        for task, head in own.items():
+            pair.heads[task] = build_head(head, features, num_outputs[task], f"tasks.{task}.head")
+    return pair
 
 
-def pair_problems(name: str, backbone: str | None, sizes: Mapping[str, tuple[int, int]]) -> list[str]:
+def pair_problems(
+    model: Architecture, sizes: Mapping[str, tuple[int, int]], heads: Mapping[str, Head] | None = None
+) -> list[str]:
     """List what is wrong with the choice of a pair.
 
     Args:
         sizes: [height, width] of its input, by the place in the config that decides it.
+        heads: of the tasks that have another one than the model's.
     """
-    if name not in MODELS:
-        return [f"model.name: {name!r} is none of {', '.join(MODELS)}{did_you_mean(name, MODELS)}"]
-    pair = MODELS[name]
-    if backbone is not None and not pair.takes_backbone:
-        return [f"model.backbone: {backbone!r} has no meaning for {name}, which has its own; set it to null"]
-    try:
-        only = pair.only_size(backbone)
-    except UserError as error:
-        return list(error.problems)
-    rule = f"takes only {list(only)}" if only else f"needs at least {[MIN_SIZE, MIN_SIZE]}"
+    if model.name not in MODELS:
+        return [f"model.name: {model.name!r} is none of {', '.join(MODELS)}{did_you_mean(model.name, MODELS)}"]
+    problems = _knob_problems(model)
+    with collect(problems):
+        only, smallest = _input_rule(model)
+        problems += _map_problems(model, heads or {})
+        problems += _size_problems(model.backbone or model.name, only, smallest, sizes)
+    return problems
+
+
+def _knob_problems(model: Architecture) -> list[str]:
+    """Knobs that the pair has no use for."""
+    pair = MODELS[model.name]
+    known = (*pair.takes, *(["backbone"] if pair.takes_backbone else []))
+    given = {"backbone": model.backbone, "head": model.head and model.head.name}
+    example = {"backbone": given["backbone"] or "resnet18", "head": given["head"] or "linear"}
+    problems = [
+        f"model.{knob}: {value!r} has no meaning for {model.name}, which has its own; set it to null, or take a "
+        f"backbone and a head in place of the pair: {json.dumps(example)} without a name"
+        for knob, value in given.items()
+        if value is not None and knob not in known
+    ]
+    options = {"img_size": model.img_size and list(model.img_size), "pretrained_cfg": model.pretrained_cfg}
+    problems += [
+        f"model.{knob}: {value!r} is for networks of timm, and {model.name} is none; set it to null"
+        for knob, value in options.items()
+        if value is not None and knob not in known
+    ]
+    return problems
+
+
+def _map_problems(model: Architecture, heads: Mapping[str, Head]) -> list[str]:
+    """Heads that read a feature map, on a backbone that gives none; what other pairs give, building them shows."""
+    if model.name != COMPOSED or find_backbone(model).gives_map:
+        return []
+    places = {"model.head": model.head, **{f"tasks.{task}.head": head for task, head in heads.items()}}
+    return [
+        f"{place}: {head.name!r} reads a feature map, and {model.backbone} gives pooled features only; choose another "
+        "head or another backbone"
+        for place, head in places.items()
+        if head is not None and reads_map(head)
+    ]
+
+
+def _input_rule(model: Architecture) -> tuple[tuple[int, int] | None, int]:
+    """[height, width] of the only images that a pair takes, None for any; and the smallest height and width."""
+    pair, backbone = MODELS[model.name], model.backbone
+    if model.name == COMPOSED:
+        found = find_backbone(model)
+        return found.only_size, found.min_size
+    if "pretrained_cfg" in pair.takes:
+        backbone = full_name(backbone, model.pretrained_cfg)
+    only = pair.only_size(backbone)
+    return model.img_size or only, pair.min_size(backbone)
+
+
+def _size_problems(
+    name: str, only: tuple[int, int] | None, smallest: int, sizes: Mapping[str, tuple[int, int]]
+) -> list[str]:
+    rule = f"takes only {list(only)}" if only else f"needs at least {[smallest, smallest]}"
     fix = f"end with a Resize or a crop of {list(only)}" if only else "make the Resize or the crop larger"
     return [
-        f"{place}: leaves pictures of {list(size)}, and {backbone or name} {rule} (height, width); {fix}, or choose "
-        "another model.name"
+        f"{place}: leaves pictures of {list(size)}, and {name} {rule} (height, width); {fix}, or choose another "
+        "model.name or model.backbone"
         for place, size in sizes.items()
-        if (size != only if only else min(size) < MIN_SIZE)
+        if (size != only if only else min(size) < smallest)
     ]

@@ -9,15 +9,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def linear(in_features: int, out_features: int) -> nn.Module:
+def linear(in_features: int, out_features: int, dropout: float = 0.0) -> nn.Module:
     """Features [B, in_features] -> logits [B, out_features]."""
-    return nn.Linear(in_features, out_features)
+    layer = nn.Linear(in_features, out_features)
+    return nn.Sequential(nn.Dropout(dropout), layer) if dropout else layer
 
 
-def relu_linear(in_features: int, out_features: int) -> nn.Module:
+def relu_linear(in_features: int, out_features: int, dropout: float = 0.0) -> nn.Module:
     """Features [B, in_features] -> logits [B, out_features]; negative features count as 0."""
     # Not in place: all heads read the same features.
-    return nn.Sequential(nn.ReLU(), nn.Linear(in_features, out_features))
+    dropped = [nn.Dropout(dropout)] if dropout else []
+    return nn.Sequential(nn.ReLU(), *dropped, nn.Linear(in_features, out_features))
 
 
 def mlp(in_features: int, out_features: int, hidden: int = 512, dropout: float = 0.2) -> nn.Module:
@@ -25,6 +27,18 @@ def mlp(in_features: int, out_features: int, hidden: int = 512, dropout: float =
     return nn.Sequential(
         nn.Linear(in_features, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, out_features)
     )
+
+
+class AveragePooled(nn.Module):
+    """A head of pooled features on a feature map: it reads the mean over all places."""
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, feature_map: Tensor) -> Tensor:
+        """Feature map [B, F, h, w] -> logits [B, out_features]."""
+        return self.head(feature_map.mean(dim=(2, 3)))
 
 
 class RowwiseLinear(nn.Module):

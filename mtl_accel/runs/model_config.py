@@ -13,7 +13,9 @@ from ..config.open_unions import annotation_of
 from ..config.reading import format_value
 from ..config.root import MAX_BATCH_SIZE, TaskName
 from ..config.sections import transform_problems
+from ..config.sections.heads import Head
 from ..config.sections.losses import Loss
+from ..config.sections.model import Architecture
 from ..config.sections.picture_sizes import needs_source_size
 from ..config.sections.tasks import TaskConfig
 from ..config.sections.transforms import FixedTransform
@@ -24,11 +26,10 @@ from ..metrics import registry
 _Name = Annotated[str, StringConstraints(min_length=1)]
 
 
-class ModelPart(Strict):
-    """The network; `backbone` of a pair that has a choice of them."""
+class ModelPart(Architecture):
+    """The network; other keys than its name are there where they are not null."""
 
-    name: str
-    backbone: str | None = None
+    name: str = Field(description="A pair of mtl_accel.models.MODELS.")
 
 
 class ScalePart(Strict):
@@ -56,6 +57,7 @@ class TaskPart(Strict):
     link: Link | None = None
     thresholds: tuple[Annotated[float, Field(ge=0, le=1)], ...] | None = None
     loss: Loss | None = None
+    head: Head | None = None  # null: the model's
 
     @model_validator(mode="after")
     def _fits_together(self) -> TaskPart:

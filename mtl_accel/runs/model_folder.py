@@ -17,7 +17,10 @@ from torch import Tensor
 
 from .. import models
 from ..config import Config
+from ..config.sections.heads import Head
 from ..config.sections.losses import Loss
+from ..config.sections.model import Architecture, training_knobs
+from ..config.sections.tasks import task_heads
 from ..config.sections.transforms import FixedTransform
 from ..core import atomic_io
 from ..core.errors import UserError
@@ -35,7 +38,7 @@ class ModelDescription:
     """The content of model/config.json.
 
     Attributes:
-        pair: a name of `models.MODELS`.
+        model: the network, by the knobs that its shapes follow from.
         tasks: by name, in the order of the model's outputs.
         thresholds: those of each multilabel task, float64 [C]; a label is predicted where its probability is at
             least as large.
@@ -43,18 +46,18 @@ class ModelDescription:
         precision: "no", "bf16" or "fp16", with which the figures of the run were measured.
         batch_size: with which they were measured; another one may change the last bits.
         losses: the loss of each task, with the numbers of "balanced".
-        backbone: its name, if the pair has a choice of them.
+        heads: of the tasks that have another one than the model's.
         weights_sha256: of model.safetensors, in a folder that was written with it.
     """
 
-    pair: str
+    model: Architecture
     tasks: dict[str, Task]
     thresholds: dict[str, np.ndarray]
     transforms: tuple[FixedTransform, ...]
     precision: str
     batch_size: int
     losses: Mapping[str, Loss] = field(default_factory=dict)
-    backbone: str | None = None
+    heads: Mapping[str, Head] = field(default_factory=dict)
     weights_sha256: str | None = None
 
     @classmethod
@@ -69,8 +72,8 @@ class ModelDescription:
         losses: Mapping[str, Loss],
     ) -> ModelDescription:
         """Describe a run's model. `transforms`: those of evaluation, with the size of the pictures if they leave it."""
-        model = config.model
-        return cls(model.name, dict(tasks), thresholds, transforms, precision, batch_size, losses, model.backbone)
+        heads, model = task_heads(config.tasks), config.model.architecture
+        return cls(model, dict(tasks), thresholds, transforms, precision, batch_size, losses, heads)
 
     @cached_property
     def pipeline(self) -> ImagePipeline:
@@ -101,10 +104,12 @@ class ModelDescription:
                 described[name]["link"] = task.link
             if name in self.thresholds:
                 described[name]["thresholds"] = self.thresholds[name].tolist()
+            if name in self.heads:
+                described[name]["head"] = self.heads[name].model_dump(mode="json")
             if name in self.losses:
                 described[name]["loss"] = self.losses[name].model_dump(mode="json")
         return {
-            "model": {"name": self.pair, **({"backbone": self.backbone} if self.backbone else {})},
+            "model": self.model.model_dump(mode="json", exclude=training_knobs(), exclude_none=True),
             "tasks": described,
             "transforms": [transform.model_dump(mode="json") for transform in self.transforms],
             "precision": self.precision,
@@ -138,14 +143,14 @@ def read_description(folder: Path) -> ModelDescription:
     with atomic_io.storage_errors(path):
         content = model_config.parse(path.read_bytes(), str(path))
     return ModelDescription(
-        pair=content.model.name,
+        model=Architecture(**dict(content.model)),
         tasks={name: part.to_task(name) for name, part in content.tasks.items()},
         thresholds={n: np.array(part.thresholds) for n, part in content.tasks.items() if part.thresholds is not None},
         transforms=content.transforms,
         precision=content.precision,
         batch_size=content.batch_size,
         losses={name: part.loss for name, part in content.tasks.items() if part.loss is not None},
-        backbone=content.model.backbone,
+        heads={name: part.head for name, part in content.tasks.items() if part.head is not None},
         weights_sha256=content.weights_sha256,
     )
 
@@ -163,10 +168,10 @@ def load_model(folder: Path, description: ModelDescription) -> Pair:
             f"it from a copy; if you changed the weights yourself, remove weights_sha256 from {described}"
         )
     sizes = {"transforms": description.pipeline.model_input_size}
-    if problems := models.pair_problems(description.pair, description.backbone, sizes):
+    if problems := models.pair_problems(description.model, sizes, description.heads):
         raise UserError([f"{described}: {problem}" for problem in problems])
-    build = partial(models.build_model, description.pair, description.tasks, None, description.backbone)
-    return model_weights.load_weights(path, build, description.pair).eval()
+    build = partial(models.build_model, description.model, description.tasks, None, description.heads)
+    return model_weights.load_weights(path, build, description.model.title).eval()
 
 
 def find_model_folder(path: str | Path, revision: str | None = None) -> Path:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from accelerate import init_empty_weights
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
@@ -73,12 +76,12 @@ def read_header(path: Path) -> dict[str, Entry]:
 
 
 def _planned(build: Callable[[], Pair]) -> Mapping[str, Tensor] | None:
-    """State of the pair on the "meta" device; None of a pair whose construction reads values of tensors."""
-    try:
-        with torch.device("meta"):
+    """State of the pair on the "meta" device; None of a pair whose construction reads values of its parameters."""
+    # The second puts parameters alone there, for a construction that computes with other tensors, as RegNet's.
+    for on_meta in (partial(torch.device, "meta"), init_empty_weights):
+        with contextlib.suppress(RuntimeError), on_meta():  # such as NotImplementedError
             return build().state_dict()
-    except RuntimeError:  # such as NotImplementedError; what else is wrong, building it in earnest raises
-        return None
+    return None  # what else is wrong, building it in earnest raises
 
 
 def _require_fit(path: Path, pair: str, header: Mapping[str, Entry], own: Mapping[str, Tensor]) -> None:

@@ -9,6 +9,7 @@ from accelerate import Accelerator
 
 from .. import models
 from ..config import Config
+from ..config.sections.tasks import task_heads
 from ..core import rng
 from ..data.labels.dataset import LabeledDataset
 from ..data.loading.loader import TrainingOrder
@@ -98,7 +99,7 @@ def _objective(
     num_micro_batches: int,
 ) -> Objective:
     torch.manual_seed(rng.seed_of(config.seed, rng.INITIAL))
-    model = models.build_model(config.model.name, labelled.tasks, config.model.weights, config.model.backbone)
+    model = models.build_model(config.model, labelled.tasks, config.model.weights, task_heads(config.tasks))
     if config.sync_batchnorm:
         model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
     freezing.freeze(model, config)

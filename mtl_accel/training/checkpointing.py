@@ -196,8 +196,8 @@ def _misfits(run: Run, saved: Checkpoint) -> list[str]:
     before = config_of(saved)
     if not problems and (before is None or _optimizer_layout(run, before) != _optimizer_layout(run, run.config)):
         problems.append(
-            "optimizer.name, no_decay_on_norms_and_biases, model.backbone_lr_scale, model.layer_lr_decay: the "
-            f"optimizer in {saved.folder} is another one, or groups the parameters otherwise"
+            "optimizer.name, no_decay_on_norms_and_biases, model.backbone_lr_scale, model.layer_lr_decay, lr_scale of "
+            f"the tasks: the optimizer in {saved.folder} is another one, or groups the parameters otherwise"
         )
     if before is not None and (changed := _changed_scales(before, run.config)):
         problems.append(f"{', '.join(changed)}: the network in {saved.folder} learned values of another scale")

@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from .. import models
 from ..config import Config
 from ..config.sections.picture_sizes import PictureSize, needs_source_size
+from ..config.sections.tasks import task_heads
 from ..config.sections.transforms import SeveralCrops
 from ..core import atomic_io
 from ..core.errors import UserError, collect
@@ -86,7 +87,7 @@ def build_pipelines(config: Config, source_size: PictureSize | None = None) -> P
         "transforms.train": pipelines.train.model_input_size,
         "transforms.eval": pipelines.eval.model_input_size,
     }
-    problems = models.pair_problems(config.model.name, config.model.backbone, sizes)
+    problems = models.pair_problems(config.model, sizes, task_heads(config.tasks))
     if problems:
         raise UserError(problems)
     return pipelines

@@ -98,7 +98,7 @@ def _banner(run: Run, labelled: LabeledDataset, resumed: bool) -> str:
     sizes = ", ".join(f"{len(split)} {name}" for name, split in labelled.splits.items())
     start = f"resuming at epoch {run.progress.epoch + 1}, step {run.progress.step + 1}" if resumed else "starting"
     return (
-        f"{start}: {config.run_dir}, {config.model.name}, {sizes} images, {accelerator.num_processes} "
+        f"{start}: {config.run_dir}, {config.model.title}, {sizes} images, {accelerator.num_processes} "
         f"process{'es' if accelerator.num_processes > 1 else ''} on {accelerator.device.type}, "
         f"batch {order.batch_size} in micro-batches of {order.micro_batch_size}, "
         f"precision {accelerator.mixed_precision}, {order.num_steps} steps an epoch"

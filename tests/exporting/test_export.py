@@ -20,6 +20,7 @@ import torch
 
 from mtl_accel import models
 from mtl_accel.config import read_run_config
+from mtl_accel.config.sections.model import Architecture
 from mtl_accel.config.sections.transforms import Normalize, Resize
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import Task
@@ -161,7 +162,7 @@ def test_tasks_may_be_named_like_operators_inputs_and_weights():
     kinds = ["multiclass", "multilabel", "regression"]
     tasks = {name: Task(name, kinds[i % 3], (), ("a", "b"), "accuracy") for i, name in enumerate(names)}
     transforms = (Resize(name="Resize", size=(32, 40)), Normalize(name="Normalize"))
-    description = ModelDescription("small", tasks, {}, transforms, "no", 8)
+    description = ModelDescription(Architecture(name="small"), tasks, {}, transforms, "no", 8)
     model = small_run.Small(dict.fromkeys(tasks, 2)).eval()
     images = check.noise((3, 32, 40))[:3]
     expected = check.expected_outputs(model, description, images)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mtl_accel import models
+from mtl_accel.config.sections.model import Architecture
 from mtl_accel.config.sections.transforms import CenterCrop, Normalize, Resize, TenCrop
 from mtl_accel.core.tasks import Task
 from mtl_accel.exporting import check, onnx_file, torch_file
@@ -48,9 +49,10 @@ def finished_model(pair: str) -> tuple[Pair, ModelDescription]:
     }
     cached = (Resize(name="Resize", size=(48, 64)), CenterCrop(name="CenterCrop", size=SIZE))
     thresholds = {"attribute": np.array([0.25, 0.75])}
-    description = ModelDescription(pair, tasks, thresholds, (*cached, Normalize(name="Normalize")), "bf16", 8)
+    network = Architecture(name=pair)
+    description = ModelDescription(network, tasks, thresholds, (*cached, Normalize(name="Normalize")), "bf16", 8)
     torch.manual_seed(0)
-    model = models.build_model(pair, tasks, None).eval()
+    model = models.build_model(network, tasks, None).eval()
     images = description.pipeline.batched(IMAGES)
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):

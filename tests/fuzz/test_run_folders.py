@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 
 from mtl_accel.config.sections.losses import BCE
+from mtl_accel.config.sections.model import Architecture
 from mtl_accel.config.sections.transforms import Normalize, Resize
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import Scale, Task
-from mtl_accel.models.weights import SUFFIXES, load_backbone_file
+from mtl_accel.models.weight_files import SUFFIXES
+from mtl_accel.models.weights import load_backbone_file
 from mtl_accel.runs import model_config, model_weights, rows
 from mtl_accel.runs.model_folder import ModelDescription
 
@@ -27,7 +29,7 @@ TASKS = {
 TRANSFORMS = (Resize(name="Resize", size=(32, 32)), Normalize(name="Normalize"))
 LOSSES = {"attribute": BCE(name="bce", pos_weight=(1.0, 2.0))}
 THRESHOLDS = {"attribute": np.array([0.25, 0.5])}
-DESCRIPTION = ModelDescription("resnet18_linear", TASKS, THRESHOLDS, TRANSFORMS, "no", 8, LOSSES)
+DESCRIPTION = ModelDescription(Architecture(name="resnet18_linear"), TASKS, THRESHOLDS, TRANSFORMS, "no", 8, LOSSES)
 DESCRIBED = json.dumps(DESCRIPTION.describe()).encode()
 METRICS = {"loss": 1.5, "attribute/f1_macro": 0.5}
 LOG = [

@@ -12,6 +12,7 @@ from loading_cases import pixels_of, split_of
 from pydantic import TypeAdapter
 
 from mtl_accel import models
+from mtl_accel.config.sections.model import Architecture
 from mtl_accel.config.sections.transforms import FixedTransform
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import Task
@@ -46,13 +47,13 @@ def made(*transforms: dict) -> tuple[FixedTransform, ...]:
 
 
 def description_of(*transforms: dict) -> ModelDescription:
-    return ModelDescription("resnet18_relu_linear", TASKS, {}, made(*transforms), "no", 4)
+    return ModelDescription(Architecture(name="resnet18_relu_linear"), TASKS, {}, made(*transforms), "no", 4)
 
 
 @pytest.fixture(scope="module")
 def model() -> models.Pair:
     torch.manual_seed(0)
-    return models.build_pair("resnet18_relu_linear", {"category": 3, "price": 1}, None).eval()
+    return models.build_pair(Architecture(name="resnet18_relu_linear"), {"category": 3, "price": 1}, None).eval()
 
 
 @pytest.mark.parametrize("shape", SHAPES)

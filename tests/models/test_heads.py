@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from mtl_accel.config.sections.model import Architecture
 from mtl_accel.core.tasks import Task, ordinal_probabilities
 from mtl_accel.models import build_model
 from mtl_accel.models.heads import Heads, QueryHead, SharedThresholds, linear
@@ -89,7 +90,7 @@ def test_each_task_gets_the_head_that_it_needs() -> None:
         "grade": Task("grade", "ordinal", ("grade",), tuple("SML"), "quadratic_kappa", link="conditional"),
         "category": Task("category", "multiclass", ("category",), tuple("SML"), "accuracy"),
     }
-    model = build_model("resnet18_query", tasks, None)
+    model = build_model(Architecture(name="resnet18_query"), tasks, None)
     assert list(model.heads) == list(tasks)
     assert [isinstance(head, SharedThresholds) for _, head in model.heads.items()] == [True, False, False]
     with torch.no_grad():

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from mtl_accel import UserError, train
 from mtl_accel.config import read_config
+from mtl_accel.config.sections.model import Architecture
 from mtl_accel.config.sections.transforms import Normalize, Resize
 from mtl_accel.core.tasks import Task
 from mtl_accel.models import build_pair, pair_problems
@@ -27,7 +28,7 @@ TIMM = pytest.importorskip("timm")
 
 
 def timm_linear(weights: str | None = None) -> Pair:
-    return build_pair("timm_linear", OUTPUTS, weights, NAME)
+    return build_pair(Architecture(name="timm_linear", backbone=NAME), OUTPUTS, weights)
 
 
 def publish(path: Path) -> dict[str, torch.Tensor]:
@@ -56,7 +57,7 @@ def assert_holds(pair: Pair, state: dict[str, torch.Tensor]) -> None:
 )
 def test_a_wrong_backbone_is_told_with_the_fix(name: str, backbone: str | None, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        build_pair(name, OUTPUTS, None, backbone)
+        build_pair(Architecture(name=name, backbone=backbone), OUTPUTS, None)
 
 
 def test_without_timm_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,14 +95,16 @@ def test_another_name_of_weights_is_no_file_of_timms() -> None:
 def test_a_finished_model_names_its_backbone(tmp_path: Path) -> None:
     task = Task("kind", "multiclass", ("kind",), ("a", "b", "c"), "accuracy")
     transforms = Resize(name="Resize", size=(160, 160)), Normalize(name="Normalize")
-    description = ModelDescription("timm_linear", {"kind": task}, {}, transforms, "no", 8, backbone=NAME)
+    description = ModelDescription(
+        Architecture(name="timm_linear", backbone=NAME), {"kind": task}, {}, transforms, "no", 8
+    )
     pair = timm_linear()
     folder = description.write(tmp_path, pair.state_dict())
     read = model_folder.read_description(folder)
     assert json.loads((folder / "config.json").read_text())["model"] == {"name": "timm_linear", "backbone": NAME}
     assert dataclasses.replace(read, weights_sha256=None) == description
     assert_holds(model_folder.load_model(folder, read), pair.backbone.state_dict())
-    plain = dataclasses.replace(description, pair="resnet18_linear", backbone=None)
+    plain = dataclasses.replace(description, model=Architecture(name="resnet18_linear"))
     assert plain.describe()["model"] == {"name": "resnet18_linear"}
 
 
@@ -119,7 +122,7 @@ def test_a_finished_model_names_its_backbone(tmp_path: Path) -> None:
 def test_a_size_that_the_network_refuses_is_told(
     name: str, backbone: str | None, size: tuple[int, int], message: str | None
 ) -> None:
-    found = pair_problems(name, backbone, {"transforms.eval": size})
+    found = pair_problems(Architecture(name=name, backbone=backbone), {"transforms.eval": size})
     assert len(found) == (message is not None)
     if message:
         assert found[0].startswith(f"transforms.eval: leaves pictures of {list(size)}, {message} (height, width); ")
@@ -134,7 +137,7 @@ def test_a_run_tells_a_wrong_size_before_it_reads_the_data(tmp_path: Path) -> No
 
 
 def test_the_stages_of_timm_are_opened_into_their_blocks() -> None:
-    pair = build_pair("timm_linear", OUTPUTS, None, "test_convnext")
+    pair = build_pair(Architecture(name="timm_linear", backbone="test_convnext"), OUTPUTS, None)
     blocks = [block for stage in pair.backbone.stages for block in stage.blocks]
     owner = {p: number for number, layer in enumerate(pair.layers()) for p in layer.parameters()}
     owners = [{owner[parameter] for parameter in block.parameters()} for block in blocks]

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torchvision.ops import StochasticDepth
 
+from mtl_accel.config.sections.model import Architecture
 from mtl_accel.core.errors import UserError
 from mtl_accel.models import MODELS, build_pair
 from mtl_accel.models.base import Pair
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 # A ModuleDict refuses the first as a key.
 NUM_OUTPUTS = {"type": 3, "sleeve-length_2": 1}
-BACKBONES = {"timm_linear": "test_vit"}  # of pairs that leave the choice
+BACKBONES = {"timm_linear": "test_vit", "composed": "shufflenet_v2_x0_5"}  # of pairs that leave the choice
 
 
 def number_of_parameters(module: nn.Module) -> int:
@@ -35,7 +36,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def pair_of(name: str, num_outputs: dict[str, int] = NUM_OUTPUTS) -> Pair:
-    return build_pair(name, num_outputs, None, BACKBONES.get(name))
+    return build_pair(Architecture(name=name, backbone=BACKBONES.get(name)), num_outputs, None)
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +65,11 @@ def features(model: Pair, images: torch.Tensor) -> torch.Tensor:
 def published_network(name: str, model: Pair) -> nn.Module:
     """The network of the pair's backbone with its ImageNet layer, as its library makes it."""
     networks = torchvision.models.list_models(module=torchvision.models)
-    if name in BACKBONES:  # a tiny one, and timm 1.0.20 cannot build it without memory
+    if name == "timm_linear":  # a tiny one, and timm 1.0.20 cannot build it without memory
         return pytest.importorskip("timm").create_model(BACKBONES[name])
     with torch.device("meta"):
-        return torchvision.models.get_model(max((n for n in networks if name.startswith(n)), key=len))
+        network = BACKBONES.get(name) or max((n for n in networks if name.startswith(n)), key=len)
+        return torchvision.models.get_model(network)
 
 
 def test_a_file_holds_one_pair_and_has_its_name(name: str) -> None:
@@ -92,7 +94,7 @@ def test_forward_gives_logits_of_every_task_at_any_size(name: str, model: Pair, 
 @pytest.mark.parametrize("name", ["resnet18_relu_linear", "resnet18_linear", "resnet18_mlp", "resnet18_query"])
 def test_one_task_alone_has_a_pair_too(name: str) -> None:
     with torch.device("meta"):
-        logits = build_pair(name, {"only": 5}, None)(torch.empty(2, 3, 64, 64))
+        logits = build_pair(Architecture(name=name), {"only": 5}, None)(torch.empty(2, 3, 64, 64))
     assert {task: of_task.shape for task, of_task in logits.items()} == {"only": (2, 5)}
 
 
@@ -212,7 +214,7 @@ def test_published_weights_carry_their_hash(name: str) -> None:
 @pytest.mark.parametrize("name", ["resnet18_relu_linear", "vgg16_relu_linear"])
 def test_the_sources_pairs_keep_the_imagenet_layer_below_relu_and_linear(name: str) -> None:
     with torch.device("meta"):
-        model = build_pair(name, {"category": 10, "attribute": 15}, None)
+        model = build_pair(Architecture(name=name), {"category": 10, "attribute": 15}, None)
         assert model.backbone(torch.empty(2, 3, 224, 224)).shape == (2, 1000)
     for task, n in (("category", 10), ("attribute", 15)):
         assert repr(model.heads[task]) == repr(nn.Sequential(nn.ReLU(), nn.Linear(1000, n)))
@@ -220,4 +222,4 @@ def test_the_sources_pairs_keep_the_imagenet_layer_below_relu_and_linear(name: s
 
 def test_an_unknown_pair_is_named_with_its_neighbour() -> None:
     with pytest.raises(UserError, match=r"model.name: 'vgg_linear' is none of .*; did you mean 'vgg16_linear'"):
-        build_pair("vgg_linear", NUM_OUTPUTS, None)
+        build_pair(Architecture(name="vgg_linear"), NUM_OUTPUTS, None)

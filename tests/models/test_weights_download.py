@@ -21,7 +21,7 @@ from torchvision.models import WeightsEnum
 from torchvision.models._api import Weights
 
 from mtl_accel.core.errors import UserError
-from mtl_accel.models import weights as loader
+from mtl_accel.models import weight_files as loader
 from mtl_accel.models.weights import load_backbone_weights
 
 

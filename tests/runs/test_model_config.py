@@ -14,6 +14,7 @@ from small_run import Small
 
 from mtl_accel import models
 from mtl_accel.config.sections.losses import BCE, CrossEntropy, Huber
+from mtl_accel.config.sections.model import Architecture
 from mtl_accel.config.sections.transforms import Normalize, Resize
 from mtl_accel.core.errors import UserError
 from mtl_accel.core.tasks import Scale, Task
@@ -37,9 +38,9 @@ def folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.setitem(models.MODELS, "small", Small)
     transforms = Resize(name="Resize", size=(32, 32)), Normalize(name="Normalize")
     thresholds = {"attribute": np.array([0.25, 0.5])}
-    described = ModelDescription("small", TASKS, thresholds, transforms, "no", 8, LOSSES)
+    described = ModelDescription(Architecture(name="small"), TASKS, thresholds, transforms, "no", 8, LOSSES)
     outputs = {name: task.num_outputs for name, task in TASKS.items()}
-    return described.write(tmp_path, models.build_pair("small", outputs, None).state_dict())
+    return described.write(tmp_path, models.build_pair(Architecture(name="small"), outputs, None).state_dict())
 
 
 def change(folder: Path, path: str, value: Any) -> None:

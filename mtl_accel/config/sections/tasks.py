@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ...metrics import registry
 from ..base import Section, in_one_message
+from .heads import Head
 from .losses import (
     BCE,
     MSE,
@@ -39,6 +40,10 @@ class _TaskConfig(Section):
         {},
         description='What cells of the columns mean, such as {"-1": 0, "unknown": null}; null: no label, "": a blank.',
     )
+    head: Head | None = Field(
+        None, description='Head of this task, such as "mlp" or {"name": "mlp", "dropout": 0.5}; null: the model\'s.'
+    )
+    lr_scale: float = Field(1.0, gt=0, description="Learning rate of the task's head, as a multiple of optimizer.lr.")
 
 
 class MulticlassConfig(_TaskConfig):
@@ -150,6 +155,11 @@ def names_by_index(names: Mapping[str, str]) -> dict[str, str]:
 def _repeated(path: str, names: Iterable[str]) -> list[str]:
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     return [f"{path}: {repeated} stand twice; keep one of each"] if repeated else []
+
+
+def task_heads(tasks: Mapping[str, TaskConfig]) -> dict[str, Head]:
+    """The heads of the tasks that have another one than the model's."""
+    return {name: task.head for name, task in tasks.items() if task.head is not None}
 
 
 def named_columns(task: TaskConfig) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import torch
 
 from ... import models
 from ...config import Config
+from ...config.sections.tasks import task_heads
 from ...core.tasks import Task
 
 _MIN_BATCH_SIZE, _MAX_BATCH_SIZE = 2, 32  # BatchNorm cannot do with one picture
@@ -46,7 +47,7 @@ def measure_step(config: Config, tasks: Mapping[str, Task], size: tuple[int, int
     outputs = {name: task.num_outputs for name, task in tasks.items()}
     batch_size = min(max(_PIXELS // (size[0] * size[1]), _MIN_BATCH_SIZE), _MAX_BATCH_SIZE)
     with torch.random.fork_rng(devices=[]):
-        model = models.build_pair(config.model.name, outputs, None, config.model.backbone)
+        model = models.build_pair(config.model, outputs, None, task_heads(config.tasks))
         images = torch.rand(batch_size, 3, *size).to(device)
     model = model.to(device).to(memory_format=torch.channels_last).train()
     kept = _kept_bytes(model, images)  # also the first step, which is slower than the others

@@ -22,7 +22,7 @@ def test_memory_of_a_picture_grows_with_its_pixels_and_that_of_the_weights_does_
     small, large = (measure_step(config, TASKS, (side, side)) for side in (32, 64))
     assert torch.equal(torch.random.get_rng_state(), before)
     assert 3.5 < large.bytes_per_image / small.bytes_per_image < 4.1
-    weights = sum(p.numel() for p in build_pair(config.model.name, {"category": 2}, None).parameters())
+    weights = sum(p.numel() for p in build_pair(config.model, {"category": 2}, None).parameters())
     assert small.state_bytes == large.state_bytes == 4 * 4 * weights  # float32: weights, gradients, two states of Adam
     assert small.num_steps >= 1
 

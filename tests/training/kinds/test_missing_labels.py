@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 import mtl_accel
 from mtl_accel import models
 from mtl_accel.config import read_config
+from mtl_accel.config.sections.model import Architecture
 from mtl_accel.core import rng
 from mtl_accel.data.labels.dataset import read_dataset
 
@@ -62,7 +63,7 @@ def configs(tmp_path_factory) -> dict[tuple[str, int], Path]:
 
 def initial(name: str) -> torch.nn.Module:
     torch.manual_seed(rng.seed_of(0, rng.INITIAL))
-    return models.build_pair(name, {"category": 3, "attribute": 3}, None)
+    return models.build_pair(Architecture(name=name), {"category": 3, "attribute": 3}, None)
 
 
 @pytest.mark.parametrize("world", WORLDS)

@@ -18,6 +18,7 @@ from torchvision.transforms import v2
 from .... import models
 from ....config import Config
 from ....config.sections.losses import BCE, MSE, CrossEntropy
+from ....config.sections.tasks import task_heads
 from ....config.sections.transforms import CenterCrop, PadToSquare, RequireSize, SeveralCrops, Transform
 from ....core import rng
 from ....core.tasks import Task
@@ -43,7 +44,7 @@ class ModelWithLoss(nn.Module):
         super().__init__()
         torch.manual_seed(rng.seed_of(config.seed, rng.INITIAL))  # the weights that our run starts from
         outputs = {name: task.num_outputs for name, task in tasks.items()}
-        self.pair = models.build_pair(config.model.name, outputs, config.model.weights, config.model.backbone)
+        self.pair = models.build_pair(config.model, outputs, config.model.weights, task_heads(config.tasks))
         self.criteria = nn.ModuleDict({name: CRITERIA[task.kind]() for name, task in tasks.items()})
         self.weights = {name: task.weight for name, task in tasks.items()}
 
