@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+import json
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     ValidationError,
@@ -58,6 +60,29 @@ def _require_usable(value: Any) -> None:
     if isinstance(value, tuple | dict):
         for inner in (*value, *value.values()) if isinstance(value, dict) else value:
             _require_usable(inner)
+
+
+def _json(value: Any) -> Any:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        raise ValueError("must be JSON with finite numbers") from None
+    return value
+
+
+_Argument = Annotated[Any, AfterValidator(_json)]
+
+
+class WithArguments(Section):
+    """A section whose keys, beside those that it knows, are arguments of another library."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, _Argument]
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The keys that the section does not know, as they stand in the file."""
+        return dict(self.model_extra or {})
 
 
 def in_one_message(name: str, rule: str) -> WrapValidator:

@@ -13,6 +13,7 @@ from .foreign import with_own_cache
 from .knobs import Knob, all_knobs, did_you_mean, is_text
 from .merging import apply_overrides, override_places
 from .reading import STAND_INS, format_value, parse_json
+from .rules.synonyms import meant_by
 from .sections.data import DataConfig
 from .whole import Config, read_config, validate
 
@@ -33,9 +34,9 @@ def parse_command_line(arguments: Sequence[str], switches: Mapping[str, str]) ->
     own = {name: given.pop(name) for name in switches if name in given}
     known = [*switches, *(key for key in Config.model_fields if key != "schema_"), "$schema"]
     unknown = [key for key in given if key.split(".")[0] not in known]
-    problems += [
-        f"--{key}: no such option (got {format_value(given.pop(key))}){did_you_mean(key, known)}" for key in unknown
-    ]
+    for key in unknown:
+        hint = meant_by(key.split(".")) or did_you_mean(key, known)
+        problems.append(f"--{key}: no such option (got {format_value(given.pop(key))}){hint}")
     if "config" not in own:
         problems.append("--config is missing; give the path of a JSON config, such as configs/quickstart.json")
         raise UserError(problems)

@@ -42,7 +42,12 @@ class Branch(NamedTuple):
     tags: tuple[str, ...]
 
     def __str__(self) -> str:
-        return " | ".join(self.tags)
+        return " | ".join(grouped(self.tags))
+
+
+def grouped(names: Sequence[str]) -> list[str]:
+    """Names for a message: of those of one library, such as "timm/lion" and "timm/lamb", one entry, "timm/..."."""
+    return list(dict.fromkeys(f"{name.partition('/')[0]}/..." if "/" in name else name for name in names))
 
 
 def branch_of(model: type[BaseModel]) -> Branch | None:

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from .knobs import TAGS, branch_of, did_you_mean, entry, fields_at, sections_in
+from .knobs import TAGS, branch_of, did_you_mean, entry, fields_at, grouped, sections_in
 from .open_unions import annotation_of
 from .reading import format_value
 from .root import Root
@@ -91,7 +91,7 @@ def _missing_name(parts: list[str], depth: int, annotation: Any, default: Any, v
     tags = [tag for branch in branches if branch for tag in branch.tags]
     key = next(branch.key for branch in branches if branch)
     state = "null" if default is None else "not there"
-    which = f"with one of {', '.join(tags)}" if len(tags) > 1 else tags[0]
+    which = f"with one of {', '.join(grouped(tags))}" if len(tags) > 1 else tags[0]
     return f"{where} is {state}, and so has no {part} (got {format_value(value)}); add --{where}.{key} {which}"
 
 

@@ -14,10 +14,11 @@ from pydantic_core import ErrorDetails
 
 from ..core.errors import UserError
 from .class_files import with_class_names
-from .knobs import TAGS, branch_of, did_you_mean, entry, sections_at
+from .knobs import TAGS, branch_of, did_you_mean, entry, grouped, sections_at
 from .open_unions import BUILT_IN
 from .root import Root
 from .rules.findings import Finding
+from .rules.synonyms import meant_by, meant_by_name
 
 Whole = TypeVar("Whole", bound=Root)
 
@@ -178,8 +179,9 @@ def _message(detail: ErrorDetails, raw: dict[str, Any]) -> str:
         return f"{path}: no such key (got {value}){_known_keys(keys, raw)}"
     if detail["type"] == "union_tag_invalid":
         tag, known = context["discriminator"].strip("'"), context["expected_tags"].replace("'", "")
-        hint = did_you_mean(str(context["tag"]), known.split(", "))
-        return f"{path}.{tag}: {context['tag']!r} is none of {known}{hint}"
+        names = known.split(", ")
+        hint = meant_by_name([*keys, tag], str(context["tag"]), names)
+        return f"{path}.{tag}: {context['tag']!r} is none of {', '.join(grouped(names))}{hint}"
     if detail["type"] == "union_tag_not_found":
         tag = context["discriminator"].strip("'")
         return f'{path}: must be an object with a "{tag}", {_choices([*keys, tag], raw)} (got {value})'
@@ -212,7 +214,7 @@ def _choices(path: Sequence[str], raw: Any) -> str:
     """The values of a key that names a branch, as a list in a sentence; empty for any other key."""
     branches = [branch for model in sections_at(Root, path[:-1], raw) if (branch := branch_of(model))]
     tags = [tag for branch in branches if branch.key == path[-1] for tag in branch.tags]
-    return f"{'one of ' if len(tags) > 1 else ''}{', '.join(tags)}"
+    return f"{'one of ' if len(tags) > 1 else ''}{', '.join(grouped(tags))}"
 
 
 def _known_keys(path: Sequence[str], raw: Any) -> str:
@@ -221,4 +223,4 @@ def _known_keys(path: Sequence[str], raw: Any) -> str:
     known = sorted({key for m in models for key in m.model_fields if key != "schema_"})
     branch = str(branch_of(models[0]) or "")
     listed = f"; known here{f' ({branch})' if branch else ''}: {', '.join(known)}"
-    return did_you_mean(path[-1], known) or listed
+    return meant_by(path) or did_you_mean(path[-1], known) or listed

@@ -11,8 +11,9 @@ from .open_unions import Open
 from .sections.balancing import Balancing, Fixed
 from .sections.data import DataConfig
 from .sections.model import ModelConfig, TransformsConfig
-from .sections.optimization import EarlyStopping, Optimizer, Scheduler
+from .sections.optimization import EarlyStopping, Optimizer
 from .sections.sampling import Mixer
+from .sections.schedules import Scheduler
 from .sections.tasks import TaskConfig
 
 MAX_BATCH_SIZE = 1_000_000  # far beyond what any network is trained with; a larger one only exhausts the memory

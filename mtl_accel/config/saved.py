@@ -23,6 +23,11 @@ def upgraded(raw: Mapping[str, Any]) -> dict[str, Any]:
         found["tasks"] = {name: _upgraded_task(task) for name, task in tasks.items()}
     if isinstance(data, dict) and "split_seed" not in data and "seed" in raw:
         found["data"] = {**data, "split_seed": raw["seed"]}  # one seed decided on both
+    optimizer, scheduler = raw.get("optimizer"), raw.get("scheduler")
+    if isinstance(optimizer, dict) and isinstance(scheduler, dict) and scheduler.get("max_lr") is not None:
+        # That of the optimizer was not used, whatever it was.
+        found["optimizer"] = {**optimizer, "lr": scheduler["max_lr"]}
+        found["scheduler"] = {**scheduler, "max_lr": None}
     transforms = raw.get("transforms")
     if isinstance(transforms, dict) and isinstance(transforms.get("train"), list):
         found["transforms"] = {**transforms, "train": [_upgraded_transform(t) for t in transforms["train"]]}

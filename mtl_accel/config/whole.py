@@ -18,6 +18,7 @@ from .reading import add_place, read_json, validated_as
 from .root import Root
 from .rules.findings import findings_of
 from .saved import is_saved, upgraded
+from .sections.schedules import with_one_highest_rate
 
 
 class Config(Root):
@@ -56,7 +57,7 @@ def validate(raw: dict[str, Any], origin: str, given: Mapping[str, str] | None =
     Raises:
         UserError: one message for each problem, with its dotted path.
     """
-    return validated_as(Config, raw, origin, given)
+    return validated_as(Config, with_one_highest_rate(raw), origin, given)
 
 
 def read_config(

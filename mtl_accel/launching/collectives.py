@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from torch import Tensor
 
 
@@ -33,3 +34,8 @@ def any_process(accelerator: Accelerator, here: bool) -> bool:
     """Whether `here` is true on any process. Waits for all of them."""
     flag = torch.tensor([float(here)], device=accelerator.device)
     return bool(accelerator.reduce(flag, reduction="sum").item())
+
+
+def from_main_process(here: float) -> float:
+    """The number that the main process gives, to the bit. Waits for all processes."""
+    return float(broadcast_object_list([here])[0])

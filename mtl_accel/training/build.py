@@ -14,6 +14,7 @@ from ..core import rng
 from ..data.labels.dataset import LabeledDataset
 from ..data.loading.loader import TrainingOrder
 from ..launching.accelerator import wrap
+from ..metrics.registry import lower_is_better
 from ..objective import balancing
 from ..objective.losses import ElementLoss, build_training_losses
 from ..objective.objective import Objective
@@ -46,7 +47,7 @@ def build_run(
     order = train_loader.order
     objective = _objective(config, labelled, accelerator, losses, order.num_micro_batches)
     optimizer = build_optimizer(config.optimizer, parameter_groups(objective, objective.model, config))
-    schedule = Schedule(optimizer, config.scheduler, config.epochs, order.num_steps, config.warmup_epochs)
+    schedule = _schedule(config, optimizer, order.num_steps)
     wrapped, prepared = wrap(accelerator, objective, optimizer)
     return Run(
         config=config,
@@ -71,6 +72,11 @@ def build_run(
         skipped=SkippedSteps(accelerator.scaler),
         shown=_step_progress(config, labelled, order, hidden=not accelerator.is_main_process),
     )
+
+
+def _schedule(config: Config, optimizer: torch.optim.Optimizer, steps_per_epoch: int) -> Schedule:
+    knobs = config.scheduler, config.epochs, steps_per_epoch, config.warmup_epochs
+    return Schedule(optimizer, *knobs, lower_is_better=lower_is_better(config.select_by))
 
 
 def _curves(config: Config, labelled: LabeledDataset) -> CurvesFile:

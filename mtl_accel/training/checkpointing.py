@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from ..runs import checkpoint
 from ..runs.changes import config_of, differences
 from ..runs.checkpoint import Checkpoint
 from .optimization.parameter_groups import parameter_groups
+from .optimization.schedule import scores_of
 from .run import Run
 from .state import SavedState, Tensors, foreign_state_errors, load_optimizer_state, optimizer_state
 
@@ -100,7 +101,7 @@ class Checkpoints:
             if not changes:
                 run.schedule.load_state_dict(saved.state["schedule"])
         if changes:
-            _apply_changes(run, changes)
+            _apply_changes(run, changes, scores_of(saved.state["schedule"]))
         # Only on the main process: a sample that each process had brought along would be counted once for each.
         if run.progress.step and run.accelerator.is_main_process and "seen" in saved.tensors:
             predictions = saved.tensors["seen"]
@@ -162,20 +163,25 @@ def _load_learned(run: Run, saved: Checkpoint, keep_rates: bool) -> None:
         run.average.load_state_dict(saved.tensors.get("ema", saved.tensors["model"]))
     plain = saved.state["optimizer"]
     if keep_rates:
-        plain = {**plain, "param_groups": optimizer_state(run.optimizer)[1]["param_groups"]}
+        here = optimizer_state(run.optimizer)[1]["param_groups"]
+        # What a group has gained since, such as the number of its steps, was learned.
+        plain = {**plain, "param_groups": [old | new for old, new in zip(plain["param_groups"], here, strict=True)]}
     load_optimizer_state(run.optimizer, saved.tensors["optimizer"], plain)
     if run.accelerator.scaler is not None and saved.state["scaler"]:
         run.accelerator.scaler.load_state_dict(saved.state["scaler"])
 
 
-def _apply_changes(run: Run, changes: Mapping[str, str]) -> None:
-    """Set what depends on the config to the step that the run has reached."""
+def _apply_changes(run: Run, changes: Mapping[str, str], scores: Sequence[float | None]) -> None:
+    """Set what depends on the config to the step that the run has reached. `scores`: of its epochs, where known."""
     config, progress, order = run.config, run.progress, run.train_loader.order
     if any(key in ("batch_size", "seed") or key.startswith("data.") for key in changes):
         # The rest of the epoch would have other batches: some samples would come twice and others never.
         progress.step, progress.seconds = 0, 0.0
-    run.schedule.replay(min(progress.epoch, config.epochs), progress.step, order.num_steps)
-    if progress.best and any(key == "select_by" or key.endswith(".primary_metric") for key in changes):
+    run.schedule.replay(min(progress.epoch, config.epochs), progress.step, order.num_steps, scores)
+    selects_anew = any(key == "select_by" or key.endswith(".primary_metric") for key in changes)
+    if selects_anew:
+        run.schedule.forget_best()
+    if progress.best and selects_anew:
         progress.best_score = score_of(progress.best, run.tasks, config.select_by)
         progress.improved_epoch, progress.improved_score = progress.best_epoch or 0, progress.best_score
 

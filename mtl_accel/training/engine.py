@@ -16,7 +16,7 @@ from ..data.loading.loader import EvaluationLoader
 from ..data.transforms.mixing import mixed
 from ..inference.logits import Predictions, predict_logits
 from ..inference.scoring import score
-from ..launching.collectives import DelayedRead, any_process
+from ..launching.collectives import DelayedRead, any_process, from_main_process
 from ..launching.interrupts import Interrupts
 from ..metrics.selection import score_of
 from ..objective.objective import Output
@@ -39,19 +39,29 @@ def train(run: Run, checkpoints: Checkpoints, interrupts: Interrupts) -> str:
         ids, logits = run.predictions.gather(run.accelerator)
         run.predictions = Predictions()
         validation_logits = predict(run, run.validation_loader)
-        better = False
+        better, validation = False, {}
         if run.accelerator.is_main_process:
             targets = run.train_loader.order.targets_of(run.progress.epoch, ids.numpy(), run.train_targets)
             train_values = score(logits, run.tasks, run.losses, targets)
             validation = score(validation_logits, run.tasks, run.losses, run.validation_targets)
             better = finish_epoch(run, train_values, validation)
         run.progress.epoch, run.progress.step, run.progress.seconds = run.progress.epoch + 1, 0, 0.0
-        run.schedule.after_epoch()
+        run.schedule.after_epoch(agreed_score(run, validation))
         run.balancer.end_epoch()
         checkpoints.save(run, best=validation_logits if better else None)
     if reason := early_stopping.reason(run.config, run.progress):
         run.log.say(reason)
     return "finished"
+
+
+def agreed_score(run: Run, validation: dict[str, float]) -> float | None:
+    """Value of select_by, higher is better, on every process; None where no rate depends on it.
+
+    validation: metrics of the epoch, which the main process alone knows.
+    """
+    if not run.schedule.needs_scores:
+        return None
+    return from_main_process(score_of(validation, run.tasks, run.config.select_by) if validation else math.nan)
 
 
 def stops_early(run: Run) -> bool:

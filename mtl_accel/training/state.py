@@ -16,6 +16,10 @@ from ..core.errors import UserError
 
 Tensors = dict[str, Tensor]
 
+_GROUP = "group"  # begins the keys of tensors that a group of parameters has
+# Sums over some dimensions of a parameter, as the Adafactors of torch and timm have them.
+_SUMS = ("row_var", "col_var", "exp_avg_sq_row", "exp_avg_sq_col", "exp_avg_sq_r", "exp_avg_sq_c")
+
 
 @dataclass
 class Progress:
@@ -86,7 +90,13 @@ def optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[Tensors, dict[str
         for name, value in values.items():
             place: dict[str, Any] = tensors if isinstance(value, Tensor) else plain
             place[f"{index}.{name}"] = value
-    groups = [{key: value for key, value in group.items() if key != "params"} for group in state["param_groups"]]
+    groups = []
+    for index, group in enumerate(state["param_groups"]):
+        counters = {key: value for key, value in group.items() if isinstance(value, Tensor)}  # as LAMB has one
+        tensors |= {f"{_GROUP}{index}.{key}": value for key, value in counters.items()}
+        # A dtype is an argument, and no step changes it.
+        kept = {key: value for key, value in group.items() if not isinstance(value, torch.dtype | Tensor)}
+        groups.append({key: value for key, value in kept.items() if key != "params"})
     return tensors, {"state": plain, "param_groups": groups}
 
 
@@ -94,19 +104,40 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, tensors: Tensors, pla
     """Load what `optimizer_state` returned into an optimizer of the same parameters."""
     current = optimizer.state_dict()
     state: dict[int, dict[str, Any]] = {}
-    for key, value in (*tensors.items(), *plain["state"].items()):
-        index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = value
     groups = [
         {**old, **{key: tuple(v) if isinstance(v, list) else v for key, v in new.items()}}
         for old, new in zip(current["param_groups"], plain["param_groups"], strict=True)
     ]
+    for key, value in (*tensors.items(), *plain["state"].items()):
+        index, _, name = key.partition(".")
+        if index.startswith(_GROUP):
+            groups[int(index.removeprefix(_GROUP))][name] = value.clone()
+        else:
+            state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": groups})
-    for parameter, values in optimizer.state.items():
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for index, parameter in enumerate(parameters):
+        values = optimizer.state.get(parameter, {})
         for name, value in values.items():
-            if not isinstance(value, Tensor) or value.ndim == 0:  # such as the number of steps
-                continue
-            if value.shape != parameter.shape:
-                raise ValueError(f"{name} is {list(value.shape)} for a parameter of {list(parameter.shape)}")
-            # The file holds plain strides; fused kernels want those of the parameter.
-            values[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+            if isinstance(value, Tensor) and value.ndim:  # not the number of steps and the like
+                saved = tensors[f"{index}.{name}"]
+                # torch has turned it into the parameter's dtype, and half precision is meant.
+                values[name] = _like_parameter(name, saved if saved.element_size() == 2 else value, parameter)
+
+
+def _like_parameter(name: str, value: Tensor, parameter: Tensor) -> Tensor:
+    """The state of a parameter where the parameter lies. Raises ValueError if it is of another parameter."""
+    if value.shape == parameter.shape:
+        # The file holds plain strides; fused kernels want those of the parameter.
+        return torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+    if name not in _SUMS or not _is_reduced(list(value.shape), list(parameter.shape)):
+        raise ValueError(f"{name} is {list(value.shape)} for a parameter of {list(parameter.shape)}")
+    return value.to(parameter.device, copy=True)
+
+
+def _is_reduced(shape: list[int], whole: list[int]) -> bool:
+    """Whether a tensor can be sums over some dimensions of another, which have length 1 then or are left out."""
+    if len(shape) == len(whole):
+        return all(size in (1, of) for size, of in zip(shape, whole, strict=True))
+    rest = iter(whole)
+    return len(shape) < len(whole) and all(size in rest for size in shape)

@@ -28,6 +28,7 @@ from .build import build_run
 from .checkpointing import Checkpoints
 from .loaders import Pipelines, read_pipelines_and_data
 from .memory import out_of_memory_errors
+from .optimization.optimizers import check_optimizer
 from .run import Run
 
 
@@ -106,8 +107,13 @@ def _prepare_folder(accelerator: Accelerator, run_dir: Path, resume: str, overwr
 
 
 def _read_data(config: Config, debugging: str | None) -> tuple[Pipelines, LabeledDataset]:
-    """Read the splits and their labels, the same ones on every process."""
-    pipelines, labelled = agreement.on_every_process(lambda: read_pipelines_and_data(config))
+    """Read the splits and their labels, the same ones on every process. What is quickly checked comes first."""
+
+    def read() -> tuple[Pipelines, LabeledDataset]:
+        check_optimizer(config.optimizer)
+        return read_pipelines_and_data(config)
+
+    pipelines, labelled = agreement.on_every_process(read)
     agreement.require_same_data(labelled)
     return pipelines, debug.shrink(labelled, config, debugging) if debugging else labelled
 

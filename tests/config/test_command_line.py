@@ -13,7 +13,8 @@ from pydantic import BaseModel
 
 from mtl_accel.config import Config, help_text, parse_command_line, read_json, read_run_config
 from mtl_accel.config.knobs import branch_of, sections_in
-from mtl_accel.config.sections.optimization import SGD, StepLR
+from mtl_accel.config.sections.optimization import SGD
+from mtl_accel.config.sections.schedules import StepLR
 from mtl_accel.core.errors import UserError
 
 V5 = "configs/v5.json"

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from mtl_accel.config import Config, validate
-from mtl_accel.config.base import Section
+from mtl_accel.config.base import Section, WithArguments
 from mtl_accel.config.knobs import all_knobs, sections_in
-from mtl_accel.config.sections.optimization import Optimizer, Scheduler
+from mtl_accel.config.sections.optimization import Optimizer
+from mtl_accel.config.sections.schedules import Scheduler
 from mtl_accel.config.sections.torchvision_names import TorchvisionTransform
 from mtl_accel.config.sections.transforms import PadToSquare, RequireSize, Transform
 from mtl_accel.core.errors import UserError
@@ -51,8 +52,8 @@ SECTIONS = sorted(_sections(Config), key=lambda section: section.__name__)
 def test_every_section_is_frozen_strict_and_described(section: type[BaseModel]) -> None:
     assert issubclass(section, Section)
     assert section.model_config["frozen"]
-    # Its keys are torchvision's arguments, which torchvision checks.
-    assert section.model_config["extra"] == ("allow" if section is TorchvisionTransform else "forbid")
+    # Their keys are arguments of a library, which checks them.
+    assert section.model_config["extra"] == ("allow" if issubclass(section, WithArguments) else "forbid")
     assert section.__doc__
     for key, field in section.model_fields.items():
         assert field.description or key in ("name", "kind"), f"{section.__name__}.{key} has no description"
@@ -68,14 +69,18 @@ def test_every_knob_says_what_it_means() -> None:
     assert [knob.path for knob in all_knobs(Config) if not knob.meaning] == []
 
 
-@pytest.mark.parametrize("config", get_args(get_args(Optimizer)[0]) + get_args(get_args(Scheduler)[0]))
+NAMED = [c for u in (Optimizer, Scheduler) for c in get_args(get_args(u)[0]) if not issubclass(c, WithArguments)]
+OF_THE_RUN = ("T_max", "total_iters", "max_lr")  # null: all its epochs, the rate of its optimizer
+
+
+@pytest.mark.parametrize("config", NAMED)
 def test_optimizers_and_schedules_have_torchs_names_and_defaults(config: type[BaseModel]) -> None:
     torchs = getattr(torch.optim, config.__name__, None) or getattr(torch.optim.lr_scheduler, config.__name__)
     known = inspect.signature(torchs).parameters
     for key, field in config.model_fields.items():
         if key not in ("name", "every"):  # every: torch leaves it to the loop when a schedule steps
             assert key in known
-            if not field.is_required() and key != "T_max":  # null: the whole run
+            if not field.is_required() and not (key in OF_THE_RUN and field.default is None):
                 assert field.default == known[key].default
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from mtl_accel.config import Config, parse_command_line, read_config, read_json
-from mtl_accel.config.sections.optimization import SGD, StepLR
+from mtl_accel.config.sections.optimization import SGD
+from mtl_accel.config.sections.schedules import StepLR
 from mtl_accel.core.errors import UserError
 
 QUICK = "configs/quickstart.json"
@@ -68,7 +69,7 @@ def test_a_dotted_option_below_what_the_file_leaves_out_changes_its_default(
         (
             ["--scheduler", "null", "--scheduler.gamma", "0.5"],
             "--scheduler.gamma: scheduler is null, and so has no gamma (got 0.5); add "
-            "--scheduler.name with one of StepLR, MultiStepLR",
+            "--scheduler.name with one of StepLR, MultiStepLR, ExponentialLR",
         ),
         (
             ["--tasks.atribute.weight", "2"],
@@ -94,7 +95,10 @@ def test_a_callers_own_values_are_not_changed() -> None:
         (["--data.cache", "tape"], "--data.cache: must be 'disk'"),
         (["--optimizer.lr", "-1"], "--optimizer.lr: must be greater than 0 (got -1)"),
         (["--optimizer", '{"name": "SGD", "lr": -1}'], "--optimizer: optimizer.lr: must be greater than 0"),
-        (["--optimizer", '{"lr": 1}'], '--optimizer: must be an object with a "name", one of Adam, AdamW, SGD (got'),
+        (
+            ["--optimizer", '{"lr": 1}'],
+            '--optimizer: must be an object with a "name", one of Adam, AdamW, SGD, ASGD, ',
+        ),
         (["--data.sampler", '{"power": 1}'], "--data.sampler: data.sampler.name: is missing; it must be rare_labels"),
         (["--optimizer.name", "Adamw"], "--optimizer.name: 'Adamw' is none of"),
         (["--select_by", "loos"], "--select_by: 'loos' is none of"),

@@ -111,7 +111,7 @@ def test_what_cannot_change_is_refused_by_the_name_of_its_knob(knob, changes, tr
 @pytest.mark.parametrize(
     "schedule",
     [
-        {"scheduler": {"name": "OneCycleLR", "max_lr": 0.01}},
+        {"scheduler": {"name": "OneCycleLR"}},
         {"scheduler": {"name": "CosineAnnealingLR", "every": "step"}, "warmup_epochs": 2.5},
     ],
 )

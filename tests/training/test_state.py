@@ -6,16 +6,19 @@ import json
 
 import pytest
 import torch
-from optimizer_cases import optimizer_of
+from optimizer_cases import installed_optimizers, optimizer_of
 
 from mtl_accel.training.state import load_optimizer_state, optimizer_state
 
 OPTIMIZER_CASES = [
-    ("Adam", {}),
+    *((name, {}) for name in installed_optimizers()),
     ("Adam", {"amsgrad": True, "betas": [0.8, 0.99]}),
     ("AdamW", {"weight_decay": 0.04}),
-    ("SGD", {}),
     ("SGD", {"momentum": 0.9, "nesterov": True}),
+    ("RMSprop", {"momentum": 0.9, "centered": True}),
+    ("Adafactor", {"weight_decay": 0.1}),
+    ("timm/adafactor", {"min_dim_size_to_factor": 4}),
+    ("timm/lion", {"weight_decay": 0.1, "betas": [0.8, 0.9]}),
 ]
 
 
@@ -47,3 +50,12 @@ def test_an_optimizer_goes_on_to_the_same_bits_after_a_trip_through_json(name, k
     for expected, found in zip(whole.param_groups[0]["params"], second.param_groups[0]["params"], strict=True):
         assert torch.equal(expected, found)
     assert second.state_dict()["param_groups"] == whole.state_dict()["param_groups"]
+
+
+def test_a_tensor_that_no_sum_over_its_parameter_is_refused():
+    optimizer = optimizer_of("Adafactor")
+    take_steps(optimizer, range(1))
+    tensors, plain = optimizer_state(optimizer)
+    for key, shape in (("0.row_var", (4, 3, 2, 3)), ("1.col_var", (3, 18)), ("2.variance", (1,))):
+        with pytest.raises(ValueError, match=rf"{key.partition('.')[2]} is .* for a parameter of"):
+            load_optimizer_state(optimizer_of("Adafactor"), {**tensors, key: torch.zeros(shape)}, plain)

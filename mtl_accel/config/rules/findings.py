@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ..knobs import did_you_mean
 from ..root import Root
-from ..sections import balancing, optimization, transform_problems
+from ..sections import balancing, optimization, schedules, transform_problems
 from ..sections.data import fold_problems, row_problems, sampler_problems
 from ..sections.sampling import mixing_problems
 from ..sections.tasks import MultilabelConfig, metric_names, task_problems
@@ -37,7 +37,8 @@ def findings_of(config: Root) -> list[Finding]:
     add("transforms", *transform_problems.problems(config.transforms.eval, "transforms.eval", is_eval=True))
     add("mixing", *mixing_problems(config.mixing))
     add("optimizer", *optimization.optimizer_problems(config.optimizer))
-    schedule = optimization.schedule_problems(config.scheduler, config.epochs, config.warmup_epochs)
+    add("optimizer scheduler", *schedules.rate_problems(config.scheduler, config.optimizer))
+    schedule = schedules.schedule_problems(config.scheduler, config.epochs, config.warmup_epochs)
     add("scheduler epochs warmup_epochs", *schedule)
     add("balancing compile", *balancing.problems(config.balancing, config.compile))
     frozen = config.model.freeze_backbone_epochs

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, ConfigDict
-
-from ..base import Section
+from ..base import WithArguments
 
 # Those of torchvision.transforms.v2 that make one picture of one picture. They are written down, so that reading a
 # config does not import torchvision; a test compares the list with what is installed.
@@ -38,29 +35,10 @@ TorchvisionName = Literal[
 ]
 
 
-def _json(value: Any) -> Any:
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError):
-        raise ValueError("must be JSON with finite numbers") from None
-    return value
-
-
-Argument = Annotated[Any, AfterValidator(_json)]
-
-
-class TorchvisionTransform(Section):
+class TorchvisionTransform(WithArguments):
     """Any of torchvision.transforms.v2's other transforms. The keys beside the name are its arguments, which
     torchvision checks before training. It runs in the loader's workers, one picture after another: slower than the
     transforms above. Fills and thresholds are in 0..255, or in 0..1 after a transform above that makes floats.
     """
 
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Argument]
-
     name: TorchvisionName
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """All keys but the name, as they stand in the file."""
-        return dict(self.model_extra or {})

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch.optim import lr_scheduler
 
-from ...config.sections.optimization import CosineAnnealingLR, OneCycleLR, Scheduler
-from ...core.errors import UserError
-
-
-def _one_cycle(optimizer: torch.optim.Optimizer, config: OneCycleLR, num_steps: int) -> lr_scheduler.OneCycleLR:
-    """Raises: UserError where the rate would have to rise within the first step, where torch divides by 0."""
-    total_steps = num_steps + 1  # the last step of the run still has a rate after it
-    if config.pct_start * total_steps == 1:
-        raise UserError(
-            f"scheduler.pct_start: {config.pct_start:g} of a run of {num_steps} steps leaves OneCycleLR no step to "
-            "rise in; set it a little higher or lower"
-        )
-    knobs = config.model_dump(exclude={"name"})
-    return lr_scheduler.OneCycleLR(optimizer, **knobs, total_steps=total_steps, cycle_momentum=False)
+from ...config.sections.schedules import Scheduler
+from .torch_schedulers import Length, build_scheduler, load_scheduler_state, scheduler_state, steps_every_step
 
 
 class Schedule:
@@ -39,20 +30,27 @@ class Schedule:
         epochs: int,
         steps_per_epoch: int,
         warmup_epochs: float = 0.0,
+        *,
+        lower_is_better: bool = False,
     ) -> None:
-        self.optimizer = optimizer
+        """Make the schedule of a run.
+
+        Args:
+            lower_is_better: of the metric that select_by names, for ReduceLROnPlateau.
+        """
+        self.optimizer, self._lower_is_better = optimizer, lower_is_better
         self._ratios = [group["lr"] / optimizer.param_groups[0]["lr"] for group in optimizer.param_groups]
         self._every_step: list[lr_scheduler.LRScheduler] = []
         self._every_epoch: list[lr_scheduler.LRScheduler] = []
-        if isinstance(config, OneCycleLR):
-            self._every_step.append(_one_cycle(optimizer, config, epochs * steps_per_epoch))
-        elif config is not None:
-            knobs, parts = config.model_dump(exclude={"name", "every"}), self._every_epoch
-            if isinstance(config, CosineAnnealingLR):
-                knobs["T_max"] = config.T_max or epochs
-                if config.every == "step":
-                    knobs["T_max"], parts = knobs["T_max"] * steps_per_epoch, self._every_step
-            parts.append(getattr(lr_scheduler, config.name)(optimizer, **knobs))
+        self._plateau: list[lr_scheduler.ReduceLROnPlateau] = []
+        self.scores: list[float | None] = []  # of the epochs so far, where the schedule depends on them
+        if config is not None:
+            length = Length(epochs, steps_per_epoch)
+            scheduler = build_scheduler(optimizer, config, length, lower_is_better=lower_is_better)
+            if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):
+                self._plateau.append(scheduler)
+            else:
+                (self._every_step if steps_every_step(config) else self._every_epoch).append(scheduler)
         self._warmup_steps = round(warmup_epochs * steps_per_epoch)
         self._warmup: list[lr_scheduler.LRScheduler] = []
         if self._warmup_steps:
@@ -67,7 +65,12 @@ class Schedule:
 
     @property
     def parts(self) -> list[lr_scheduler.LRScheduler]:
-        return [*self._every_epoch, *self._every_step, *self._warmup]
+        return [*self._plateau, *self._every_epoch, *self._every_step, *self._warmup]
+
+    @property
+    def needs_scores(self) -> bool:
+        """Whether the rate depends on the value of select_by, which each process must know then."""
+        return bool(self._plateau)
 
     @property
     def _warmup_factor(self) -> float:
@@ -91,37 +94,73 @@ class Schedule:
             warmup.step()
         self._keep_ratios()
 
-    def after_epoch(self) -> None:
+    def after_epoch(self, score: float | None = None) -> None:
+        """Set the rate of the next epoch.
+
+        Args:
+            score: value of select_by, higher is better; None: not known, and then ReduceLROnPlateau waits.
+        """
         self._step(self._every_epoch)
+        for plateau in self._plateau:
+            if score is not None:
+                with self._without_warmup():
+                    plateau.step(-score if self._lower_is_better else score)
+            self.scores.append(score)
         self._keep_ratios()
 
     def _step(self, schedulers: Sequence[lr_scheduler.LRScheduler]) -> None:
-        # torch's schedulers compute the next rate from the present one, and the warm-up must not scale the cosine's
-        # floor: so they see the rate without the warm-up.
-        factor = self._warmup_factor
         for scheduler in schedulers:
-            self._scale(1 / factor)
-            scheduler.step()
-            self._scale(factor)
+            with self._without_warmup():
+                scheduler.step()
 
-    def replay(self, epochs: int, steps: int, steps_per_epoch: int) -> None:
-        """Step from the start to the rate after so many epochs, and steps of the next one."""
+    @contextmanager
+    def _without_warmup(self) -> Iterator[None]:
+        """Let torch's schedulers see the rate without the warm-up within the block.
+
+        They compute the next rate from the present one, and the warm-up must not scale the cosine's floor.
+        """
+        factor = self._warmup_factor
+        self._scale(1 / factor)
+        yield
+        self._scale(factor)
+
+    def replay(self, epochs: int, steps: int, steps_per_epoch: int, scores: Sequence[float | None] = ()) -> None:
+        """Step from the start to the rate after so many epochs, and steps of the next one.
+
+        Args:
+            scores: of the first of these epochs, as far as they are known.
+        """
         with warnings.catch_warnings():
             # The optimizer has stepped, though not in this process.
             warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step", category=UserWarning)
-            for _ in range(epochs):
+            for _, score in itertools.zip_longest(range(epochs), scores[:epochs]):
                 for _ in range(steps_per_epoch):
                     self.after_step()
-                self.after_epoch()
+                self.after_epoch(score)
             for _ in range(steps):
                 self.after_step()
 
+    def forget_best(self) -> None:
+        """Let the next score count as the first: those before are of another metric."""
+        for plateau in self._plateau:
+            plateau.best, plateau.num_bad_epochs = plateau.mode_worse, 0
+
     def state_dict(self) -> dict[str, Any]:
         """Plain numbers and lists, fit for JSON."""
-        keep = ("last_epoch", "_step_count", "_last_lr", "base_lrs")
-        return {"parts": [{key: getattr(part, key) for key in keep} for part in self.parts]}
+        state: dict[str, Any] = {"parts": [scheduler_state(part) for part in self.parts]}
+        return state | {"scores": [*map(_to_json, self.scores)]} if self.needs_scores else state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for part, values in zip(self.parts, state["parts"], strict=True):
-            for key, value in values.items():
-                setattr(part, key, value)
+            load_scheduler_state(part, values)
+        self.scores = scores_of(state)
+
+
+def scores_of(state: Mapping[str, Any]) -> list[float | None]:
+    """The scores in what `Schedule.state_dict` returned; none where the schedule did not depend on them."""
+    return [None if score is None else float(score) for score in state.get("scores", [])]
+
+
+def _to_json(score: float | None) -> float | str | None:
+    """A score as JSON, which has no numbers that are not finite."""
+    return score if score is None or math.isfinite(score) else str(score)

@@ -8,14 +8,20 @@ from typing import get_args
 
 import pytest
 import torch
-from optimizer_cases import EPOCHS, SCHEDULERS, STEPS, optimizer_of, parameters, rates, schedule_of, whole_run
+from optimizer_cases import EPOCHS, SCHEDULERS, STEPS, optimizer_of, parameters, rates, schedule_of, score_of, whole_run
 from pydantic import TypeAdapter
+from torch.optim import lr_scheduler
 
-from mtl_accel.config.sections.optimization import CosineAnnealingLR, OneCycleLR, Optimizer, Scheduler
+from mtl_accel.config.sections.optimization import Optimizer
+from mtl_accel.config.sections.schedules import CosineAnnealingLR, OneCycleLR, Scheduler
 from mtl_accel.core.errors import UserError
 from mtl_accel.training.optimization.optimizers import build_optimizer
 from mtl_accel.training.optimization.schedule import Schedule
 from mtl_accel.training.state import load_optimizer_state, optimizer_state
+
+
+def is_one_cycle(case: str | None) -> bool:
+    return case is not None and case.startswith("OneCycleLR")
 
 
 def test_the_cases_cover_every_scheduler():
@@ -27,10 +33,10 @@ def test_the_cases_cover_every_scheduler():
 @pytest.mark.parametrize("done", [0, 3, 17, 48])
 @pytest.mark.filterwarnings("error")
 def test_a_replayed_schedule_stands_where_the_steps_would_have_led(case, done):
-    warmup_epochs = 0.0 if case == "OneCycleLR" else 2.5
+    warmup_epochs = 0.0 if is_one_cycle(case) else 2.5
     stepped, replayed = schedule_of(case, warmup_epochs), schedule_of(case, warmup_epochs)
     rates(stepped, range(done))
-    replayed.replay(done // STEPS, done % STEPS, STEPS)
+    replayed.replay(done // STEPS, done % STEPS, STEPS, stepped.scores)
     assert replayed.lr == stepped.lr
     assert replayed.state_dict() == stepped.state_dict()
 
@@ -41,7 +47,7 @@ def test_a_cycle_that_would_rise_within_one_step_is_an_error_that_names_its_knob
         Schedule(optimizer_of(), scheduler, 3, 1)
 
 
-@pytest.mark.parametrize("case", [None, *(case for case in SCHEDULERS if case != "OneCycleLR")])
+@pytest.mark.parametrize("case", [None, *(case for case in SCHEDULERS if not is_one_cycle(case))])
 @pytest.mark.parametrize("warmup_epochs", [0.25, 1, 2.5, 7])
 def test_warm_up_multiplies_every_schedule(case, warmup_epochs):
     plain, warmed = whole_run(schedule_of(case)), whole_run(schedule_of(case, warmup_epochs))
@@ -72,16 +78,17 @@ def test_a_cosine_by_steps_is_torchs_over_all_steps():
 @pytest.mark.parametrize("case", [None, *SCHEDULERS])
 def test_the_rates_of_all_groups_keep_their_ratio_and_the_schedule_s_is_the_first_ones(case):
     knobs = None if case is None else {"name": case.split()[0], **SCHEDULERS[case]}
-    warmup = 0.0 if case == "OneCycleLR" else 1.5
+    warmup = 0.0 if is_one_cycle(case) else 1.5
     config = TypeAdapter(Optimizer).validate_python({"name": "SGD", "lr": 0.01})
-    first, second, third = ([parameter] for parameter in parameters())
+    first, second, third, _ = ([parameter] for parameter in parameters())
     groups = [{"params": first}, {"params": second, "lr": 0.001}, {"params": third, "lr": 0.02}]
     optimizer = build_optimizer(config, groups)
     schedule = Schedule(optimizer, TypeAdapter(Scheduler | None).validate_python(knobs), EPOCHS, STEPS, warmup)
     alone = whole_run(schedule_of(case, warmup))
     for step, expected in enumerate(alone):
         assert schedule.lr == expected
-        assert [group["lr"] / expected for group in optimizer.param_groups] == pytest.approx([1, 0.1, 2], rel=1e-12)
+        found = [group["lr"] for group in optimizer.param_groups]
+        assert found == pytest.approx([expected, 0.1 * expected, 2 * expected], rel=1e-12, abs=0)
         rates(schedule, range(step, step + 1))
 
 
@@ -104,7 +111,7 @@ def test_one_cycle_leaves_the_momentum_alone():
 @pytest.mark.parametrize("case", [None, *SCHEDULERS])
 @pytest.mark.parametrize("done", [0, 1, 7, 8, 30, EPOCHS * STEPS])
 def test_a_schedule_goes_on_exactly_after_a_trip_through_json(case, done):
-    warmup = 0.0 if case == "OneCycleLR" else 2.5
+    warmup = 0.0 if is_one_cycle(case) else 2.5
     uninterrupted = whole_run(schedule_of(case, warmup))
     first, second = schedule_of(case, warmup), schedule_of(case, warmup)
     before = rates(first, range(done))
@@ -114,3 +121,101 @@ def test_a_schedule_goes_on_exactly_after_a_trip_through_json(case, done):
     second.load_state_dict(state)
     assert second.lr == first.lr
     assert before + rates(second, range(done, EPOCHS * STEPS)) == uninterrupted
+
+
+TORCHS = {  # by case: torch's own over an optimizer, and whether it is stepped after each step
+    "ConstantLR": (lambda o: lr_scheduler.ConstantLR(o, 0.5, 3), False),
+    "LinearLR": (lambda o: lr_scheduler.LinearLR(o, 1 / 3, 1.0, EPOCHS), False),
+    "LinearLR by steps": (lambda o: lr_scheduler.LinearLR(o, 0.5, 0.1, 5 * STEPS), True),
+    "ExponentialLR": (lambda o: lr_scheduler.ExponentialLR(o, 0.8), False),
+    "ExponentialLR by steps": (lambda o: lr_scheduler.ExponentialLR(o, 0.8 ** (1 / STEPS)), True),
+    "PolynomialLR": (lambda o: lr_scheduler.PolynomialLR(o, EPOCHS, 2.0), False),
+    "PolynomialLR by steps": (lambda o: lr_scheduler.PolynomialLR(o, 7 * STEPS), True),
+    "CosineAnnealingWarmRestarts": (lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 2, 2), False),
+    "CosineAnnealingWarmRestarts by steps": (
+        lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 3 * STEPS, eta_min=1e-3),
+        True,
+    ),
+    "SequentialLR": (
+        lambda o: lr_scheduler.SequentialLR(
+            o,
+            [
+                lr_scheduler.LinearLR(o, 0.1, total_iters=3),
+                lr_scheduler.ConstantLR(o, 1.0),
+                lr_scheduler.StepLR(o, 2, 0.5),
+            ],
+            [3, 5],
+        ),
+        False,
+    ),
+    "SequentialLR by steps": (
+        lambda o: lr_scheduler.SequentialLR(
+            o,
+            [
+                lr_scheduler.LinearLR(o, 0.1, total_iters=2 * STEPS),
+                lr_scheduler.CosineAnnealingLR(o, (EPOCHS - 2) * STEPS, 1e-4),
+            ],
+            [2 * STEPS],
+        ),
+        True,
+    ),
+    "ReduceLROnPlateau": (
+        lambda o: lr_scheduler.ReduceLROnPlateau(o, "max", 0.5, patience=1, cooldown=1, min_lr=1e-3),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TORCHS)
+def test_the_rates_are_torch_s_own_to_the_last_bit(case):
+    make, every_step = TORCHS[case]
+    optimizer = optimizer_of()
+    scheduler, expected = make(optimizer), []
+    for step in range(EPOCHS * STEPS):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        if every_step:
+            scheduler.step()
+        elif (step + 1) % STEPS == 0:
+            is_plateau = isinstance(scheduler, lr_scheduler.ReduceLROnPlateau)
+            scheduler.step(*([score_of(step // STEPS)] if is_plateau else []))
+    assert whole_run(schedule_of(case)) == expected
+    assert len(set(expected)) > 1
+
+
+def test_one_cycle_without_a_rate_of_its_own_goes_up_to_the_optimizer_s():
+    assert max(whole_run(schedule_of("OneCycleLR to the optimizer's rate"))) == pytest.approx(0.01, rel=2e-2)
+
+
+def plateau(lower_is_better: bool) -> Schedule:
+    config = TypeAdapter(Scheduler).validate_python({"name": "ReduceLROnPlateau", "patience": 0, "threshold": 0.1})
+    return Schedule(optimizer_of(), config, EPOCHS, STEPS, lower_is_better=lower_is_better)
+
+
+def test_a_plateau_of_a_loss_is_measured_on_the_loss_itself():
+    # A loss of 1.0 that falls to 0.95 improves by less than a tenth; of scores -1.0 and -0.95 torch finds the same
+    # improvement on -1.1.
+    schedule = plateau(lower_is_better=True)
+    for score in (-1.0, -0.95):
+        schedule.optimizer.step()
+        schedule.after_epoch(score)
+    assert schedule.lr == pytest.approx(0.001)
+
+
+def test_a_plateau_waits_where_nothing_is_measured():
+    schedule = plateau(lower_is_better=False)
+    for _ in range(5):
+        schedule.optimizer.step()
+        schedule.after_epoch()
+    assert schedule.lr == 0.01
+
+
+def test_a_score_of_another_metric_counts_as_the_first():
+    schedule = plateau(lower_is_better=False)
+    schedule.replay(3, 0, STEPS, [0.5, 0.9, 0.4])
+    assert schedule.lr == pytest.approx(0.001)
+    schedule.forget_best()
+    schedule.after_epoch(0.1)
+    assert schedule.lr == pytest.approx(0.001)
+    schedule.after_epoch(0.1)
+    assert schedule.lr == pytest.approx(0.0001)

@@ -24,7 +24,7 @@ from ....core import rng
 from ....core.tasks import Task
 from ....data.labels.dataset import LabeledDataset
 from ....data.transforms.cached import transform_picture
-from ....training.optimization.optimizers import OPTIMIZERS
+from ....training.optimization.optimizers import build_optimizer
 from ....training.optimization.schedule import Schedule
 from ..clock import seconds_of
 
@@ -62,8 +62,7 @@ class Peer(ABC):
         self.config, self.device = config, device
         self.tasks = {name: _plain(task) for name, task in labelled.tasks.items()}
         self.model: nn.Module = ModelWithLoss(config, self.tasks).to(device)
-        options = config.optimizer.model_dump(exclude={"name"})
-        self.optimizer = OPTIMIZERS[config.optimizer.name](self.model.parameters(), **options)
+        self.optimizer = build_optimizer(config.optimizer, self.model.parameters(), fused=False)
         num_steps = math.ceil(len(labelled.splits["train"]) / config.batch_size)
         self.schedule = Schedule(self.optimizer, config.scheduler, config.epochs, num_steps, config.warmup_epochs)
 

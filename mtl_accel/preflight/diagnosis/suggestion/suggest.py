@@ -176,8 +176,8 @@ def _run_sections(num_rows: int) -> tuple[dict[str, Any], list[str]]:
         "epochs": 5,
         "batch_size": batch_size,
         "model": {"name": _MODEL, "weights": weights},
-        "optimizer": {"name": "AdamW"},
-        "scheduler": {"name": "OneCycleLR", "max_lr": 0.002},
+        "optimizer": {"name": "AdamW", "lr": 0.002},
+        "scheduler": {"name": "OneCycleLR"},
     }, [
         f"batch_size: {batch_size}, for {num_rows} training rows",
         f"model.weights: {_WEIGHTS}, which lie in the cache of this machine"

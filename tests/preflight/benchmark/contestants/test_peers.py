@@ -190,7 +190,7 @@ def test_one_epoch_on_one_batch_ends_with_our_weights(source, tmp_path, clips):
 
 
 def test_a_peer_comes_to_the_same_metrics_again(source, tmp_path):
-    config = config_of(source, tmp_path, scheduler={"name": "OneCycleLR", "max_lr": 0.01}, epochs=3)
+    config = config_of(source, tmp_path, scheduler={"name": "OneCycleLR"}, epochs=3)
     labelled = complete(config)
     start_accelerator(config)
 
