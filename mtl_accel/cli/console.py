@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..config import Config, help_text, parse_command_line
 from ..core.control_characters import EscapingFormatter, escape_control
 from ..core.errors import EXIT_CODE, UserError
+from .processes import check_count, run_processes
+from .streams import survive_lost_readers
 
 _WAIT_SECONDS = 5.0  # for the first process to print an error that all have
 
@@ -32,11 +36,18 @@ def run_script(
         switches: name and meaning of the options that are no knobs.
         arguments: None: those of the process.
     """
+    survive_lost_readers()
     words = sys.argv[1:] if arguments is None else list(arguments)
     if "--help" in words or "-h" in words:
         print(help_text(program, description.strip(), switches))
         return 0
-    return run_and_report_errors(lambda: main(*parse_command_line(words, switches)))
+
+    def run() -> int:
+        config, own = parse_command_line(words, switches)
+        count = check_count(own.pop("processes", 1))
+        return run_processes(program, words, count) if count > 1 else main(config, own)
+
+    return run_and_report_errors(run)
 
 
 def run_command(
@@ -52,8 +63,15 @@ def run_command(
         arguments: None: those of the process.
         takes_knobs: whether there may be such arguments.
     """
-    options, rest = parser.parse_known_args(arguments) if takes_knobs else (parser.parse_args(arguments), [])
-    return run_and_report_errors(lambda: main(options, rest))
+    survive_lost_readers()
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    options, rest = parser.parse_known_args(words) if takes_knobs else (parser.parse_args(words), [])
+
+    def run() -> int:
+        count = check_count(vars(options).pop("processes", 1))
+        return run_processes(parser.prog, words, count) if count > 1 else main(options, rest)
+
+    return run_and_report_errors(run)
 
 
 def run_and_report_errors(main: Callable[[], int]) -> int:
@@ -72,10 +90,20 @@ def run_and_report_errors(main: Callable[[], int]) -> int:
             time.sleep(_WAIT_SECONDS)
             if error.everywhere:
                 return EXIT_CODE
-        for problem in error.problems:
-            text = escape_control(problem).replace("\n", "\n       ")  # no further line begins with "error:"
-            print(f"error: {text}", file=sys.stderr, flush=True)
+        # No further line of a problem begins with "error:".
+        lines = ["error: " + escape_control(problem).replace("\n", "\n       ") for problem in error.problems]
+        for line in lines:
+            print(line, file=sys.stderr, flush=True)
+        _tell_torchrun("\n".join(lines))
         return EXIT_CODE
+
+
+def _tell_torchrun(message: str) -> None:
+    """Write the file from which torchrun takes the cause of a failure, which it prints last."""
+    if path := os.environ.get("TORCHELASTIC_ERROR_FILE"):
+        cause = {"message": message, "extraInfo": {"timestamp": str(int(time.time()))}}
+        with suppress(OSError):  # its folder may be gone, and the message is on the screen
+            Path(path).write_text(json.dumps({"message": cause}), encoding="utf-8")
 
 
 def forget_scripts() -> None:

@@ -9,12 +9,14 @@ from ..config.knobs import did_you_mean
 from ..core.errors import UserError
 from .commands import COMMANDS
 from .console import run_and_report_errors
+from .streams import survive_lost_readers
 
 _HELP = "-h", "--help", "help"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code. `arguments`: None: those of the process."""
+    survive_lost_readers()
     name, *rest = (sys.argv[1:] if arguments is None else list(arguments)) or ["help"]
     if name in COMMANDS:
         return int(COMMANDS[name].main(rest))

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 EXIT_CODE = 85  # of a run that was asked to stop, has saved, and can be resumed
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
 class Interrupts:
@@ -30,7 +30,7 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         # Python hands signals to the main thread only; a run in another thread gets none.
         if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
+            self._previous = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:

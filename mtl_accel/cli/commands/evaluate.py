@@ -15,6 +15,7 @@ from ...config import read_run_config
 from ...core.control_characters import escape_control
 from ...evaluation.table import format_table
 from ..console import run_command
+from ..processes import add_processes_option
 
 
 def _evaluate(options: argparse.Namespace, rest: list[str]) -> int:
@@ -37,4 +38,5 @@ def main(
         "--split", choices=("train", "validation", "test"), default="validation", help="a split with labels"
     )
     parser.add_argument("--output", type=Path, help="folder of evaluation-SPLIT.json; default: the run folder")
+    add_processes_option(parser)
     return run_command(parser, _evaluate, arguments)

@@ -14,6 +14,7 @@ import mtl_accel
 
 from ...config import read_run_config
 from ..console import run_command
+from ..processes import add_processes_option
 
 
 def _predict(options: argparse.Namespace, rest: list[str]) -> int:
@@ -48,4 +49,5 @@ def main(
     )
     parser.add_argument("--raw", action="store_true", help="leave cells that a spreadsheet would run as they are")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    add_processes_option(parser)
     return run_command(parser, _predict, arguments)

@@ -7,10 +7,12 @@ from typing import Any
 
 import mtl_accel
 
+from .. import processes
 from ..console import run_script
 
 SWITCHES = {
     "config": "JSON file of the run.",
+    "processes": processes.HELP,
     "resume": '"auto" (default): continue where an unfinished run stopped; "none"; or the folder of a run to continue.',
     "resume.allow_changes": "Resume although config or data have changed.",
     "overwrite": "Empty the run folder first.",
