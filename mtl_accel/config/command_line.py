@@ -38,7 +38,7 @@ def parse_command_line(arguments: Sequence[str], switches: Mapping[str, str]) ->
         hint = meant_by(key.split(".")) or did_you_mean(key, known)
         problems.append(f"--{key}: no such option (got {format_value(given.pop(key))}){hint}")
     if "config" not in own:
-        problems.append("--config is missing; give the path of a JSON config, such as configs/quickstart.json")
+        problems.append("--config is missing; give a JSON file, or the name of a shipped config, such as quickstart")
         raise UserError(problems)
     with collect(problems):
         config = read_config(str(own.pop("config")), given)

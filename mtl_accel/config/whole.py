@@ -19,6 +19,7 @@ from .root import Root
 from .rules.findings import findings_of
 from .saved import is_saved, upgraded
 from .sections.schedules import with_one_highest_rate
+from .shipped import find_config
 
 
 class Config(Root):
@@ -70,6 +71,7 @@ def read_config(
     """Read the Config in a JSON file, with any knob changed by its dotted path, such as {"optimizer.lr": 3e-4}.
 
     Args:
+        path: of the file, or the name of a shipped config, such as "v5".
         places: what messages call the place of an override, such as {"optimizer.lr": "--grid"}; left out: "--KEY".
         given_alone: of a run's config.json, without what reading its data inferred. So it is also read where an
             override names other data.
@@ -77,11 +79,12 @@ def read_config(
     Raises:
         UserError: everything that is wrong with the file, the overrides or their values.
     """
-    raw, changed = read_json(Path(path)), overrides or {}
-    if is_saved(Path(path)):
+    file, changed = find_config(path), overrides or {}
+    raw = read_json(file)
+    if is_saved(file):
         raw = upgraded(raw)
-        raw = split_given(raw, Path(path).parent)[0] if given_alone or "data.source" in changed else raw
-    return _merged(raw, str(path), changed, places)
+        raw = split_given(raw, file.parent)[0] if given_alone or "data.source" in changed else raw
+    return _merged(raw, str(file), changed, places)
 
 
 def _merged(

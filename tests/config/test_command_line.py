@@ -141,7 +141,7 @@ def test_every_problem_is_told_at_once() -> None:
 
 def test_a_missing_config_is_told() -> None:
     assert problems("--epochs", "2") == [
-        "--config is missing; give the path of a JSON config, such as configs/quickstart.json"
+        "--config is missing; give a JSON file, or the name of a shipped config, such as quickstart"
     ]
 
 

@@ -28,6 +28,10 @@ def main(
     arguments: Sequence[str] | None = None, program: str = "mtl-accel predict", description: str | None = __doc__
 ) -> int:
     """Run the command; returns its exit code. `arguments`: None: those of the process."""
+    return run_command(_parser(program, description), _predict, arguments)
+
+
+def _parser(program: str, description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=program, description=description, allow_abbrev=False)
     parser.add_argument("--run", type=Path, required=True, help="folder of a finished run")
     parser.add_argument("--output", type=Path, required=True, help="folder for what is written")
@@ -50,4 +54,4 @@ def main(
     parser.add_argument("--raw", action="store_true", help="leave cells that a spreadsheet would run as they are")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     add_processes_option(parser)
-    return run_command(parser, _predict, arguments)
+    return parser
