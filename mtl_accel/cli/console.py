@@ -16,6 +16,7 @@ from typing import Any
 from ..config import Config, help_text, parse_command_line
 from ..core.control_characters import EscapingFormatter, escape_control
 from ..core.errors import EXIT_CODE, UserError
+from ..launching import parent
 from .processes import check_count, run_processes
 from .streams import survive_lost_readers
 
@@ -82,20 +83,27 @@ def run_and_report_errors(main: Callable[[], int]) -> int:
     try:
         return main()
     except UserError as error:
-        # An error that every process has is printed by the first one of each host, which must not be ended before.
-        is_first = int(os.environ.get("LOCAL_RANK" if error.everywhere else "RANK", 0)) == 0
-        if not is_first:
-            # Most errors occur in every process, and the first one prints them. If this one occurred here only, the
-            # others are still alive after a while, and this process must print it.
-            time.sleep(_WAIT_SECONDS)
-            if error.everywhere:
-                return EXIT_CODE
-        # No further line of a problem begins with "error:".
-        lines = ["error: " + escape_control(problem).replace("\n", "\n       ") for problem in error.problems]
-        for line in lines:
-            print(line, file=sys.stderr, flush=True)
-        _tell_torchrun("\n".join(lines))
+        _report(error)
         return EXIT_CODE
+
+
+def _report(error: UserError) -> None:
+    """Print the problems, or hand them to the parent that prints them last."""
+    # No further line of a problem begins with "error:".
+    lines = ["error: " + escape_control(problem).replace("\n", "\n       ") for problem in error.problems]
+    if parent.hand_over(lines):
+        return
+    # An error that every process has is printed by the first one of each host, which must not be ended before.
+    is_first = int(os.environ.get("LOCAL_RANK" if error.everywhere else "RANK", 0)) == 0
+    if not is_first:
+        # Most errors occur in every process, and the first one prints them. If this one occurred here only, the
+        # others are still alive after a while, and this process must print it.
+        time.sleep(_WAIT_SECONDS)
+        if error.everywhere:
+            return
+    for line in lines:
+        print(line, file=sys.stderr, flush=True)
+    _tell_torchrun("\n".join(lines))
 
 
 def _tell_torchrun(message: str) -> None:

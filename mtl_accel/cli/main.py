@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import platform
 import sys
 from collections.abc import Sequence
+
+import mtl_accel
 
 from ..config.knobs import did_you_mean
 from ..core.errors import UserError
@@ -11,7 +15,7 @@ from .commands import COMMANDS
 from .console import run_and_report_errors
 from .streams import survive_lost_readers
 
-_HELP = "-h", "--help", "help"
+_PACKAGES = ("torch", "torchvision", "accelerate")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,8 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name, *rest = (sys.argv[1:] if arguments is None else list(arguments)) or ["help"]
     if name in COMMANDS:
         return int(COMMANDS[name].main(rest))
-    if name in _HELP:
+    if name in ("-h", "--help", "help"):
         print(help_text())
+        return 0
+    if name in ("-V", "--version", "version"):
+        print(version_text())
         return 0
     return run_and_report_errors(lambda: _refuse(name))
 
@@ -38,9 +45,16 @@ def help_text() -> str:
             "commands:",
             *(f"  {name:{width}}  {(module.__doc__ or '').partition(':')[0]}" for name, module in COMMANDS.items()),
             "",
-            "mtl-accel COMMAND --help lists the options of a command.",
+            "mtl-accel COMMAND --help lists the options of a command, and mtl-accel --version the versions.",
         ]
     )
+
+
+def version_text() -> str:
+    """Versions of this package, of what it runs on, and of Python."""
+    # Without an import of them: torch takes seconds.
+    others = [f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES]
+    return f"mtl_accel {mtl_accel.__version__} ({', '.join(others)}, Python {platform.python_version()})"
 
 
 def _refuse(name: str) -> int:

@@ -22,6 +22,7 @@ from accelerate.utils import parse_flag_from_env, patch_environment
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 from ..core.errors import EXIT_CODE, UserError
+from . import parent
 from .interrupts import EXIT_CODE as STOPPED
 from .interrupts import SIGNALS
 
@@ -34,8 +35,8 @@ _LAUNCHED = ("WORLD_SIZE", "LOCAL_RANK", "ACCELERATE_MIXED_PRECISION")
 def run_processes(module: str, arguments: Sequence[str], count: int) -> int:
     """Run `python -m MODULE ARGUMENTS` in processes that form a group, and wait for them.
 
-    SIGINT, SIGTERM and SIGUSR1 are passed on to them. The launcher's own log and traceback are not shown, so that what
-    the processes print comes last.
+    SIGINT, SIGTERM and SIGUSR1 are passed on to them. The launcher's own log and traceback are not shown: the messages
+    of the processes come last.
 
     Returns:
         the exit code: that of a process that failed, 85 where they have stopped, and 0 where all have finished.
@@ -47,7 +48,8 @@ def run_processes(module: str, arguments: Sequence[str], count: int) -> int:
     with tempfile.TemporaryDirectory() as folder, _signals() as received, ThreadPoolExecutor(1) as pool:
         # In the main thread it would handle signals, and kill the processes after 30 seconds, however long their last
         # checkpoint takes.
-        launched = pool.submit(_launch, _options(Path(folder), module, arguments, count), on_cpu)
+        variables = parent.variables(Path(folder)) | ({"ACCELERATE_USE_CPU": "true"} if on_cpu else {})
+        launched = pool.submit(_launch, _options(Path(folder), module, arguments, count), variables)
         num_sent = 0
         while not launched.done():
             wait([launched], _POLL_SECONDS)
@@ -55,7 +57,9 @@ def run_processes(module: str, arguments: Sequence[str], count: int) -> int:
                 for number in received[num_sent:]:
                     _send(number, children)
                 num_sent = len(received)
-    exit_codes = launched.result()
+        exit_codes = launched.result()
+        for line in parent.handed_over(Path(folder)):
+            print(line, file=sys.stderr, flush=True)
     _report_killed(exit_codes, received)
     return _exit_code(exit_codes.values())
 
@@ -87,11 +91,14 @@ def _options(folder: Path, module: str, arguments: Sequence[str], count: int) ->
     return options
 
 
-def _launch(options: argparse.Namespace, on_cpu: bool) -> dict[int, int]:
-    """Run the launcher; returns the exit codes of the processes that failed, by rank. Negative: a signal's number."""
+def _launch(options: argparse.Namespace, variables: Mapping[str, str]) -> dict[int, int]:
+    """Run the launcher with variables; returns the exit codes of the processes that failed, by rank.
+
+    A negative one is the number of a signal.
+    """
     logging.disable(logging.ERROR)
     try:
-        with patch_environment(**({"ACCELERATE_USE_CPU": "true"} if on_cpu else {})):
+        with patch_environment(**variables):
             launch_command(options)
     except ChildFailedError as error:
         return {rank: failure.exitcode for rank, failure in error.failures.items()}

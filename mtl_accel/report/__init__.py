@@ -12,9 +12,15 @@ from ..core.lazy import lazy_dir, lazy_getattr
 if TYPE_CHECKING:
     from .page import write_report
     from .records.frames import compare, summary
+    from .terminal import compare_text
 
-_HOMES = {"compare": "records.frames", "summary": "records.frames", "write_report": "page"}
-__all__ = ["compare", "summary", "write_report"]
+_HOMES = {
+    "compare": "records.frames",
+    "compare_text": "terminal",
+    "summary": "records.frames",
+    "write_report": "page",
+}
+__all__ = ["compare", "compare_text", "summary", "write_report"]
 
 __getattr__ = lazy_getattr(__name__, _HOMES)
 __dir__ = lazy_dir(globals(), _HOMES)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import configparser
+import importlib.metadata
 import json
+import platform
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import mtl_accel
 from mtl_accel.cli.commands import COMMANDS
 from mtl_accel.cli.main import main
 
@@ -64,3 +67,10 @@ def test_a_script_only_calls_its_command(script: str) -> None:
     text = (ROOT / "launch" / f"{script}.py").read_text(encoding="utf-8")
     assert f"from mtl_accel.cli.commands import {script}\n" in text
     assert len(text.rpartition('"""\n')[2].split("\n\n")) <= 4
+
+
+@pytest.mark.parametrize("option", ["--version", "-V", "version"])
+def test_the_versions_are_told_without_loading_what_trains(option: str) -> None:
+    version, loaded = run("-c", PROBE, option).stdout.splitlines()
+    assert version.startswith(f"mtl_accel {mtl_accel.__version__} (torch {importlib.metadata.version('torch')}, ")
+    assert version.endswith(f"Python {platform.python_version()})") and json.loads(loaded) == []

@@ -91,7 +91,7 @@ def test_an_error_of_the_user_is_the_last_word_of_other_launchers_too(launcher: 
 
 
 def test_a_run_whose_output_is_closed_goes_on_and_its_log_has_all_of_it(config: Path, tmp_path: Path) -> None:
-    line = '"$@" --processes 2 2>&1 | head -n 1; echo "${{PIPESTATUS[0]}}"'
+    line = '"$@" --processes 2 2>&1 | head -n 1; echo "${PIPESTATUS[0]}"'
     train = [*HERE, "train", "--config", str(config), "--run_dir", str(tmp_path / "run"), "--epochs", "2"]
     code, printed = runs.finish(start(tmp_path, "bash", "-c", line, "bash", *train))
     assert code == 0 and printed.splitlines()[-1] == "0" and len(printed.splitlines()) == 2
