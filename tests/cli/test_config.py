@@ -11,8 +11,8 @@ import mtl_accel
 from mtl_accel.cli.main import main
 from mtl_accel.config import json_schema, validate
 from mtl_accel.config.knobs import all_knobs
-from mtl_accel.config.layout import format_json
 from mtl_accel.config.shipped import shipped_configs
+from mtl_accel.core.json_layout import format_json
 
 
 def lines(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> list[str]:

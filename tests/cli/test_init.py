@@ -66,7 +66,8 @@ def test_a_file_that_is_there_is_replaced_only_where_that_is_asked_for(capsys: p
         ([], "mtl-accel init v5, or mtl-accel init --data.source my_photos; the names are best, "),
         (["v55"], "did you mean 'v5'?"),
         (["v5", "--epochs", "0"], "--epochs: must be greater than 0"),
-        (["--epochs", "3"], "--data.source is missing"),
+        (["--epochs", "3"], "--epochs: no such option; without --config only data.* can be given"),
+        (["--data.folds", "3"], "--data.source is missing"),
         (["v5", "--output", "."], "--output: . exists"),
     ],
 )

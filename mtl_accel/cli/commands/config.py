@@ -12,10 +12,10 @@ from typing import Any
 
 from ...config import Config, json_schema, parse_overrides, read_config
 from ...config.differences import flatten
-from ...config.layout import format_json
 from ...config.shipped import shipped_configs
 from ...core.control_characters import one_line
 from ...core.errors import UserError, collect
+from ...core.json_layout import format_json
 from ..console import run_command
 
 _NO_KNOBS = ("$schema", "description")

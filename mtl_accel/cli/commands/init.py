@@ -17,12 +17,12 @@ from typing import Any
 import mtl_accel
 
 from ...config import parse_overrides, read_config, read_data_config, read_json
-from ...config.layout import format_json
 from ...config.merging import apply_overrides
 from ...config.shipped import find_config, shipped_configs
 from ...core import atomic_io
 from ...core.control_characters import one_line
 from ...core.errors import UserError
+from ...core.json_layout import format_json
 from ..console import run_command
 
 # What a shipped config says of its own start.

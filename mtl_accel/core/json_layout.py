@@ -1,4 +1,4 @@
-"""A config as the text of a file that people read: what fits into a line stands on one."""
+"""JSON as the text of a file that people read: what fits into a line stands on one."""
 
 from __future__ import annotations
 
