@@ -37,6 +37,7 @@ from .timm_linear import TimmLinear
 from .vgg16_linear import VGG16Linear
 from .vgg16_relu_linear import VGG16ReluLinear
 from .vit_b_16_linear import ViTB16Linear
+from .weights import collect_loaded_weights
 
 __all__ = ["BACKBONES", "HEADS", "MODELS", "build_model", "build_pair", "pair_problems"]
 
@@ -96,7 +97,9 @@ def build_pair(
     options |= {knob: own if knob == "task_heads" else getattr(model, knob) for knob in kind.takes}
     # Those that a plugin's section has beside the knobs of every network.
     options |= {knob: getattr(model, knob) for knob in type(model).model_fields if knob not in ModelConfig.model_fields}
-    pair = kind(num_outputs, weights, **options)
+    with collect_loaded_weights() as loaded:
+        pair = kind(num_outputs, weights, **options)
+    pair.loaded_weights = tuple(map(str, loaded))
     if model.drop_path_rate is not None and "drop_path_rate" not in kind.takes:
         set_drop_path_rate(pair.backbone, model.drop_path_rate, model.name)
     if "task_heads" not in kind.takes and own:

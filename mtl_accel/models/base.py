@@ -37,6 +37,7 @@ class Pair(nn.Module):
     takes: ClassVar[tuple[str, ...]] = ()  # knobs of config.sections.model.Architecture, beside name and backbone
     backbone: nn.Module
     heads: Heads
+    loaded_weights: tuple[str, ...] = ()  # what was loaded into the backbone and what was left, a line for each file
 
     @classmethod
     def only_size(cls, backbone: str | None) -> tuple[int, int] | None:

@@ -15,6 +15,7 @@ from ..data.labels.dataset import LabeledDataset
 from ..data.loading.loader import TrainingOrder
 from ..launching.accelerator import wrap
 from ..metrics.registry import lower_is_better
+from ..models.gradient_checkpointing import checkpoint_gradients
 from ..objective import balancing
 from ..objective.losses import ElementLoss, build_training_losses
 from ..objective.objective import Objective
@@ -108,6 +109,8 @@ def _objective(
     model = models.build_model(config.model, labelled.tasks, config.model.weights, task_heads(config.tasks))
     if config.sync_batchnorm:
         model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    if config.model.gradient_checkpointing:
+        checkpoint_gradients(model)
     freezing.freeze(model, config)
     # Convolutions read all channels of a pixel together; the values are the same.
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)

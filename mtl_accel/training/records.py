@@ -27,8 +27,9 @@ def announce(run: Run, labelled: LabeledDataset, debugging: str | None, changes:
     log.write_validation_ids(labelled.held_out)
     log.write_skipped(labelled.skipped)
     pictures = [note for data in (run.train_loader.data, run.validation_loader.data) for note in data.pixels.notes]
+    weights = () if resumed else run.unwrapped_objective.model.loaded_weights  # a checkpoint has replaced them
     inferred = [*labelled.notes, *pictures, *start_lines(labelled)]
-    lines = [_banner(run, labelled, resumed), *_ambient(run), *inferred, *(changes or [])]
+    lines = [_banner(run, labelled, resumed), *weights, *_ambient(run), *inferred, *(changes or [])]
     log.say("\n".join(map(one_line, lines)))
     if run.pipelines.train.per_sample is not None:
         log.say(slow_transforms_message(run.pipelines.train.per_sample, config.data.num_workers))

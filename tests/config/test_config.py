@@ -157,6 +157,7 @@ STEPS = {"name": "MultiStepLR", "milestones": [3, 30]}
         (small(scheduler={**STEPS, "milestones": [3, 3]}), ["scheduler.milestones", "[3, 3]", "rise"]),
         (small(scheduler={"name": "OneCycleLR", "max_lr": 0.1}, warmup_epochs=1), ["warmup_epochs", "OneCycleLR"]),
         (small(epochs=2, warmup_epochs=3), ["warmup_epochs", "3", "2 epochs"]),
+        (small(compile=True, model={"gradient_checkpointing": True}), ["compile: not with model.gradient_checkpoint"]),
         (small(epochs=2, model={"freeze_backbone_epochs": 2}), ["model.freeze_backbone_epochs", "2", "2 epochs"]),
         (small(optimizer={"name": "SGD", "nesterov": True}), ["optimizer.nesterov", "momentum"]),
         (train(RESIZE, CROP, NORMALIZE), ["transforms.train.1.size", "[9, 4]", "[8, 8]"]),

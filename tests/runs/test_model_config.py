@@ -21,6 +21,7 @@ from mtl_accel.core.tasks import Scale, Task
 from mtl_accel.runs import model_folder
 from mtl_accel.runs.model_folder import ModelDescription
 
+TIMM_RESNET = {"name": "composed", "backbone": "timm/resnet18"}
 TASKS = {
     "category": Task("category", "multiclass", ("category",), ("a", "b", "c"), "accuracy"),
     "attribute": Task("attribute", "multilabel", ("big", "red"), ("big", "red"), "f1_macro", values={"x": 1}),
@@ -114,6 +115,17 @@ def test_a_folder_of_the_first_version_is_read(folder):
         ("model", "small", "model: Input should be an object"),
         ("model.name", "smal", "config.json: model.name: 'smal' is none of "),
         ("model.code", "run.py", "model.code: Extra inputs are not permitted"),
+        ("model.backbone", "resnet18", "model.backbone: 'resnet18' has no meaning for small"),
+        ("model.head", {"name": "mlp", "hidden": 10**9}, "model.head.mlp.hidden: Input should be less than or equal"),
+        ("model.img_size", [10**6, 64], "model.img_size.0: Input should be less than or equal to 1024"),
+        ("model.drop_path_rate", 1.0, "model.drop_path_rate: Input should be less than 1"),
+        ("model.pretrained_cfg", {"url": "http://host/x"}, "model.pretrained_cfg: Input should be a valid string"),
+        ("model.weights", "pretrained", "model.weights: Extra inputs are not permitted"),
+        ("model", {"name": "composed"}, "model.backbone: must name a backbone"),
+        ("model", {"name": "composed", "backbone": "timm/hf-hub:a/b"}, "has no backbone 'hf-hub:a/b'"),
+        ("model", {"name": "composed", "backbone": "timm/local-dir:/"}, "has no backbone 'local-dir:/'"),
+        ("model", {**TIMM_RESNET, "pretrained_cfg": "http://host/x"}, "has no weights 'http://host/x' of resnet18"),
+        ("tasks.category.head", {"name": "evil"}, "tasks.category.head: Input tag 'evil'"),
         ("transforms", [], "transforms: Tuple should have at least 1 item"),
         ("transforms", [{"name": "Normalize"}], "transforms: nothing says"),
         ("transforms", [{"name": "Compose"}], "transforms.0: Input tag 'Compose'"),

@@ -41,6 +41,10 @@ def findings_of(config: Root) -> list[Finding]:
     schedule = schedules.schedule_problems(config.scheduler, config.epochs, config.warmup_epochs)
     add("scheduler epochs warmup_epochs", *schedule)
     add("balancing compile", *balancing.problems(config.balancing, config.compile))
+    if config.compile and config.model.gradient_checkpointing:
+        # What is kept of running statistics in the second call is Python, which torch.compile does not take there.
+        problem = "compile: not with model.gradient_checkpointing, whose blocks torch.compile cannot compile"
+        add("compile model", f"{problem}; set one of the two to false")
     frozen = config.model.freeze_backbone_epochs
     if frozen >= config.epochs:
         problem = f"{frozen} leaves the backbone none of the {config.epochs} epochs; set it lower or train longer"

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from ..base import Section
+from ..base import SPEED, Section
 from .heads import Head
 from .transforms import FixedTransform, Transform
 
 COMPOSED = "composed"  # the pair of any backbone and any head
-_MIN_IMG_SIZE, _MAX_IMG_SIZE = 16, 2048
+_MIN_IMG_SIZE, _MAX_IMG_SIZE = 16, 1024
 _Side = Annotated[int, Field(ge=_MIN_IMG_SIZE, le=_MAX_IMG_SIZE)]
 
 
@@ -78,6 +78,11 @@ class ModelConfig(Architecture):
         None,
         description="Weights of the backbone: null (random), a torchvision name such as IMAGENET1K_V1 (of timm's "
         'networks "pretrained"), or the path of a local .pth or .safetensors file or of a finished run.',
+    )
+    gradient_checkpointing: Annotated[bool, SPEED] = Field(
+        False,
+        description="Keep only the inputs of the backbone's blocks for the backward pass, and compute each block again "
+        "there: less memory, a longer step, and the same weights.",
     )
     backbone_lr_scale: float = Field(
         1.0, gt=0, description="Learning rate of the backbone, as a multiple of optimizer.lr, which the heads have."

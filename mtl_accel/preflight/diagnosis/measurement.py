@@ -14,6 +14,7 @@ from ... import models
 from ...config import Config
 from ...config.sections.tasks import task_heads
 from ...core.tasks import Task
+from ...models.gradient_checkpointing import checkpoint_gradients
 
 _MIN_BATCH_SIZE, _MAX_BATCH_SIZE = 2, 32  # BatchNorm cannot do with one picture
 _PIXELS = 2 * 224 * 224  # of a batch: a large network takes seconds for each picture of this size on a CPU
@@ -49,6 +50,8 @@ def measure_step(config: Config, tasks: Mapping[str, Task], size: tuple[int, int
     with torch.random.fork_rng(devices=[]):
         model = models.build_pair(config.model, outputs, None, task_heads(config.tasks))
         images = torch.rand(batch_size, 3, *size).to(device)
+    if config.model.gradient_checkpointing:
+        checkpoint_gradients(model)
     model = model.to(device).to(memory_format=torch.channels_last).train()
     kept = _kept_bytes(model, images)  # also the first step, which is slower than the others
     times: list[float] = []
