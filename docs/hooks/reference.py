@@ -1,4 +1,4 @@
-"""MkDocs hook: the reference of knobs, commands and metrics, written from the code that reads them."""
+"""MkDocs hook: the reference of knobs, commands, metrics and networks, written from the code that reads them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,22 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # the tree of these pages, and not another one that happens to be installed
 
 from mtl_accel.config import Config  # noqa: E402
-from mtl_accel.config.knobs import Knob, all_knobs  # noqa: E402
+from mtl_accel.config.knobs import Knob, all_knobs, sections_of  # noqa: E402
+from mtl_accel.config.sections.heads import Head  # noqa: E402
 from mtl_accel.metrics.registry import REGISTRY, primary_metric  # noqa: E402
+from mtl_accel.models import BACKBONES, HEADS  # noqa: E402
 
 COMMANDS = ("doctor", "train", "evaluate", "predict", "report", "export", "sweep", "bench")
 EVERY_KNOB = "every key of the config, by its dotted path:"
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    for name, page in (("knobs", knobs_page), ("commands", commands_page), ("metrics", metrics_page)):
+    for name, page in (
+        ("knobs", knobs_page),
+        ("commands", commands_page),
+        ("metrics", metrics_page),
+        ("networks", networks_page),
+    ):
         files.append(File.generated(config, f"reference/{name}.md", content=page()))
     # README shows the same picture, from where GitHub looks for it.
     files.append(File.generated(config, "assets/curves.png", abs_src_path=str(ROOT / ".github" / "curves.png")))
@@ -116,6 +123,47 @@ def metrics_page() -> str:
             lines.append(f"| {name} | {better} | {metric.meaning}{thresholds} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def networks_page() -> str:
+    """Every backbone and every head that may be paired by a config."""
+    lines = [
+        "# Every backbone and head",
+        "",
+        'A config pairs one of each: `"model": {"backbone": "resnet18", "head": "mlp"}`, see',
+        "[Choose or write a network](../howto/own-network.md#compose).",
+        "",
+        "## Heads { #heads }",
+        "",
+        "| `head` | reads | what it is | options |",
+        "|---|---|---|---|",
+    ]
+    for name, head in HEADS.items():
+        options = [f"`{knob.path.rpartition('.')[2]}` ({knob.default})" for knob in head_knobs(name)]
+        reads = "the feature map" if head.reads_map else "pooled features"
+        lines.append(f"| `{name}` | {reads} | {head.meaning} | {', '.join(options)} |")
+    lines += [
+        "",
+        "## Backbones { #backbones }",
+        "",
+        "Beside these, every network of timm: `timm/` and its name, such as `timm/resnet18.a1_in1k`.",
+        "",
+        "| `backbone` | what it is | pictures | for `query` | `weights` |",
+        "|---|---|---|---|---|",
+    ]
+    for name, backbone in BACKBONES.items():
+        only = backbone.only_size
+        pictures = f"{only[0]} x {only[1]} only" if only else f"from {backbone.min_size} x {backbone.min_size}"
+        weights = ", ".join(f"`{weights}`" for weights in backbone.weights)
+        fits = "yes" if backbone.gives_map else "no"
+        lines.append(f"| `{name}` | {backbone.meaning} | {pictures} | {fits} | {weights} |")
+    return "\n".join(lines) + "\n"
+
+
+def head_knobs(name: str) -> list[Knob]:
+    """The options of a head."""
+    (section,) = sections_of(Head, {"name": name})
+    return list(all_knobs(section))
 
 
 def help_of(name: str) -> str:

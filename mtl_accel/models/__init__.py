@@ -134,10 +134,10 @@ def _knob_problems(model: Architecture) -> list[str]:
     pair = MODELS[model.name]
     known = (*pair.takes, *(["backbone"] if pair.takes_backbone else []))
     given = {"backbone": model.backbone, "head": model.head and model.head.name}
-    example = {"backbone": given["backbone"] or "resnet18", "head": given["head"] or "linear"}
+    example = {"name": COMPOSED, "backbone": given["backbone"] or "resnet18", "head": given["head"] or "linear"}
     problems = [
-        f"model.{knob}: {value!r} has no meaning for {model.name}, which has its own; set it to null, or take a "
-        f"backbone and a head in place of the pair: {json.dumps(example)} without a name"
+        f"model.{knob}: {value!r} has no meaning for {model.name}, which has its own; set it to null, or choose both "
+        f"yourself: {json.dumps(example)}"
         for knob, value in given.items()
         if value is not None and knob not in known
     ]

@@ -13,6 +13,7 @@ import pytest
 import mtl_accel
 from mtl_accel.config import Config
 from mtl_accel.config.knobs import all_knobs
+from mtl_accel.models import BACKBONES, HEADS
 
 ROOT = Path(__file__).parents[2]
 # No proxy listens there, so that whatever asks for another host fails, and a warning ends the build.
@@ -80,10 +81,12 @@ def test_a_notebook_is_a_page_with_its_text_and_its_code(site: Path) -> None:
         assert "<h1" in page and page.count('class="language-python highlight"') >= 3
 
 
-def test_the_reference_has_every_knob_every_command_and_every_public_name(site: Path) -> None:
+def test_the_reference_has_every_knob_command_network_and_public_name(site: Path) -> None:
     knobs = (site / "reference/knobs/index.html").read_text(encoding="utf-8")
     assert [knob.path for knob in all_knobs(Config) if f"<code>{knob.path}</code>" not in knobs] == []
     commands = (site / "reference/commands/index.html").read_text(encoding="utf-8")
     assert [path.name for path in ROOT.glob("launch/[a-z]*.py") if f'id="{path.stem}"' not in commands] == []
+    networks = (site / "reference/networks/index.html").read_text(encoding="utf-8")
+    assert [name for name in (*BACKBONES, *HEADS) if f"<code>{name}</code>" not in networks] == []
     names = (site / "reference/python/index.html").read_text(encoding="utf-8")
     assert [name for name in mtl_accel.__all__ if not re.search(rf'<h3 id="mtl_accel\.[\w.]+\.{name}"', names)] == []

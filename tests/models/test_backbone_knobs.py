@@ -67,7 +67,10 @@ WRONG = [
     ({"backbone": "timm/"}, r"model.backbone: must name a backbone of timm"),
     ({"backbone": "timm/hf-hub:a/b"}, r"model.backbone: timm .* has no backbone 'hf-hub:a/b'"),
     ({"head": "mlp"}, r"model.backbone: must name a backbone with model.name 'composed', such as resnet18 or timm/"),
-    ({"name": "vgg16_linear", "head": "mlp"}, r"model.head: 'mlp' has no meaning for vgg16_linear, .*without a name"),
+    (
+        {"name": "vgg16_linear", "head": "mlp"},
+        r"model.head: 'mlp' has no meaning for vgg16_linear, .* choose both yourself: ",
+    ),
     (
         {"name": "timm_linear", "backbone": "resnet18", "head": "mlp"},
         r"model.head: 'mlp' has no meaning for timm_linear",

@@ -15,6 +15,8 @@ from .runs import RunRecord
 # What a run that is compared with none is summed up by.
 _MAIN_KNOBS = (
     "model.name",
+    "model.backbone",
+    "model.head.name",
     "model.weights",
     "optimizer.name",
     "optimizer.lr",

@@ -13,6 +13,7 @@ from mtl_accel.core.errors import UserError
 from mtl_accel.models.resnet18_linear import ResNet18Linear
 from mtl_accel.training.optimization.optimizers import build_optimizer
 from mtl_accel.training.optimization.parameter_groups import parameter_groups
+from mtl_accel.training.optimization.schedule import Schedule
 
 
 class Attentive(Small):
@@ -110,3 +111,37 @@ def test_layers_that_leave_parameters_out_are_told():
     pair, config = Forgetful({"category": 3}), config_of(model={"layer_lr_decay": 0.5})
     with pytest.raises(UserError, match=r"model\.layer_lr_decay: 0\.5 needs the blocks"):
         parameter_groups(Wrapped(pair), pair, config)
+
+
+def tasks_with_scales(**scales: float) -> dict[str, object]:
+    return {name: {"kind": "multiclass", "column": name, "lr_scale": scale} for name, scale in scales.items()}
+
+
+def test_a_task_s_head_has_its_share_of_the_rate():
+    pair = Small({"category": 3, "season": 4})
+    config = config_of(tasks=tasks_with_scales(category=1.0, season=0.1), model={"backbone_lr_scale": 0.5})
+    rates = {name: lr for name, (lr, _) in named_groups(pair, config).items()}
+    assert rates["heads.task_category.weight"] == 0.01
+    assert rates["heads.task_season.weight"] == rates["heads.task_season.bias"] == pytest.approx(0.001)
+    assert rates["backbone.0.weight"] == pytest.approx(0.005)
+
+
+@pytest.mark.parametrize("optimizer", ["AdamW", "SGD"])
+def test_rates_of_heads_keep_their_scale_under_a_schedule_where_none_has_the_optimizers_own(optimizer: str):
+    pair = Small({"category": 3})
+    scheduler = {"name": "OneCycleLR", "max_lr": 0.02}
+    section = {"name": optimizer, "lr": 0.02} | ({"momentum": 0.9} if optimizer == "SGD" else {})
+    config = config_of(
+        tasks=tasks_with_scales(category=4.0), scheduler=scheduler, optimizer=section, model={"backbone_lr_scale": 0.5}
+    )
+    built = build_optimizer(config.optimizer, parameter_groups(Wrapped(pair), pair, config))
+    schedule = Schedule(built, config.scheduler, epochs=1, steps_per_epoch=4)
+    before = {name: parameter.clone() for name, parameter in pair.named_parameters()}
+    for _ in range(4):
+        pair(torch.randn(4, 3, 16, 16))["category"].square().sum().backward()
+        built.step()
+        schedule.after_step()
+        own, *others = (group["lr"] for group in built.param_groups)
+        assert sorted(others) == pytest.approx([0.5 * own, 4 * own]) and schedule.lr == own
+    assert built.param_groups[0]["params"] == []
+    assert all(not torch.equal(before[name], parameter) for name, parameter in pair.named_parameters())
