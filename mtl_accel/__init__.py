@@ -8,11 +8,28 @@ from .core.lazy import lazy_dir, lazy_getattr
 
 if TYPE_CHECKING:
     from .config import Config, read_config
+    from .config.base import Section
+    from .config.extension.source_options import SourceOptions
+    from .config.sections.balancing import OnGradients
+    from .config.sections.model import ModelConfig
     from .core.errors import UserError
+    from .core.plugins.loading import load_plugin
+    from .data.sources.plugin_source import register_source
+    from .data.transforms.base import Operation
+    from .data.transforms.registration import register_transform
     from .evaluation.evaluate import evaluate
     from .exporting.export import export
     from .inference.predict import predict
     from .inference.predictor import Predictor, load
+    from .metrics.record import Metric
+    from .metrics.registration import register_metric
+    from .models.base import Pair
+    from .models.heads import Heads
+    from .models.registration import register_backbone, register_head, register_model
+    from .objective.balancing.balancer import Balancer, GradientBalancer
+    from .objective.balancing.registration import register_balancer
+    from .objective.losses.element import ElementLoss
+    from .objective.losses.registration import register_loss
     from .preflight.benchmark.suite import measure
     from .preflight.diagnosis.diagnose import diagnose
     from .preflight.diagnosis.findings import Diagnosis
@@ -46,12 +63,43 @@ _HOMES = {
     "write_comparison": "sweeping.comparison",
     "measure": "preflight.benchmark.suite",
     "export": "exporting.export",
+    "load_plugin": "core.plugins.loading",
+    "register_backbone": "models.registration",
+    "register_head": "models.registration",
+    "register_model": "models.registration",
+    "register_loss": "objective.losses.registration",
+    "register_metric": "metrics.registration",
+    "register_balancer": "objective.balancing.registration",
+    "register_transform": "data.transforms.registration",
+    "register_source": "data.sources.plugin_source",
+    "Section": "config.base",
+    "ModelConfig": "config.sections.model",
+    "OnGradients": "config.sections.balancing",
+    "SourceOptions": "config.extension.source_options",
+    "Pair": "models.base",
+    "Heads": "models.heads",
+    "ElementLoss": "objective.losses.element",
+    "Metric": "metrics.record",
+    "Balancer": "objective.balancing.balancer",
+    "GradientBalancer": "objective.balancing.balancer",
+    "Operation": "data.transforms.base",
 }
 __all__ = [
+    "Balancer",
     "Config",
     "Diagnosis",
+    "ElementLoss",
+    "GradientBalancer",
+    "Heads",
+    "Metric",
+    "ModelConfig",
+    "OnGradients",
+    "Operation",
+    "Pair",
     "Predictor",
     "Result",
+    "Section",
+    "SourceOptions",
     "Suggestion",
     "Sweep",
     "UserError",
@@ -60,9 +108,18 @@ __all__ = [
     "evaluate",
     "export",
     "load",
+    "load_plugin",
     "measure",
     "predict",
     "read_config",
+    "register_backbone",
+    "register_balancer",
+    "register_head",
+    "register_loss",
+    "register_metric",
+    "register_model",
+    "register_source",
+    "register_transform",
     "suggest_config",
     "sweep",
     "train",

@@ -16,6 +16,9 @@ from typing import Any
 from ..config import Config, help_text, parse_command_line
 from ..core.control_characters import EscapingFormatter, escape_control
 from ..core.errors import EXIT_CODE, UserError
+from ..core.plugins.loading import MEANING as PLUGIN_MEANING
+from ..core.plugins.loading import OPTION as PLUGIN
+from ..core.plugins.loading import take_plugins
 from ..launching import parent
 from .processes import check_count, run_processes
 from .streams import survive_lost_readers
@@ -39,12 +42,13 @@ def run_script(
     """
     survive_lost_readers()
     words = sys.argv[1:] if arguments is None else list(arguments)
-    if "--help" in words or "-h" in words:
-        print(help_text(program, description.strip(), switches))
-        return 0
 
     def run() -> int:
-        config, own = parse_command_line(words, switches)
+        rest = take_plugins(words)
+        if "--help" in rest or "-h" in rest:
+            print(help_text(program, description.strip(), {**switches, PLUGIN.removeprefix("--"): PLUGIN_MEANING}))
+            return 0
+        config, own = parse_command_line(rest, switches)
         count = check_count(own.pop("processes", 1))
         return run_processes(program, words, count) if count > 1 else main(config, own)
 
@@ -66,9 +70,12 @@ def run_command(
     """
     survive_lost_readers()
     words = sys.argv[1:] if arguments is None else list(arguments)
-    options, rest = parser.parse_known_args(words) if takes_knobs else (parser.parse_args(words), [])
+    # It is taken before the parser sees the arguments, and stands here for --help.
+    parser.add_argument(PLUGIN, metavar="FILE_OR_MODULE", default=argparse.SUPPRESS, help=PLUGIN_MEANING)
 
     def run() -> int:
+        own = take_plugins(words)
+        options, rest = parser.parse_known_args(own) if takes_knobs else (parser.parse_args(own), [])
         count = check_count(vars(options).pop("processes", 1))
         return run_processes(parser.prog, words, count) if count > 1 else main(options, rest)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import UserError, collect
+from ..core.plugins.loading import load_installed
 from .foreign import with_own_cache
 from .knobs import Knob, all_knobs, did_you_mean, is_text
 from .merging import apply_overrides, override_places
@@ -75,6 +76,8 @@ def read_run_config(run: Path, arguments: Sequence[str], whole: bool = False) ->
     if (run / "model.safetensors").is_file():
         raise UserError(f"--run: {run} is the finished model of a run; give the run's folder, {run.parent}")
     given = _data_options(arguments, "of a run's config only data.* can be changed here")
+    if "data.source" in given:
+        given = {"data.options": None, **given}  # they are those of the run's own source
     config = read_config(path, {"data.max_images": None, **given} if whole else given, given_alone=True)
     return config if "data.cache_dir" in given else with_own_cache(config)
 
@@ -146,6 +149,7 @@ def _value(text: str, key: str) -> Any:
 
 def help_text(command: str, summary: str, switches: Mapping[str, str]) -> str:
     """Text of --help: the switches, then every knob with its type, default and meaning."""
+    load_installed()
     lines = [f"usage: {command} --config FILE [--KEY VALUE ...]", "", summary, "", "options:"]
     for name, meaning in switches.items():
         lines += _entry(f"--{name}", meaning)

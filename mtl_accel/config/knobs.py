@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from .open_unions import added_sections, annotation_of
+from .extension.open_unions import added_sections, annotation_of
 
 TAGS = ("name", "kind")  # the keys that may say which branch of a union an object is
 

@@ -9,8 +9,8 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from .extension.open_unions import annotation_of
 from .knobs import TAGS, branch_of, did_you_mean, entry, fields_at, grouped, sections_in
-from .open_unions import annotation_of
 from .reading import format_value
 from .root import Root
 

@@ -14,8 +14,8 @@ from pydantic_core import ErrorDetails
 
 from ..core.errors import UserError
 from .class_files import with_class_names
+from .extension.open_unions import BUILT_IN
 from .knobs import TAGS, branch_of, did_you_mean, entry, grouped, sections_at
-from .open_unions import BUILT_IN
 from .root import Root
 from .rules.findings import Finding
 from .rules.synonyms import meant_by, meant_by_name

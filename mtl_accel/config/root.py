@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from .base import NAME, RECORD, SPEED, Section
-from .open_unions import Open
+from .extension.open_unions import Open
 from .sections.balancing import Balancing, Fixed
 from .sections.data import DataConfig
 from .sections.model import ModelConfig, TransformsConfig

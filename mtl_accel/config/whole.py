@@ -12,8 +12,11 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
 from ..core.errors import UserError, collect
+from ..core.plugins.loading import broken_plugins, load_installed
+from .extension.source_options import with_option_names
 from .inferences import split_given
 from .merging import apply_overrides, override_places
+from .plugin_uses import plugins_required
 from .reading import add_place, read_json, validated_as
 from .root import Root
 from .rules.findings import findings_of
@@ -58,7 +61,12 @@ def validate(raw: dict[str, Any], origin: str, given: Mapping[str, str] | None =
     Raises:
         UserError: one message for each problem, with its dotted path.
     """
-    return validated_as(Config, with_one_highest_rate(raw), origin, given)
+    load_installed()
+    try:
+        return validated_as(Config, with_one_highest_rate(with_option_names(raw)), origin, given)
+    except UserError as error:
+        is_unknown = any("none of" in problem or "no such key" in problem for problem in error.problems)
+        raise UserError([*error.problems, *(broken_plugins().values() if is_unknown else ())]) from None
 
 
 def read_config(
@@ -81,16 +89,19 @@ def read_config(
     """
     file, changed = find_config(path), overrides or {}
     raw = read_json(file)
-    if is_saved(file):
-        raw = upgraded(raw)
-        raw = split_given(raw, file.parent)[0] if given_alone or "data.source" in changed else raw
-    return _merged(raw, str(file), changed, places)
+    if not is_saved(file):
+        return _merged(raw, str(file), changed, places)
+    raw = upgraded(raw)
+    raw = split_given(raw, file.parent)[0] if given_alone or "data.source" in changed else raw
+    with plugins_required(file.parent):
+        return _merged(raw, str(file), changed, places)
 
 
 def _merged(
     raw: dict[str, Any], origin: str, changed: Mapping[str, Any], places: Mapping[str, str] | None = None
 ) -> Config:
     """Put overrides into a config's JSON, and make a Config of it."""
+    load_installed()
     given = override_places(raw, {key: (places or {}).get(key, f"--{key}") for key in changed})
     problems = [add_place(problem, origin, given) for problem in apply_overrides(raw, changed)]
     with collect(problems):
@@ -102,5 +113,6 @@ def _merged(
 
 def json_schema() -> str:
     """The JSON Schema of a config file, for editors: the text of configs/schema.json."""
+    load_installed()
     schema = Config.model_json_schema(by_alias=True)
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"

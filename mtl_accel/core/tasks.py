@@ -59,7 +59,8 @@ class Task:
     `scale` belongs to a regression whose columns are standardised, and `link` to an ordinal task. `values` says what
     some cells mean, such as {"-1": 0}; null: no label. `one_column` says whether one column names the labels; None, as
     in models of earlier versions: found by kind and columns. `confidence` is the column of a multilabel task that names
-    labels which an image lacks; with `absent_is_no`, it lacks all others too.
+    labels which an image lacks; with `absent_is_no`, it lacks all others too. `metrics` names those of plugins that it
+    has besides the built-in ones.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Task:
     link: Link | None = None
     confidence: str | None = None
     absent_is_no: bool = False
+    metrics: tuple[str, ...] = ()
 
     @property
     def num_outputs(self) -> int:

@@ -35,13 +35,19 @@ Value = dict[str, Any]  # {"value": number, "interval": [lower, upper]}
 
 def threshold_metrics(predictions: TaskPredictions) -> dict[str, float]:
     """Metrics that thresholds change, at fitted ones, by full names such as "attribute/f1_macro_cross_fitted"."""
-    name, kind = predictions.task.name, predictions.task.kind
+    task = predictions.task
     found: dict[str, float] = {}
     for decision in set(predictions.decisions) & set(predictions.thresholds) - {HALF}:
         values = metrics.compute(
-            kind, predictions.scores, predictions.target, predictions.mask, predictions.thresholds[decision]
+            task.kind,
+            predictions.scores,
+            predictions.target,
+            predictions.mask,
+            predictions.thresholds[decision],
+            task.metrics,
         )
-        found |= {f"{name}/{m}{metric_suffix(decision)}": values[m] for m in decision_metric_names(kind)}
+        names = decision_metric_names(task.kind, task.metrics)
+        found |= {f"{task.name}/{name}{metric_suffix(decision)}": values[name] for name in names}
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..metrics import label_counts
-from ..metrics.registry import REGISTRY
+from ..metrics.registry import REGISTRY, metrics_of
 from .decisions import metric_suffix
 from .task_predictions import TaskPredictions
 
@@ -24,7 +24,7 @@ def measure_weighted(predictions: TaskPredictions, weights: np.ndarray) -> Value
     task, target, mask = predictions.task, predictions.target, predictions.mask
     positive, labelled = predictions.positive, predictions.labelled
     values = {"loss": weights @ predictions.losses / np.maximum(weights @ predictions.counts, 1)}
-    for metric in REGISTRY[task.kind]:
+    for metric in metrics_of(task.kind, task.metrics):
         if metric.uses_decisions:
             for decision in predictions.decisions:
                 decided = predictions.predicted(decision)

@@ -71,11 +71,23 @@ def _sections(record: RunRecord, description: ModelDescription, files: list[str]
         "## How to use it",
         f'```python\nimport mtl_accel\n\npredictor = mtl_accel.load("{repo or "path/of/this/folder"}")\n'
         'table = predictor.predict(["photo.jpg"])\n```',
+        _describe_plugins(description),
         "\n".join(f"- `{name}`: {_FILES[name]}" for name in files),
         "## Training",
         f"```json\n{_line_per_key(public_knobs(config))}\n```",
     ]
     return [part for part in parts if part]
+
+
+def _describe_plugins(description: ModelDescription) -> str:
+    """The plugins that must be there before the model is loaded; empty where it needs none."""
+    found = [
+        f"`{name}` ({', '.join(filter(None, [record.distribution, record.version, f'SHA-256 {record.sha256}']))})"
+        for name, record in description.plugins.items()
+    ]
+    if not found:
+        return ""
+    return f"It needs {', '.join(found)}: install that, or call `mtl_accel.load_plugin` with its file before `load`."
 
 
 def _source_name(config: Config) -> str:

@@ -34,7 +34,7 @@ def score(
         summed = masked_sum(losses[name], part, torch.from_numpy(target), labelled)
         loss = float(summed / labelled.sum().clamp_min(1))
         scores = task.probabilities(part.numpy())
-        for metric, value in metrics.compute(task.kind, scores, target, mask).items():
+        for metric, value in metrics.compute(task.kind, scores, target, mask, added=task.metrics).items():
             values[f"{name}/{metric}"] = value
         values[f"{name}/loss"] = loss
         total += task.weight * loss

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..config import Config
 from ..config.differences import flatten, host_knobs
+from ..config.plugin_uses import Records, used_plugins
 from ..core import atomic_io
 from ..core.errors import UserError
 from ..data.labels.dataset import LabeledDataset
@@ -130,9 +131,15 @@ def require_same_start(config: Config | None, ambient: Mapping[str, str]) -> Non
     shared = {key: json.dumps(value) for key, value in knobs.items() if key not in apart}
     require_equal(
         Facts(versions, "install the same on all of them"),
+        _plugin_facts({} if config is None else used_plugins(config)),
         Facts(ambient, "set the same on all of them"),
         Facts(shared, "start all of them with the same config"),
     )
+
+
+def _plugin_facts(plugins: Records) -> Facts:
+    fix = "install the same on all of them, or give all of them the same --plugin"
+    return Facts({f"plugin {name}": record.title for name, record in plugins.items()}, fix)
 
 
 def require_same_data(labelled: LabeledDataset) -> None:
@@ -157,14 +164,19 @@ def require_same_checkpoint(folder: Path | None) -> None:
 
 
 def require_same_inputs(
-    split: str, table: datasets.Dataset, targets: Mapping[str, Targets], weights: Iterable[Tensor]
+    split: str,
+    table: datasets.Dataset,
+    targets: Mapping[str, Targets],
+    weights: Iterable[Tensor],
+    plugins: Records | None = None,
 ) -> None:
-    """Require the same rows of one split, with their labels where they are known, and the same weights of the model."""
+    """Require the same rows of one split, with their labels where they are known, the same weights and plugins."""
     if _is_alone():
         return
     model = _digest(np.ascontiguousarray(tensor.detach().cpu().numpy()) for tensor in weights)
     require_equal(
         Facts({"the model: weights (digest)": model}, "give all of them the same run"),
+        _plugin_facts(plugins or {}),
         Facts(_row_digests(split, table, targets), _SAME_DATA),
     )
 

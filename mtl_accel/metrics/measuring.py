@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.tasks import median_class
 from . import multiclass, multilabel
-from .registry import REGISTRY, metric_names
+from .registry import metric_names, metrics_of
 from .thresholds import DEFAULT_THRESHOLD
 
 
@@ -39,6 +39,7 @@ def compute(
     targets: np.ndarray,
     mask: np.ndarray,
     threshold: float | np.ndarray = DEFAULT_THRESHOLD,
+    added: Sequence[str] = (),
 ) -> dict[str, float]:
     """Every metric of one kind of task over a whole split, on the process that holds the gathered arrays.
 
@@ -48,8 +49,8 @@ def compute(
       where its probability is at or above `threshold`, one number or an array [C] or [N, C].
     - regression: scores float [N, C]; targets float [N, C]; mask bool [N, C].
 
-    Elements with mask False count for nothing, whatever they hold. With nothing labelled, or a score that is not a
-    finite number, every value is NaN.
+    `added` names metrics of plugins that are computed besides the built-in ones. Elements with mask False count for
+    nothing, whatever they hold. With nothing labelled, or a score that is not a finite number, every value is NaN.
 
     Raises:
         ValueError: the arrays do not have the same number of rows.
@@ -57,11 +58,11 @@ def compute(
     require_same_rows(scores, targets, mask)
     scores = np.asarray(scores, np.float64)
     if not _is_measurable(scores, mask):
-        return dict.fromkeys(metric_names(kind), np.nan)
+        return dict.fromkeys(metric_names(kind, added), np.nan)
     decisions = scores >= threshold if kind == "multilabel" else scores
     return {
         metric.name: float(metric.function(decisions if metric.uses_decisions else scores, targets, mask, None))
-        for metric in REGISTRY[kind]
+        for metric in metrics_of(kind, added)
     }
 
 

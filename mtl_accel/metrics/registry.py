@@ -1,7 +1,14 @@
-"""Every metric by kind of task, and what follows from their records: names, titles and directions."""
+"""Every metric by kind of task, and what follows from their records: names, titles and directions.
+
+Those of plugins are computed for the tasks that name them alone, so that a plugin that is only installed changes
+nothing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ..core.plugins import registrations
 from . import multiclass, multilabel, ordinal, regression
 from .record import Metric
 
@@ -17,17 +24,31 @@ REGISTRY: dict[str, tuple[Metric, ...]] = {
 
 def get(kind: str, name: str) -> Metric:
     """Record of a metric of a kind of task."""
-    return next(metric for metric in REGISTRY[kind] if metric.name == name)
+    return next(metric for metric in (*REGISTRY[kind], *_of_plugins(kind)) if metric.name == name)
 
 
-def metric_names(kind: str) -> tuple[str, ...]:
+def metrics_of(kind: str, added: Sequence[str] = ()) -> tuple[Metric, ...]:
+    """The metrics of a kind of task; `added`: names of those of plugins that a task has besides."""
+    return (*REGISTRY[kind], *(get(kind, name) for name in added))
+
+
+def metric_names(kind: str, added: Sequence[str] = ()) -> tuple[str, ...]:
     """Names of the metrics of a kind of task, in the order in which they are logged."""
-    return tuple(metric.name for metric in REGISTRY[kind])
+    return (*(metric.name for metric in REGISTRY[kind]), *added)
 
 
-def decision_metric_names(kind: str) -> tuple[str, ...]:
+def decision_metric_names(kind: str, added: Sequence[str] = ()) -> tuple[str, ...]:
     """Names of those that depend on the thresholds."""
-    return tuple(metric.name for metric in REGISTRY[kind] if metric.uses_decisions)
+    return tuple(metric.name for metric in metrics_of(kind, added) if metric.uses_decisions)
+
+
+def plugin_metric_names(kind: str) -> tuple[str, ...]:
+    """Names of the metrics of a kind of task that plugins have registered."""
+    return tuple(metric.name for metric in _of_plugins(kind))
+
+
+def _of_plugins(kind: str) -> list[Metric]:
+    return [registration.target for registration in registrations.registrations(f"{kind} metric")]
 
 
 def primary_metric(kind: str) -> str:
@@ -38,7 +59,8 @@ def primary_metric(kind: str) -> str:
 def find(full_name: str) -> Metric | None:
     """Record of a metric such as "category/accuracy"; None of a loss."""
     name = full_name.rpartition("/")[2]
-    return next((metric for metrics in REGISTRY.values() for metric in metrics if metric.name == name), None)
+    metrics = (metric for kind in REGISTRY for metric in (*REGISTRY[kind], *_of_plugins(kind)))
+    return next((metric for metric in metrics if metric.name == name), None)
 
 
 def lower_is_better(full_name: str) -> bool:

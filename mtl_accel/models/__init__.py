@@ -120,7 +120,8 @@ def pair_problems(
         heads: of the tasks that have another one than the model's.
     """
     if model.name not in MODELS:
-        return [f"model.name: {model.name!r} is none of {', '.join(MODELS)}{did_you_mean(model.name, MODELS)}"]
+        hint = did_you_mean(model.name, MODELS) or "; if a plugin brings it, give that by --plugin FILE_OR_MODULE"
+        return [f"model.name: {model.name!r} is none of {', '.join(MODELS)}{hint}"]
     problems = _knob_problems(model)
     with collect(problems):
         only, smallest = _input_rule(model)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from ..config import Config
 from ..config.differences import differences as changed_knobs
 from ..config.inferences import resolve_both
+from ..config.plugin_uses import parse_records, plugin_changes, used_plugins
 from ..config.saved import upgraded
 from .checkpoint import Checkpoint
 
@@ -42,6 +43,9 @@ def differences(
                 f"{key}: is {here} here, and was {before_it} in {saved.folder}; the weights depend on it: "
                 f"give --{key} {before_it}"
             )
+    plugins = plugin_changes(parse_records(saved.state, str(saved.folder)), used_plugins(config))
+    for name, (before_it, here) in plugins.items():
+        changes[f"plugins.{name}"] = f"plugins.{name}: the code is {here}, and was {before_it} in {saved.folder}"
     if saved.state["data_fingerprint"] != fingerprint:
         changes["data.images"] = f"data.source: images or labels are not those that {saved.folder} was trained on"
     return changes

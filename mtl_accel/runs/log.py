@@ -22,6 +22,7 @@ from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 from tqdm import tqdm
 
 from ..config import Config, differences, inferences
+from ..config.plugin_uses import dump_records, used_plugins
 from ..core import atomic_io
 from ..core.control_characters import escape_control, one_line
 from ..core.errors import EXIT_CODE, UserError
@@ -95,7 +96,8 @@ class RunLog:
         """
         if self.active:
             inferences.write(self.run_dir, config, inferred or {})
-            atomic_io.write_json(self.run_dir / "environment.json", environment(self.accelerator))
+            found = {**environment(self.accelerator), **dump_records(used_plugins(config))}
+            atomic_io.write_json(self.run_dir / "environment.json", found)
             kept = [row for row in self.rows() if _was_before(row, resumed_at)]
             text = "".join(json.dumps(row) + "\n" for row in kept)
             atomic_io.write_bytes(self.run_dir / "log.jsonl", text.encode())

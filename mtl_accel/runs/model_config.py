@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Annotated, Literal
 
@@ -9,7 +10,8 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from ..config import knobs
 from ..config.base import Strict
-from ..config.open_unions import annotation_of
+from ..config.extension.open_unions import Open, annotation_of
+from ..config.plugin_uses import PluginRecord, missing_problems, parse_records
 from ..config.reading import format_value
 from ..config.root import MAX_BATCH_SIZE, TaskName
 from ..config.sections import transform_problems
@@ -20,6 +22,7 @@ from ..config.sections.picture_sizes import needs_source_size
 from ..config.sections.tasks import TaskConfig
 from ..config.sections.transforms import FixedTransform
 from ..core.errors import UserError, shorten
+from ..core.plugins.loading import load_installed
 from ..core.tasks import Kind, Link, Scale, Task
 from ..metrics import registry
 
@@ -53,6 +56,7 @@ class TaskPart(Strict):
     one_column: bool | None = None  # absent in folders of earlier versions: found by kind and columns
     confidence: str | None = None
     absent_is_no: bool = False
+    metrics: tuple[_Name, ...] = ()  # of plugins
     scale: ScalePart | None = None  # null, and absent before there was a scale: not standardised
     link: Link | None = None
     thresholds: tuple[Annotated[float, Field(ge=0, le=1)], ...] | None = None
@@ -83,8 +87,10 @@ class TaskPart(Strict):
         return [*found, f"classes: {', '.join(doubled)} stand twice"] if doubled else found
 
     def _kind_problems(self) -> list[str]:
-        known = registry.metric_names(self.kind)
+        of_plugins = registry.plugin_metric_names(self.kind)
+        known = registry.metric_names(self.kind, of_plugins)
         found = [] if self.primary_metric in known else [f"primary_metric is none of {', '.join(known)}"]
+        found += [f"{name!r} of metrics is none of a plugin" for name in self.metrics if name not in of_plugins]
         if (self.thresholds is not None) != (self.kind == "multilabel"):
             found.append("thresholds belong to a multilabel task, and each of these has them")
         if self.scale is not None and self.kind != "regression":
@@ -108,6 +114,7 @@ class TaskPart(Strict):
             link=self.link,
             confidence=self.confidence,
             absent_is_no=self.absent_is_no,
+            metrics=self.metrics,
         )
 
 
@@ -121,12 +128,13 @@ def _loss_names(kind: Kind) -> list[str]:
 class ModelConfig(Strict):
     """The whole file. `weights_sha256`: of model.safetensors; absent in folders of earlier versions."""
 
-    model: ModelPart
+    model: Annotated[ModelPart, Open("model")]
     tasks: dict[TaskName, TaskPart] = Field(min_length=1)
     transforms: tuple[FixedTransform, ...] = Field(min_length=1)
     precision: Literal["no", "fp16", "bf16"]
     batch_size: int = Field(gt=0, le=MAX_BATCH_SIZE)
     weights_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = None
+    plugins: dict[str, PluginRecord] = Field({})
 
     @model_validator(mode="after")
     def _is_a_pipeline(self) -> ModelConfig:
@@ -138,12 +146,30 @@ class ModelConfig(Strict):
         return self
 
 
+def require_plugins(content: bytes, place: str) -> None:
+    """Check for the plugins that a model needs, before anything else: without them its sections make no sense.
+
+    Raises:
+        UserError: one is not here.
+    """
+    try:
+        records = parse_records(json.loads(content), place)
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, UserError):
+            raise
+        return  # what is wrong with it, pydantic says
+    if missing := missing_problems(records, place):
+        raise UserError(missing)
+
+
 def parse(content: bytes, place: str) -> ModelConfig:
     """Parse the file `place`.
 
     Raises:
-        UserError: everything in it that no run writes.
+        UserError: everything in it that no run writes, or a plugin that it needs and that is not here.
     """
+    load_installed()
+    require_plugins(content, place)
     try:
         return ModelConfig.model_validate_json(content, strict=True)
     except ValidationError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .. import models
 from ..config import Config
+from ..config.plugin_uses import Records, dump_records, used_plugins
 from ..config.sections.heads import Head
 from ..config.sections.losses import Loss
 from ..config.sections.model import Architecture, training_knobs
@@ -29,8 +30,10 @@ from ..data.sources.hub import is_hub_id
 from ..data.transforms.pipeline import ImagePipeline
 from ..models.base import Pair
 from . import model_config, model_weights
+from .model_config import ModelPart
 
 FILES = WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"  # of a model folder
+_NEEDED = ("model", "backbone", "head", "loss", "metric")  # parts of plugins without which a model is not loaded
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class ModelDescription:
         losses: the loss of each task, with the numbers of "balanced".
         heads: of the tasks that have another one than the model's.
         weights_sha256: of model.safetensors, in a folder that was written with it.
+        plugins: those that the model needs, as they were when it was trained.
     """
 
     model: Architecture
@@ -59,6 +63,7 @@ class ModelDescription:
     losses: Mapping[str, Loss] = field(default_factory=dict)
     heads: Mapping[str, Head] = field(default_factory=dict)
     weights_sha256: str | None = None
+    plugins: Records = field(default_factory=dict)
 
     @classmethod
     def from_run(
@@ -73,7 +78,8 @@ class ModelDescription:
     ) -> ModelDescription:
         """Describe a run's model. `transforms`: those of evaluation, with the size of the pictures if they leave it."""
         heads, model = task_heads(config.tasks), config.model.architecture
-        return cls(model, dict(tasks), thresholds, transforms, precision, batch_size, losses, heads)
+        found = cls(model, dict(tasks), thresholds, transforms, precision, batch_size, losses, heads)
+        return replace(found, plugins=used_plugins(config, _NEEDED))
 
     @cached_property
     def pipeline(self) -> ImagePipeline:
@@ -82,6 +88,7 @@ class ModelDescription:
 
     def describe(self) -> dict[str, Any]:
         """Return the content of model/config.json."""
+        model = self.model.model_dump(mode="json", exclude=training_knobs())
         described: dict[str, dict[str, Any]] = {}
         for name, task in self.tasks.items():
             described[name] = {
@@ -96,6 +103,8 @@ class ModelDescription:
                 described[name]["one_column"] = task.one_column
             if task.confidence is not None:
                 described[name] |= {"confidence": task.confidence, "absent_is_no": task.absent_is_no}
+            if task.metrics:
+                described[name]["metrics"] = list(task.metrics)
             if task.values:
                 described[name]["values"] = dict(task.values)
             if task.scale is not None:
@@ -109,11 +118,12 @@ class ModelDescription:
             if name in self.losses:
                 described[name]["loss"] = self.losses[name].model_dump(mode="json")
         return {
-            "model": self.model.model_dump(mode="json", exclude=training_knobs(), exclude_none=True),
+            "model": {key: v for key, v in model.items() if v is not None or key not in Architecture.model_fields},
             "tasks": described,
             "transforms": [transform.model_dump(mode="json") for transform in self.transforms],
             "precision": self.precision,
             "batch_size": self.batch_size,
+            **dump_records(self.plugins),
         }
 
     def write(self, run_dir: Path, weights: Mapping[str, Tensor]) -> Path:
@@ -143,7 +153,7 @@ def read_description(folder: Path) -> ModelDescription:
     with atomic_io.storage_errors(path):
         content = model_config.parse(path.read_bytes(), str(path))
     return ModelDescription(
-        model=Architecture(**dict(content.model)),
+        model=Architecture(**dict(content.model)) if type(content.model) is ModelPart else content.model,
         tasks={name: part.to_task(name) for name, part in content.tasks.items()},
         thresholds={n: np.array(part.thresholds) for n, part in content.tasks.items() if part.thresholds is not None},
         transforms=content.transforms,
@@ -152,6 +162,7 @@ def read_description(folder: Path) -> ModelDescription:
         losses={name: part.loss for name, part in content.tasks.items() if part.loss is not None},
         heads={name: part.head for name, part in content.tasks.items() if part.head is not None},
         weights_sha256=content.weights_sha256,
+        plugins=content.plugins,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
+from ..config.plugin_uses import PluginRecord
 from ..core import atomic_io
 from ..core.errors import UserError
 
@@ -84,6 +85,7 @@ class Environment(BaseModel):
     processes: int | None = None
     mixed_precision: str | None = None
     packages: dict[str, str] = {}
+    plugins: dict[str, PluginRecord] = {}
 
 
 class Log(NamedTuple):

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..config.plugin_uses import used_plugins
 from ..core import atomic_io
 from ..core.control_characters import one_line
 from ..core.errors import UserError
+from ..core.plugins.loading import OPTION, plugins_of_children
 from ..launching.interrupts import Interrupts
 from ..runs.lock import lock_run_folder, owner_of
 from .plan import Member
@@ -72,7 +74,8 @@ class Runner:
         path = self.configs / f"{member.name}.json"
         atomic_io.write_json(path, member.config.model_dump(mode="json", by_alias=True))
         before = _status(member.folder)
-        with _process([*self.command, "--config", str(path)]) as process:
+        plugins = [word for plugin in plugins_of_children(used_plugins(member.config)) for word in (OPTION, plugin)]
+        with _process([*self.command, *plugins, "--config", str(path)]) as process:
             code = self._wait(process, member, before)
             # A launcher may be gone before the processes that it started have saved.
             self._wait_until_free(member.folder)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..config import Config
+from ..config.plugin_uses import dump_records, used_plugins
 from ..core.errors import UserError
 from ..data.labels.reader import Targets
 from ..inference.logits import Predictions
@@ -149,6 +150,7 @@ def _circumstances(run: Run, fingerprint: str) -> dict[str, Any]:
         "num_processes": run.accelerator.num_processes,
         "micro_batch_size": run.train_loader.order.micro_batch_size,
         "mixed_precision": run.accelerator.mixed_precision,
+        **dump_records(used_plugins(run.config)),
     }
 
 

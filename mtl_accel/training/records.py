@@ -6,6 +6,7 @@ import os
 
 from torch import Tensor
 
+from ..config.plugin_uses import used_plugins
 from ..core.control_characters import one_line
 from ..data.labels.dataset import LabeledDataset
 from ..data.labels.label_checks import start_lines
@@ -29,7 +30,8 @@ def announce(run: Run, labelled: LabeledDataset, debugging: str | None, changes:
     pictures = [note for data in (run.train_loader.data, run.validation_loader.data) for note in data.pixels.notes]
     weights = () if resumed else run.unwrapped_objective.model.loaded_weights  # a checkpoint has replaced them
     inferred = [*labelled.notes, *pictures, *start_lines(labelled)]
-    lines = [_banner(run, labelled, resumed), *weights, *_ambient(run), *inferred, *(changes or [])]
+    plugins = [f"plugin {name} {record.title}" for name, record in used_plugins(config).items()]
+    lines = [_banner(run, labelled, resumed), *plugins, *weights, *_ambient(run), *inferred, *(changes or [])]
     log.say("\n".join(map(one_line, lines)))
     if run.pipelines.train.per_sample is not None:
         log.say(slow_transforms_message(run.pipelines.train.per_sample, config.data.num_workers))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from loss_cases import proportional_odds
 
+from mtl_accel.config.knobs import sections_in
 from mtl_accel.config.sections.losses import OrdinalLoss
 from mtl_accel.core.tasks import Link, median_class, ordinal_probabilities
 from mtl_accel.objective.losses.ordinal import LOG_PROBABILITIES
@@ -21,7 +22,7 @@ OUTPUTS = st.integers(1, 6).flatmap(
 
 
 def test_every_loss_of_ordered_classes_says_what_outputs_mean():
-    assert {section.link for section in OrdinalLoss.__args__} == set(LINKS) == LOG_PROBABILITIES.keys()
+    assert {section.link for section in sections_in(OrdinalLoss)} == set(LINKS) == LOG_PROBABILITIES.keys()
 
 
 @pytest.mark.parametrize("link", LINKS)

@@ -14,6 +14,7 @@ import pytest
 import mtl_accel
 from mtl_accel.cli.commands import COMMANDS as COMMANDS_OF_THE_PACKAGE
 from mtl_accel.config import parse_command_line, parse_overrides, read_config
+from mtl_accel.core.plugins.loading import take_plugins
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
@@ -73,20 +74,22 @@ def at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda c: f"{c.page} {c.script} {' '.join(c.options)}"[:80])
+@pytest.mark.usefixtures("no_plugins_left")
 def test_a_command_is_one_that_the_script_takes(command: Command, helps: dict[str, str]) -> None:
     assert command.script in SCRIPTS
     for option, value in zip(command.before, command.before[1:], strict=False):
         assert option != "--config_file" or Path(value).is_file()
-    if command.options == ["--help"]:
+    options = take_plugins(command.options)
+    if options == ["--help"]:
         return
     if command.script in ("train", "bench"):
         switches = COMMANDS_OF_THE_PACKAGE[command.script].SWITCHES
         # A config of a finished run is as good as the one that it came from.
-        given = [re.sub(r"^runs/(v\d)/config\.json$", r"configs/\1.json", word) for word in command.options]
+        given = [re.sub(r"^runs/(v\d)/config\.json$", r"configs/\1.json", word) for word in options]
         parse_command_line(given, {"config": "", **switches})
         return
     own = options_of(helps[command.script])
-    words, knobs = list(command.options), []
+    words, knobs = options, []
     while words:
         word = words.pop(0)
         if not word.startswith("--"):

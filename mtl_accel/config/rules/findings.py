@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..extension.source_options import option_problems
 from ..knobs import did_you_mean
 from ..root import Root
 from ..sections import balancing, optimization, schedules, transform_problems
@@ -29,6 +30,7 @@ def findings_of(config: Root) -> list[Finding]:
     for name, task in config.tasks.items():
         add("tasks", *task_problems(name, task))
     add("data", *_encoding_problems(config.data.encoding), *fold_problems(config.data))
+    add("data", *option_problems(config.data.source, config.data.options))
     add("data tasks", *sampler_problems(config.data.sampler, config.tasks), *row_problems(config.data, config.tasks))
     left_over = [t for t in config.tasks.values() if isinstance(t, MultilabelConfig) and t.columns is t.column is None]
     if len(left_over) > 1:

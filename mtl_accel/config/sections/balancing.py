@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ..base import Section
-from ..open_unions import Open
+from ..extension.open_unions import Open
 from .optimization import NonNegative, Positive
 
 

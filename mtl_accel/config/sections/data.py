@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from ..base import PLACE, SPEED, Section
+from ..extension.open_unions import Open
+from ..extension.source_options import SourceOptions
 from .sampling import RareLabels
 from .tasks import MultilabelConfig, TaskConfig
 
@@ -61,7 +63,10 @@ class DataConfig(Section):
     source: str = Field(
         "wardrobe",
         description='"wardrobe" (the embedded data set), a folder (CSVs and images, imagefolder, Parquet, '
-        "save_to_disk), the path of one table, or a data set's id on the Hugging Face Hub.",
+        "save_to_disk), the path of one table, a data set's id on the Hugging Face Hub, or NAME:ARGUMENT of a plugin.",
+    )
+    options: Annotated[SourceOptions, Open("source")] | None = Field(
+        None, description="Knobs of a plugin's source; null: their defaults."
     )
     config_name: str | None = Field(None, description="Configuration of a data set on the Hub.")
     revision: str | None = Field(None, description="Commit, tag or branch of a data set on the Hub.")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from ..base import Section
-from ..open_unions import Open
+from ..extension.open_unions import Open
 
 _DROPOUT = "Share of the features that are dropped out in training, before each Linear that gives logits."
 

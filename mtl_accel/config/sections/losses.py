@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ...core.tasks import Link
 from ..base import Section, in_one_message
-from ..open_unions import Open
+from ..extension.open_unions import Open
 
 _Weight = Annotated[float, Field(ge=0)]
 _WEIGHTS_RULE = 'must be null, "balanced" or a list of numbers of at least 0, one for each class or label'

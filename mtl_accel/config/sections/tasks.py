@@ -36,6 +36,7 @@ class _TaskConfig(Section):
         None,
         description="Metric in the log and in the mean; null: accuracy, quadratic_kappa, f1_macro or r2, by the kind.",
     )
+    metrics: tuple[str, ...] = Field((), description="Metrics of plugins that are computed besides the built-in ones.")
     values: dict[str, str | int | float | None] = Field(
         {},
         description='What cells of the columns mean, such as {"-1": 0, "unknown": null}; null: no label, "": a blank.',
@@ -119,9 +120,16 @@ TaskConfig = Annotated[
 def task_problems(name: str, task: TaskConfig) -> list[str]:
     """Problems that the keys of one task have together."""
     found: list[str] = []
-    known = registry.metric_names(task.kind)
+    of_plugins = registry.plugin_metric_names(task.kind)
+    known = registry.metric_names(task.kind, of_plugins)
     if task.primary_metric is not None and task.primary_metric not in known:
         found.append(f"tasks.{name}.primary_metric: {task.primary_metric!r} is none of {', '.join(known)}")
+    found += [
+        f"tasks.{name}.metrics: {metric!r} is none of those of plugins ({', '.join(of_plugins) or 'there are none'}); "
+        "the built-in ones are computed in any case"
+        for metric in task.metrics
+        if metric not in of_plugins
+    ]
     if isinstance(task, MulticlassConfig | MultilabelConfig):
         if task.columns is not None and task.column is not None:
             found.append(f"tasks.{name}: give either columns or column, not both")
@@ -170,9 +178,15 @@ def named_columns(task: TaskConfig) -> tuple[str, ...]:
 
 def metric_names(tasks: dict[str, TaskConfig]) -> list[str]:
     """Every metric that a run of these tasks reports, such as "category/accuracy"."""
-    known = {name: (*registry.metric_names(task.kind), "loss") for name, task in tasks.items()}
+    known = {name: (*registry.metric_names(task.kind, added_metrics(task)), "loss") for name, task in tasks.items()}
     return [*(f"{name}/{metric}" for name, metrics in known.items() for metric in metrics), "loss"]
 
 
 def primary_metric(task: TaskConfig) -> str:
     return task.primary_metric or registry.primary_metric(task.kind)
+
+
+def added_metrics(task: TaskConfig) -> tuple[str, ...]:
+    """Metrics of plugins that a task has: those that it lists, and its primary one if that is of a plugin."""
+    primary = [task.primary_metric] if task.primary_metric in registry.plugin_metric_names(task.kind) else []
+    return tuple(dict.fromkeys([*task.metrics, *map(str, primary)]))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeGuard
 from pydantic import AfterValidator, Field
 
 from ..base import Section
-from ..open_unions import Open
+from ..extension.open_unions import Open
 from .automatic_augmentation import AutoAugment, AutomaticAugmentation, RandAugment, TrivialAugmentWide
 from .torchvision_names import TorchvisionTransform
 from .transform_fields import (

@@ -15,6 +15,7 @@ from ...config.sections.tasks import (
     OrdinalConfig,
     RegressionConfig,
     TaskConfig,
+    added_metrics,
     named_columns,
     names_by_index,
     primary_metric,
@@ -81,7 +82,9 @@ class TaskFinder:
                 self.problems.append(f"tasks.{name}: the training table has no column {absent}; it has: {has}")
             return None
         task = Task(
-            name, config.kind, columns, columns, primary_metric(config), config.weight, values=dict(config.values)
+            *(name, config.kind, columns, columns, primary_metric(config), config.weight),
+            values=dict(config.values),
+            metrics=added_metrics(config),
         )
         if isinstance(config, RegressionConfig):
             return replace(task, scale=Scale.unit(len(columns), log1p=config.log1p)) if config.standardise else task

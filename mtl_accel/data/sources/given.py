@@ -21,6 +21,7 @@ from datasets import Image as ImageFeature
 from PIL import Image
 
 from ...config import Config
+from ...config.sections.data import DataConfig
 from ...core import atomic_io
 from ...core.errors import UserError, collect
 from .splits import split_of
@@ -45,11 +46,16 @@ def with_given_data(config: Config, data: GivenData | None, split: str = "train"
     """
     if data is None:
         return config
+    return config.model_copy(update={"data": given_section(config.data, data, split)})
+
+
+def given_section(section: DataConfig, data: GivenData, split: str) -> DataConfig:
+    """The section `data` of a config with tables as its source; arguments and errors as of `with_given_data`."""
     tables = dict(data) if isinstance(data, Mapping) else {split: data}
-    folder = _write(_checked(tables), atomic_io.cache_dir(config.data.cache_dir) / "given")
-    dirs = [str(Path(name).expanduser().absolute()) for name in config.data.image_dirs or (".",)]
-    changed = {"source": str(folder), "tables": None, "image_dirs": tuple(dirs)}
-    return config.model_copy(update={"data": config.data.model_copy(update=changed)})
+    folder = _write(_checked(tables), atomic_io.cache_dir(section.cache_dir) / "given")
+    dirs = [str(Path(name).expanduser().absolute()) for name in section.image_dirs or (".",)]
+    changed = {"source": str(folder), "options": None, "tables": None, "image_dirs": tuple(dirs)}
+    return section.model_copy(update=changed)
 
 
 def _checked(tables: Mapping[Any, Any]) -> dict[str, pa.Table | Dataset]:

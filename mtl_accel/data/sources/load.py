@@ -30,6 +30,7 @@ from .layouts.folders import read_layout
 from .layouts.kaggle import image_folders
 from .long_form import ListColumns, in_wide_form
 from .normalize import Normalized, normalize
+from .plugin_source import find_source, with_plugin_tables
 from .split_column import divide_by_column
 from .splits import Columns, RawSplit, choose_columns
 from .table_cache import TableCache
@@ -74,8 +75,8 @@ def load_source(
     Raises:
         UserError: the source cannot be read, or a split lacks the columns of images and ids.
     """
-    cache = TableCache(cache_dir(data.cache_dir) / "tables")
-    index = FolderIndex()
+    of_plugin, data = find_source(data.source) is not None, with_plugin_tables(data, only)
+    cache, index = TableCache(cache_dir(data.cache_dir) / "tables"), FolderIndex()
     raw, folder = _read_tables(data, label_columns, cache, index, only)
     raw = raw if only is None else [_split_named(only, raw, data.source)]
     raw = raw if data.image_dirs is None else _with_image_dirs(raw, data.image_dirs)
@@ -95,7 +96,7 @@ def load_source(
         {split.name: split for split in raw},
         row_problems,
         (*_merge_notes(raw, folder), *finder.spellings.notes()),
-        {**_merge_inferred(raw), **columns.inferred},
+        {**({} if of_plugin else _merge_inferred(raw)), **columns.inferred},
     )
 
 

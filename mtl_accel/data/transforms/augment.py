@@ -16,6 +16,7 @@ from ...config.sections.transform_problems import padding_problem
 from ...config.sections.transforms import CenterCrop, Pad, PadToSquare, Transform
 from ...core import rng
 from ...core.errors import UserError
+from ...core.plugins.registrations import find
 from .automatic.augmentations import AutoAugmentation, RandAugmentation, TrivialAugmentation
 from .base import Operation, as_float
 from .color import ColorJitter, Grayscale, Normalization
@@ -57,7 +58,13 @@ def operation_of(config: Transform, position: int, size: tuple[int, int]) -> Ope
         )
     if isinstance(config, Pad | PadToSquare) and (problem := padding_problem(config, Extent.of(size))):
         raise UserError(f"transforms.train.{position}: {problem}")
-    return AUGMENTATIONS[config.name](config, size)
+    operation = AUGMENTATIONS[config.name](config, size)
+    if find("transform", config.name) is not None and operation.output_size != size:
+        raise UserError(
+            f"transforms.train.{position}: {config.name} of a plugin makes pictures of {list(operation.output_size)} "
+            f"from {list(size)}; its pictures must keep their size"
+        )
+    return operation
 
 
 class Augmentation:

@@ -47,8 +47,9 @@ def _resolved(section: Loss, task: Task, target: np.ndarray, mask: np.ndarray) -
     if getattr(section, "class_weights", None) == "balanced":
         weights = class_weights(target, mask, len(task.classes))
         return section.model_copy(update={"class_weights": tuple(weights.tolist())})
-    if isinstance(section, BCE) and section.pos_weight == "balanced":
-        weights = pos_weight(target, mask, section.max_pos_weight)
+    if getattr(section, "pos_weight", None) == "balanced":
+        largest = getattr(section, "max_pos_weight", BCE.model_fields["max_pos_weight"].default)
+        weights = pos_weight(target, mask, largest)
         return section.model_copy(update={"pos_weight": tuple(weights.tolist())})
     return section
 

@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...config import Config, validate
+from ...config.plugin_uses import used_plugins
 from ...core.errors import EXIT_CODE, UserError
+from ...core.plugins.loading import load_plugin, plugins_of_children
 from .settings import Settings, read_settings
 
 Measurement = Callable[[Config, Settings], dict[str, Any]]  # a function of a module; its result fits JSON
@@ -51,6 +53,7 @@ def request_of(measurement: Measurement, config: Config, settings: Settings) -> 
     """Message from which `answer` calls the measurement, fit for JSON."""
     return {
         "measurement": f"{measurement.__module__}:{measurement.__qualname__}",
+        "plugins": plugins_of_children(used_plugins(config)),
         "config": config.model_dump(mode="json", by_alias=True),
         "settings": settings.model_dump(mode="json"),
         "began": time.time(),
@@ -60,6 +63,8 @@ def request_of(measurement: Measurement, config: Config, settings: Settings) -> 
 def answer(request: Mapping[str, Any]) -> dict[str, Any]:
     """Carry out a request of `request_of`."""
     measurement: Measurement = pkgutil.resolve_name(request["measurement"])
+    for plugin in request["plugins"]:
+        load_plugin(plugin)
     import_seconds = time.time() - request["began"]
     config, settings = validate(request["config"], "the config"), read_settings(request["settings"])
     return {**measurement(config, settings), "import_seconds": import_seconds}

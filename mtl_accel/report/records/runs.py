@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ...config import Config, validate
 from ...config.inferences import split_given
+from ...config.plugin_uses import plugins_required
 from ...config.saved import upgraded
 from ...config.sections.tasks import primary_metric
 from ...core import atomic_io
@@ -155,11 +156,13 @@ def _read_run(folder: Path, name: str) -> RunRecord:
     if not isinstance(raw, dict):
         raise UserError(f"{path}: holds no object; restore the file, or leave this run out")
     given, inferred = split_given(upgraded(raw), folder)
+    with plugins_required(folder):
+        config = validate(given, str(path))
     log = rows.read_log(folder / "log.jsonl")
     return RunRecord(
         name=name,
         folder=folder,
-        config=validate(given, str(path)),
+        config=config,
         status=rows.read_object(Status, folder / "status.json"),
         environment=rows.read_object(Environment, folder / "environment.json"),
         epochs=log.epochs,

@@ -164,7 +164,8 @@ def task_figures(
     """Figures of one task from its probabilities [N, C]; `thresholds` [C] of a multilabel one."""
     arrays = (scores, targets.target, targets.mask)
     wrong = mistakes.find_wrong_answers(task, *arrays, thresholds)
-    fitted = {} if thresholds is None else metrics.compute(task.kind, *arrays, thresholds)
+    thresholded = decision_metric_names(task.kind, task.metrics)
+    fitted = {} if thresholds is None else metrics.compute(task.kind, *arrays, thresholds, task.metrics)
     return TaskFigures(
         name=task.name,
         kind=task.kind,
@@ -172,8 +173,8 @@ def task_figures(
         confusion=_confusion(task, *arrays) if task.is_single_label else None,
         mistakes=mistakes.choose_mistakes(wrong, table),
         num_mistakes=len(wrong),
-        metrics=_named(task, metrics.compute(task.kind, *arrays)),
-        fitted=_named(task, {name: fitted[name] for name in decision_metric_names(task.kind) if name in fitted}),
+        metrics=_named(task, metrics.compute(task.kind, *arrays, added=task.metrics)),
+        fitted=_named(task, {name: fitted[name] for name in thresholded if name in fitted}),
         columns=_columns(task, *arrays) if task.kind == "regression" else [],
     )
 

@@ -68,9 +68,10 @@ def find_path(data: DataConfig) -> Path | None:
         return path.resolve()
     if hub.is_hub_id(data.source):
         return None
+    hint = f"; if {data.source.partition(':')[0]!r} is a plugin's source, give that by --plugin" * (":" in data.source)
     raise UserError(
         f"data.source: {data.source!r} is neither a folder that exists (looked at {path.absolute()}) nor the id of a "
-        "Hub data set, which reads owner/name. Correct the path"
+        f"Hub data set, which reads owner/name. Correct the path{hint}"
     )
 
 

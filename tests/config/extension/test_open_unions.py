@@ -12,7 +12,7 @@ from pydantic import Field
 
 from mtl_accel.config import Config, help_text, json_schema, read_config, validate
 from mtl_accel.config.base import Section
-from mtl_accel.config.open_unions import add_section, remove_section
+from mtl_accel.config.extension.open_unions import add_section, remove_section
 from mtl_accel.config.sections.model import ModelConfig
 from mtl_accel.core.errors import UserError
 from mtl_accel.runs.model_config import TaskPart

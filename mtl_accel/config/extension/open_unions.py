@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from .base import Section, Strict
+from ..base import Section, Strict
 
 BUILT_IN = "built-in"  # pydantic's tag of a section that stands for all names but the registered ones
 _added: dict[str, dict[str, type[Section]]] = {}  # by the name of the union, then by that of the section

@@ -1,0 +1,1 @@
+"""What plugins add to the config: open unions, and parts with their sections."""
