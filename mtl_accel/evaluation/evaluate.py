@@ -21,6 +21,7 @@ from ..data.loading.broken_images import readable_part
 from ..data.sources.given import GivenData, with_given_data
 from ..inference import scoring
 from ..inference.predictor import Predictor, load, print_notes, require_finite
+from ..inference.tta import TTA, Given
 from ..launching import agreement
 from ..launching.accelerator import leave_at_exit, start_inference_accelerator
 from ..objective.losses import build_losses
@@ -39,6 +40,7 @@ def evaluate(
     config: Config | None = None,
     data: GivenData | None = None,
     output: str | Path | None = None,
+    tta: Given = None,
 ) -> dict[str, Any]:
     """Compute every figure of a run's model on a labelled split, with 95% intervals, and write evaluation-SPLIT.json.
 
@@ -50,36 +52,35 @@ def evaluate(
         config: of the data and the threads; None: the run's own.
         data: a table in place of the config's, which is the split that is asked for, or a mapping of splits to tables.
         output: the folder of the file; None: the run folder `run`.
+        tta: figures of the mean over several views, as in `Predictor.predict`; they go to evaluation-SPLIT-tta.json.
 
     Returns: the content of the file, on the main process; {} on the others.
-
-    Raises:
-        UserError: the run has no finished model, or the split has no labels, or others than the model knows.
+    Raises: UserError for a run without a model, a split without its labels, and what is wrong with `tta`.
     """
     of_run = read_run_config(Path(run), ()) if config is None else config
     accelerator = start_inference_accelerator("launch/evaluate.py", of_run.cpu_threads)
-    config, predictor, table, targets = agreement.on_every_process(
-        lambda: _prepare(Path(run), of_run, data, split, accelerator)
+    config, predictor, views, table, targets = agreement.on_every_process(
+        lambda: _prepare(Path(run), of_run, data, split, accelerator, tta)
     )
     agreement.require_same_inputs(split, table, targets, predictor.model.state_dict().values())
     with progress_lines():
-        logits = predictor.logits(table, name=split)
+        logits = predictor.mean_logits(table, tta=views, name=split)
     leave_at_exit()
     if not accelerator.is_main_process:
         return {}
     require_finite(run, split, logits)
-    about = {"run": str(run), "source": config.data.source, "split": split, "images": len(table)}
-    result: dict[str, Any] = without_nan(about | _all_figures(logits, targets, predictor, config, split))
-    _write(result, Path(run if output is None else output))
-    return result
+    about = {"run": str(run), "source": config.data.source, "split": split, "images": len(table)} | _about(views)
+    found: dict[str, Any] = without_nan(about | _all_figures(logits, targets, predictor, config, split))
+    return _write(found, Path(run if output is None else output))
 
 
 def _prepare(
-    run: Path, config: Config, data: GivenData | None, split: str, accelerator: Accelerator
-) -> tuple[Config, Predictor, datasets.Dataset, dict[str, Targets]]:
+    run: Path, config: Config, data: GivenData | None, split: str, accelerator: Accelerator, tta: Given
+) -> tuple[Config, Predictor, TTA, datasets.Dataset, dict[str, Targets]]:
     """Load the model, and the rows of a split with their labels; the config names the data that are given."""
     config = with_given_data(config, data, split)
     predictor = load(run, num_workers=config.data.num_workers, accelerator=accelerator)
+    views = predictor.parse_tta(tta)
     if unknown := [name for name in predictor.tasks if name not in config.tasks]:
         raise UserError(
             f"{run}: its model has the tasks {', '.join(unknown)}, which its config.json has not: one of the two is of "
@@ -88,7 +89,11 @@ def _prepare(
     table, targets, notes = read_labeled_split(config, predictor.tasks, split)
     if accelerator.is_main_process:
         print_notes(notes)
-    return config, predictor, *readable_part(table, targets, split, config.data)
+    return config, predictor, views, *readable_part(table, targets, split, config.data)
+
+
+def _about(views: TTA) -> dict[str, Any]:
+    return {"tta": str(views), "views": views.num_views} if views.num_views > 1 else {}
 
 
 def _all_figures(
@@ -103,9 +108,9 @@ def _all_figures(
     return _figures(tasks, metrics, predictor.thresholds, config.seed)
 
 
-def evaluation_path(folder: Path, split: str) -> Path:
-    """Path of the evaluation of a split."""
-    return folder / f"evaluation-{split}.json"
+def evaluation_path(folder: Path, split: str, *, has_views: bool = False) -> Path:
+    """Path of the evaluation of a split; with test-time augmentation it has a name of its own."""
+    return folder / f"evaluation-{split}{'-tta' if has_views else ''}.json"
 
 
 def _figures(
@@ -135,7 +140,8 @@ def _with_fitted(logged: Mapping[str, float], tasks: list[TaskPredictions]) -> d
     return {name: number for name in names if (number := (fitted | dict(logged)).get(name)) is not None}
 
 
-def _write(result: dict[str, Any], folder: Path) -> None:
+def _write(result: dict[str, Any], folder: Path) -> dict[str, Any]:
     with atomic_io.storage_errors(folder):
         atomic_io.make_folder(folder)
-        atomic_io.write_json(evaluation_path(folder, result["split"]), result)
+        atomic_io.write_json(evaluation_path(folder, result["split"], has_views="tta" in result), result)
+    return result

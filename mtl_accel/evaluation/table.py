@@ -15,8 +15,9 @@ _MAX_CONFUSIONS = 5
 def format_table(row: Mapping[str, Any]) -> str:
     """Format what `evaluate` returns: every metric, then each task's labels, calibration and confusions."""
     drawn = row["bootstrap"]
+    views = f", the mean of {row['views']} views of each: {row['tta']}" if "tta" in row else ""
     lines = [
-        f"{row['run']} on {row['split']} of {row['source']}: {row['images']:,} images",
+        f"{row['run']} on {row['split']} of {row['source']}: {row['images']:,} images{views}",
         f"[lower, upper]: {drawn['confidence']:.0%} interval of {drawn['resamples']:,} resamples of the images",
         "",
         *_columns([("", "value", ""), *((_metric_title(name), *_cells(v)) for name, v in row["metrics"].items())]),

@@ -34,21 +34,23 @@ def predict_logits(
     Args:
         precision: "no", "bf16" or "fp16".
         mirrored: for each pass over a batch, whether left and right are exchanged. The passes' logits lie side by
-            side.
+            side, and so do those of the views of test-time augmentation.
     """
     assert not model.training
     predictions = Predictions()
     for batch in batches:
-        views = pipeline.views(batch.images)
-        total: Tensor | None = None
-        for view in views:
-            images = pipeline.batched(view, batch.key.rows, 0, DTYPES[precision])
-            with torch.autocast(device.type, DTYPES[precision], enabled=precision != "no"):
-                passes = [model(images.flip(3) if flips else images) for flips in mirrored]
-            logits = torch.cat([outputs[name].float() for outputs in passes for name in tasks], dim=1)
-            total = logits if total is None else total + logits
-        assert total is not None
-        predictions.add(batch.ids, total / len(views) if len(views) > 1 else total)
+        passes = []
+        for views in pipeline.passes(batch.images):
+            total: Tensor | None = None
+            for view in views:
+                images = pipeline.batched(view, batch.key.rows, 0, DTYPES[precision])
+                with torch.autocast(device.type, DTYPES[precision], enabled=precision != "no"):
+                    outputs = [model(images.flip(3) if flips else images) for flips in mirrored]
+                logits = torch.cat([output[name].float() for output in outputs for name in tasks], dim=1)
+                total = logits if total is None else total + logits
+            assert total is not None
+            passes.append(total / len(views) if len(views) > 1 else total)
+        predictions.add(batch.ids, torch.cat(passes, dim=1) if len(passes) > 1 else passes[0])
     return predictions
 
 

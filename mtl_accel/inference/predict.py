@@ -25,6 +25,7 @@ from . import answers, submission
 from .predictor import Predictor, load, print_notes
 from .sample_submission import Expected, plan_submissions
 from .submission import Form, Submission
+from .tta import TTA, Given
 
 TABLE = "predictions.parquet"
 
@@ -38,6 +39,7 @@ def predict(
     data: GivenData | None = None,
     probabilities: bool = False,
     flip: bool = False,
+    tta: Given = None,
     sample_submission: Sequence[str] = (),
     multilabel_form: Form = "columns",
     raw: bool = False,
@@ -49,6 +51,7 @@ def predict(
         config: of the data and the threads; None: the run's own, with all rows of its data.
         data: a table in place of the config's, which is the split that is asked for, or a mapping of splits to tables.
         flip: decide on the mean of each image's probabilities and those of its mirror image.
+        tta: decide on the mean over several views of each image, as in `Predictor.predict`.
         sample_submission: CSVs whose columns, ids and order the submissions have; each PATH or TASK=PATH.
         multilabel_form: form of a multilabel task's submission without a sample: 0/1 columns, or a list in one cell.
         raw: do not escape cells that a spreadsheet would run.
@@ -59,16 +62,22 @@ def predict(
     of_run = config or read_run_config(Path(run), (), whole=True)
     accelerator = start_inference_accelerator("launch/predict.py", of_run.cpu_threads)
     config, predictor = agreement.on_every_process(lambda: _load(run, of_run, data, split, accelerator))
-    options = sample_submission, multilabel_form, Path(output), overwrite
-    images, expected, submissions = agreement.on_every_process(lambda: _prepare(predictor, config, split, *options))
-    agreement.require_same_inputs(split, images, {}, predictor.model.state_dict().values())
-    with progress_lines():
-        scores = predictor.probabilities(images, flip=flip, name=split)
-    leave_at_exit()
+    options = tta, flip, sample_submission, multilabel_form, Path(output), overwrite
+    images, views, expected, planned = agreement.on_every_process(lambda: _prepare(predictor, config, split, *options))
+    scores = _scores(predictor, images, views, split)
     if not accelerator.is_main_process:
         return []
     table = _table(expected, scores, predictor.thresholds, probabilities)
-    return _write(Path(output), table, submission.format_files(submissions, table, expected.names, raw=raw))
+    return _write(Path(output), table, submission.format_files(planned, table, expected.names, raw=raw))
+
+
+def _scores(predictor: Predictor, images: datasets.Dataset, views: TTA, split: str) -> dict[str, np.ndarray]:
+    """Probabilities of every task, once all processes have the same images and weights."""
+    agreement.require_same_inputs(split, images, {}, predictor.model.state_dict().values())
+    with progress_lines():
+        scores = predictor.probabilities(images, tta=views, name=split)
+    leave_at_exit()
+    return scores
 
 
 def _load(
@@ -83,16 +92,19 @@ def _prepare(
     predictor: Predictor,
     config: Config,
     split: str,
+    tta: Given,
+    flip: bool,
     samples: Sequence[str],
     multilabel_form: Form,
     output: Path,
     overwrite: bool,
-) -> tuple[datasets.Dataset, Expected, list[Submission]]:
-    """Read the images, and plan the predictions and the submissions, none of which may overwrite a file."""
+) -> tuple[datasets.Dataset, TTA, Expected, list[Submission]]:
+    """Read the images and their views, and plan predictions and submissions, none of which may overwrite a file."""
+    views = predictor.parse_tta(tta, flip=flip)
     images, expected = _expected(predictor, config, split)
     submissions = plan_submissions(expected, samples, multilabel_form, _tables(config))
     _check_folder(output, submissions, overwrite)
-    return images, expected, submissions
+    return images, views, expected, submissions
 
 
 def _expected(predictor: Predictor, config: Config, split: str) -> tuple[datasets.Dataset, Expected]:

@@ -21,12 +21,15 @@ from ..core.errors import UserError, shorten
 from ..core.progress import counted
 from ..data.loading.inputs import ImageBatches, ImageCollection, collect_images, images_of_split, readable_batches
 from ..data.loading.loader import EvaluationLoader
+from ..data.transforms.pipeline import ImagePipeline
 from ..launching.accelerator import configure_cuda
 from ..models.base import Pair
 from ..runs import model_folder
 from ..runs.model_folder import ModelDescription
 from . import answers
 from .logits import predict_logits, split_logits
+from .mean_logits import mean_logits
+from .tta import TTA, Given, parse
 
 
 class Predictor:
@@ -58,7 +61,9 @@ class Predictor:
     def is_main_process(self) -> bool:
         return self.accelerator is None or self.accelerator.is_main_process
 
-    def predict(self, images: Any, *, probabilities: bool = False, flip: bool = False) -> pd.DataFrame:
+    def predict(
+        self, images: Any, *, probabilities: bool = False, flip: bool = False, tta: Given = None
+    ) -> pd.DataFrame:
         """Predict images: one row each, in their order.
 
         Args:
@@ -66,17 +71,20 @@ class Predictor:
                 tensor [B, 3, H, W], or a `datasets.Dataset` with a column of images. Files are decoded batch by batch.
             probabilities: whether to add those of each class and label, in columns "task/class".
             flip: decide on the mean of each image's probabilities and those of its mirror image.
+            tta: decide on the mean over several views of each image, such as ["mirror", {"scales": [0.9, 1.1]},
+                {"crops": 5}]: all combinations of them.
 
         Returns:
             `id` (the path, the data set's id, or the row's number, as text); for a multiclass or ordinal task the class
             name, for a multilabel one 0 or 1 for each label, for a regression its numbers.
 
         Raises:
-            UserError: everything that is not an image, or cannot be decoded.
+            UserError: everything that is not an image, or cannot be decoded, or is wrong with `tta`.
         """
+        views = self.parse_tta(tta, flip=flip)
         collection = collect_images(images)
         # A few images are not padded to a whole batch, which would take the time of one.
-        scores = self._scores(collection, flip, min(self.batch_size, max(len(collection), 1)))
+        scores = self._scores(collection, views, min(self.batch_size, max(len(collection), 1)))
         return answers.table(collection.ids, scores, self.tasks, self.thresholds, probabilities=probabilities)
 
     def logits(self, split: datasets.Dataset, *, mirrored: bool = False, name: str = "images") -> Tensor:
@@ -89,34 +97,68 @@ class Predictor:
         Raises:
             UserError: images that cannot be decoded.
         """
-        return self._logits(images_of_split(split, name), (mirrored,), self.batch_size)
+        return self._logits(images_of_split(split, name), self.description.pipeline, (mirrored,), self.batch_size)
+
+    def mean_logits(self, split: datasets.Dataset, *, tta: Given = None, name: str = "images") -> Tensor:
+        """Compute logits, [N, outputs], whose probabilities are the mean over the views of each image.
+
+        Without views they are those of `logits`. On the arguments and errors see `probabilities`.
+        """
+        views = self.parse_tta(tta)
+        if views.num_views == 1:
+            return self.logits(split, name=name)
+        collection = images_of_split(split, name)
+        flat = self._logits(collection, self._pipeline(views), views.mirrored, self.batch_size)
+        return mean_logits(flat, self.tasks, views.num_views)
 
     def probabilities(
-        self, split: datasets.Dataset, *, flip: bool = False, name: str = "images"
+        self, split: datasets.Dataset, *, flip: bool = False, tta: Given = None, name: str = "images"
     ) -> dict[str, np.ndarray]:
         """Compute each task's probabilities, float64 [N, C]; a regression has its values.
 
         Args:
             flip: whether to take the mean of each image's probabilities and those of its mirror image.
-        """
-        return self._scores(images_of_split(split, name), flip, self.batch_size)
+            tta: the views of which the mean is taken, as in `predict`.
 
-    def _scores(self, collection: ImageCollection, flip: bool, batch_size: int) -> dict[str, np.ndarray]:
-        mirrored = (False, True) if flip else (False,)
-        flat = self._logits(collection, mirrored, batch_size).double()
-        parts = [split_logits(part, self.tasks) for part in flat.chunk(len(mirrored), dim=1)]
+        Raises:
+            UserError: images that cannot be decoded, and what is wrong with `tta`.
+        """
+        return self._scores(images_of_split(split, name), self.parse_tta(tta, flip=flip), self.batch_size)
+
+    def parse_tta(self, tta: Given, *, flip: bool = False) -> TTA:
+        """Read a list of views.
+
+        Raises:
+            UserError: what is wrong with it, or that this model's pictures have nothing to crop.
+        """
+        views = parse(tta, flip=flip)
+        self._pipeline(views)
+        return views
+
+    def _pipeline(self, views: TTA) -> ImagePipeline:
+        pipeline = self.description.pipeline
+        if not views.scales and not views.has_crops:
+            return pipeline
+        return pipeline.with_views(views.scales, has_crops=views.has_crops)
+
+    def _scores(self, collection: ImageCollection, views: TTA, batch_size: int) -> dict[str, np.ndarray]:
+        flat = self._logits(collection, self._pipeline(views), views.mirrored, batch_size).double()
+        parts = [split_logits(part, self.tasks) for part in flat.chunk(views.num_views, dim=1)]
         return {
             task: np.mean([self.tasks[task].probabilities(part[task].numpy()) for part in parts], axis=0)
             for task in self.tasks
         }
 
-    def _logits(self, collection: ImageCollection, mirrored: Sequence[bool], batch_size: int) -> Tensor:
+    def _logits(
+        self, collection: ImageCollection, pipeline: ImagePipeline, mirrored: Sequence[bool], batch_size: int
+    ) -> Tensor:
         """Compute the logits of every pass, float32 [N, passes x outputs], on every process."""
         if not len(collection):
-            return torch.empty(0, len(mirrored) * sum(task.num_outputs for task in self.tasks.values()))
+            num_outputs = sum(task.num_outputs for task in self.tasks.values())
+            return torch.empty(0, pipeline.num_passes * len(mirrored) * num_outputs)
         accelerator = self.accelerator
         rank, processes = (0, 1) if accelerator is None else (accelerator.process_index, accelerator.num_processes)
-        batches = ImageBatches(collection, self.description.pipeline)
+        batches = ImageBatches(collection, pipeline)
         loader = EvaluationLoader(batches, batch_size, rank, processes, self.num_workers, self.device)
         problems: list[str] = []
         shown = counted(loader.batches(), collection.name, len(loader), "batches", hidden=rank != 0)
@@ -124,7 +166,7 @@ class Predictor:
             predictions = predict_logits(
                 self.model,
                 readable_batches(shown, problems),
-                self.description.pipeline,
+                pipeline,
                 self.tasks,
                 self.device,
                 self.description.precision,

@@ -22,7 +22,7 @@ from ..data.loading.broken_images import read_training_data
 from ..data.loading.decoding import decode
 from ..data.loading.loader import EvaluationLoader, MicroBatches, TrainingLoader, TrainingOrder
 from ..data.loading.pixel_cache import open_pixels
-from ..data.transforms.crops import num_crops
+from ..data.transforms.crops import ExtraViews, num_crops
 from ..data.transforms.mixing import Mixing, build_mixing
 from ..data.transforms.per_sample import PerSample
 from ..data.transforms.pipeline import ImagePipeline
@@ -128,7 +128,7 @@ def slow_transforms_message(per_sample: PerSample, num_workers: int) -> str:
     )
 
 
-def several_crops_message(crops: SeveralCrops) -> str:
+def several_crops_message(crops: SeveralCrops | ExtraViews) -> str:
     """One line for the log: what evaluation costs."""
     return (
         f"{crops.name}: evaluation takes the mean of the logits of {num_crops(crops)} crops of each picture, and so "

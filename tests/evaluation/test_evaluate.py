@@ -16,9 +16,10 @@ import small_predict
 import small_run
 
 import mtl_accel
-from mtl_accel import models
+from mtl_accel import metrics, models
 from mtl_accel.config import read_run_config
 from mtl_accel.core.errors import UserError
+from mtl_accel.data.labels.one_split import read_labeled_split
 from mtl_accel.evaluation.evaluate import evaluation_path
 from mtl_accel.evaluation.table import format_table
 
@@ -105,14 +106,28 @@ def test_on_test_the_stored_thresholds_are_taken_and_on_validation_only_cross_fi
             assert value == pytest.approx(numbers(validation)[name], rel=1e-5)
 
 
-def test_two_processes_find_what_one_finds_and_one_of_them_tells_it(run, validation, tmp_path):
-    arguments = ["--run", str(run), "--output", str(tmp_path)]
+@pytest.mark.parametrize("tta", [[], ["--tta", "mirror,scales=1.2"]])
+def test_two_processes_find_what_one_finds_and_one_of_them_tells_it(run, tta, tmp_path):
+    one = mtl_accel.evaluate(run, tta=",".join(tta[1:]), output=tmp_path / "one")
     printed = tmp_path / "printed"
     printed.touch()
+    arguments = ["--run", str(run), "--output", str(tmp_path), *tta]
     code, output = runs.finish(runs.fork(main, arguments, {"ACCELERATE_USE_CPU": "true"}, printed, 2))
     assert code == 0, output
-    assert json.loads(evaluation_path(tmp_path, "validation").read_text()) == validation
-    assert output.count(format_table(validation)) == 1
+    assert json.loads(evaluation_path(tmp_path, "validation", has_views=bool(tta)).read_text()) == one
+    assert output.count(format_table(one)) == 1
+
+
+def test_figures_of_several_views_are_those_of_their_mean_in_a_file_of_their_own(run, validation):
+    found = mtl_accel.evaluate(run, tta=["mirror", {"scales": [1.2]}])
+    assert json.loads((run / "evaluation-validation-tta.json").read_text()) == found
+    assert json.loads(evaluation_path(run, "validation").read_text()) == validation
+    assert "images, the mean of 4 views of each: mirror,scales=1.2" in format_table(found).splitlines()[0]
+    predictor = mtl_accel.load(run, "cpu")
+    table, targets, _ = read_labeled_split(read_run_config(run, ()), predictor.tasks, "validation")
+    for name, scores in predictor.probabilities(table, tta="mirror,scales=1.2").items():
+        expected = metrics.compute(predictor.tasks[name].kind, scores, *targets[name])
+        assert {metric: found["metrics"][f"{name}/{metric}"]["value"] for metric in expected} == pytest.approx(expected)
 
 
 def test_the_table_shows_both_f1_beside_each_other_by_name(validation):

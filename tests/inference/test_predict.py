@@ -80,7 +80,7 @@ def test_every_id_is_answered_once_in_the_source_s_order_as_the_predictor_answer
         assert rows == table[header].astype(str).to_numpy().tolist()
 
 
-@pytest.mark.parametrize("switches", [("--probabilities",), ("--probabilities", "--flip")])
+@pytest.mark.parametrize("switches", [("--probabilities",), ("--probabilities", "--flip", "--tta", "scales=0.8:1.2")])
 def test_two_processes_write_the_files_of_one(base, tmp_path, switches):
     for processes in (1, 2):
         output = tmp_path / str(processes)
@@ -89,6 +89,17 @@ def test_two_processes_write_the_files_of_one(base, tmp_path, switches):
         assert code == 0, printed
         assert [Path(line).name for line in printed.splitlines()] == FILES
     assert content(tmp_path / "1") == content(tmp_path / "2") and content(tmp_path / "1").keys() == set(FILES)
+
+
+def test_flip_and_a_list_are_one_list_and_what_is_wrong_with_it_is_told_before_anything_is_written(here, tmp_path):
+    ways = [{"flip": True, "tta": "scales=0.8"}, {"tta": ["mirror", {"scales": 0.8}]}]
+    tables = [
+        pd.read_parquet(mtl_accel.predict(here, tmp_path / str(number), probabilities=True, **way)[0])
+        for number, way in enumerate(ways)
+    ]
+    pd.testing.assert_frame_equal(*tables)
+    problems = refused(here, tmp_path / "none", tta="zoom,scales=1")
+    assert [problem.partition(" ")[0] for problem in problems] == ["tta:"] * 3 and not (tmp_path / "none").exists()
 
 
 def test_accelerate_launch_starts_it(base, tmp_path):

@@ -20,7 +20,7 @@ from ..processes import add_processes_option
 
 def _evaluate(options: argparse.Namespace, rest: list[str]) -> int:
     config = read_run_config(options.run, rest)
-    row = mtl_accel.evaluate(options.run, options.split, config=config, output=options.output)
+    row = mtl_accel.evaluate(options.run, options.split, config=config, output=options.output, tta=options.tta)
     if row:  # on the main process
         print(escape_control(format_table(row)), flush=True)
     return 0
@@ -38,5 +38,6 @@ def main(
         "--split", choices=("train", "validation", "test"), default="validation", help="a split with labels"
     )
     parser.add_argument("--output", type=Path, help="folder of evaluation-SPLIT.json; default: the run folder")
+    parser.add_argument("--tta", metavar="LIST", help="figures over several views: mirror,scales=0.9:1.1,crops=5")
     add_processes_option(parser)
     return run_command(parser, _evaluate, arguments)

@@ -38,6 +38,7 @@ def _parser(program: str, description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--split", choices=("train", "validation", "test"), default="test", help="default: test")
     parser.add_argument("--probabilities", action="store_true", help="also those of each class and label")
     parser.add_argument("--flip", action="store_true", help="decide by the mean over each picture and its mirror image")
+    parser.add_argument("--tta", metavar="LIST", help="the same over several views: mirror,scales=0.9:1.1,crops=5")
     parser.add_argument(
         *("--sample_submission", "--sample-submission"),
         metavar="[TASK=]CSV",

@@ -17,7 +17,7 @@ from ...core import rng
 from ...core.errors import UserError
 from .augment import operation_of
 from .base import Operation
-from .crops import crops_of, num_crops
+from .crops import ExtraViews, crops_of, num_crops
 from .single_image import SingleImageTransform, build_singles, dry_run, example_image, one_thread_and_same_generator
 
 
@@ -49,7 +49,8 @@ class PerSample:
     """Transforms single images: torchvision's own transforms, and those of ours between them or before a crop.
 
     Args:
-        transforms: by position in the config's list, which is a part of the key of their random numbers.
+        transforms: by position in the config's list, which is a part of the key of their random numbers. Several views
+            are the last one.
         sizes: [height, width] of the images that arrive: the one of all of them, or several examples.
 
     Raises:
@@ -60,7 +61,9 @@ class PerSample:
         num_crops: how many crops each image becomes; 1 where it stays one.
     """
 
-    def __init__(self, transforms: Mapping[int, Transform], sizes: Sequence[PictureSize], seed: int) -> None:
+    def __init__(
+        self, transforms: Mapping[int, Transform | ExtraViews], sizes: Sequence[PictureSize], seed: int
+    ) -> None:
         self.seed = seed
         self.stages: dict[int, Stage] = {}  # by position
         singles = build_singles(transforms)
@@ -75,7 +78,7 @@ class PerSample:
                 elif makes_them_vary:
                     varied_by = single
                 single.output_size = sizes[0] if len(sizes) == 1 else None
-            elif isinstance(config, SeveralCrops):
+            elif isinstance(config, SeveralCrops | ExtraViews):
                 self.stages[position], sizes = config, [config.size]
             elif len(sizes) == 1:
                 operation = operation_of(config, position, sizes[0])
@@ -91,7 +94,7 @@ class PerSample:
             raise problem if varied_by is None else varied_by.size_error(sizes)
         self.output_size = sizes[0]
         self.num_crops = next(
-            (num_crops(config) for config in transforms.values() if isinstance(config, SeveralCrops)), 1
+            (num_crops(config) for config in transforms.values() if isinstance(config, SeveralCrops | ExtraViews)), 1
         )
 
     @property
@@ -103,7 +106,7 @@ class PerSample:
     def reason(self) -> str:
         """Why they do, in words."""
         by_torchvision = any(isinstance(stage, SingleImageTransform) for stage in self.stages.values())
-        by_size = any(isinstance(stage, OperationBySize | SeveralCrops) for stage in self.stages.values())
+        by_size = any(isinstance(stage, OperationBySize | SeveralCrops | ExtraViews) for stage in self.stages.values())
         return " and ".join(["torchvision's own"] * by_torchvision + ["on pictures of several sizes"] * by_size)
 
     def __call__(self, images: Tensor | Sequence[Tensor], ids: np.ndarray, epoch: int) -> Tensor:
@@ -124,7 +127,7 @@ class PerSample:
         if isinstance(stage, SingleImageTransform):
             seeds = (rng.random_bits(*key) >> np.uint64(1)).tolist()
             return [stage(image, seed) for image, seed in zip(images, seeds, strict=True)]
-        if isinstance(stage, SeveralCrops):
+        if isinstance(stage, SeveralCrops | ExtraViews):
             return [torch.stack(crops_of(image, stage)) for image in images]
         if isinstance(stage, OperationBySize):
             return [stage(image, uniforms) for image, uniforms in zip(images, stage.uniforms(key), strict=True)]
@@ -132,7 +135,7 @@ class PerSample:
         return stage.apply(_stack(images), stage.parameters(uniforms))
 
 
-Stage = SingleImageTransform | OperationBySize | Operation | SeveralCrops
+Stage = SingleImageTransform | OperationBySize | Operation | SeveralCrops | ExtraViews
 
 
 def _dtype_after(operation: Operation, dtype: torch.dtype) -> torch.dtype:

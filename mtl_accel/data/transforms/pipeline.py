@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -18,6 +18,8 @@ from ...config.sections.picture_sizes import (
 from ...config.sections.transform_problems import size_problems
 from ...config.sections.transforms import (
     CachedTransform,
+    CenterCrop,
+    FiveCrop,
     FixedTransform,
     Normalize,
     RequireSize,
@@ -28,7 +30,7 @@ from ...config.sections.transforms import (
 from ...core.errors import UserError
 from .augment import Augmentation
 from .color import Normalization
-from .crops import crops_of, num_crops
+from .crops import ExtraViews, crops_of, num_crops, passes_of
 from .per_sample import PerSample
 
 # Sizes that the pictures of a data set may have, for dry runs where theirs are not made one.
@@ -46,13 +48,13 @@ class ImagePipeline:
             pixel cache keeps the result.
         per_sample: those up to the last of torchvision's own, or up to the one that brings images to one size, which
             the loader does on the CPU, one image at a time; None where the list has none of these.
-        crops: the transform that makes several crops of an image; None where each stays one.
+        crops: what makes several views of an image; None where each stays one.
         batched: all others, which are done in batches on the device. They normalize.
     """
 
     cached: tuple[CachedTransform, ...]
     per_sample: PerSample | None
-    crops: SeveralCrops | None
+    crops: SeveralCrops | ExtraViews | None
     batched: Augmentation
 
     @classmethod
@@ -115,8 +117,30 @@ class ImagePipeline:
     @property
     def fixed(self) -> tuple[FixedTransform, ...]:
         """The whole list of an evaluation, in which nothing is random; with the size that all images must have."""
-        assert not self.batched.is_random
+        assert not self.batched.is_random and not isinstance(self.crops, ExtraViews)
         return (*self.cached, *((self.crops,) if self.crops else ()), self.normalize)
+
+    def with_views(self, scales: Sequence[float], *, has_crops: bool) -> ImagePipeline:
+        """That of an evaluation with several views of each image, which are made from what its last CenterCrop gets.
+
+        Args:
+            scales: sizes beside that of the list, as factors.
+            has_crops: whether the corners and the middle take the place of the middle.
+
+        Raises:
+            UserError: there is nothing around the middle to crop.
+        """
+        assert not self.batched.is_random and not isinstance(self.crops, ExtraViews)
+        size, last = self.model_input_size, self.cached[-1] if self.cached else None
+        cached = self.cached[:-1] if isinstance(last, CenterCrop) and self.crops is None else self.cached
+        extent = extent_after(cached)
+        if has_crops and (problem := _views_problem(self, extent)):
+            raise UserError(f"tta: crops=5 {problem}")
+        crops = FiveCrop(name="FiveCrop", size=size) if has_crops else self.crops
+        views = ExtraViews(size, tuple(scales), crops, self.crops is not None, self.normalize.mean)
+        sizes = list(dict.fromkeys(size_after(cached, example) for example in _EXAMPLE_SIZES))
+        per_sample = PerSample({len(cached): views}, sizes, 0) if extent.size is None else None
+        return replace(self, cached=cached, per_sample=per_sample, crops=views)
 
     def views(self, images: Tensor) -> list[Tensor]:
         """The images that the model reads of each loaded image: itself, or its crops, uint8 [B, 3, h, w] each.
@@ -126,6 +150,36 @@ class ImagePipeline:
         if self.crops is None:
             return [images]
         return list(images.unbind(1)) if images.ndim == 5 else crops_of(images, self.crops)
+
+    @property
+    def num_passes(self) -> int:
+        """How many predictions there are of an image: 1 but for test-time augmentation."""
+        return num_crops(self.crops) // self.crops.views_a_pass if isinstance(self.crops, ExtraViews) else 1
+
+    def passes(self, images: Tensor) -> Iterator[list[Tensor]]:
+        """The views of each pass over loaded images, as in `views`: one pass, or several in test-time augmentation.
+
+        The mean of the logits of a pass is one prediction.
+        """
+        if isinstance(self.crops, ExtraViews) and images.ndim == 4:
+            yield from passes_of(images, self.crops)  # one after another: all of them may take much memory
+            return
+        views = self.views(images)
+        views_a_pass = self.crops.views_a_pass if isinstance(self.crops, ExtraViews) else len(views)
+        yield from (views[start : start + views_a_pass] for start in range(0, len(views), views_a_pass))
+
+
+def _views_problem(pipeline: ImagePipeline, extent: Extent) -> str | None:
+    """Why five crops of an image are none, or would all be the same."""
+    if pipeline.crops is not None:
+        return f"and the {pipeline.crops.name} of transforms.eval, whose crops are predicted anyway; leave crops out"
+    size = pipeline.model_input_size
+    if pipeline.cached and isinstance(pipeline.cached[-1], CenterCrop) and extent.size != size:
+        return None
+    return (
+        f"needs pictures that are larger than the {list(size)} of the network, and a CenterCrop cuts out: the "
+        "transforms.eval of this model leave nothing around the middle; leave crops out, or take scales such as 1.15"
+    )
 
 
 def _end_of_per_sample(transforms: Sequence[Transform], start: int, extent: Extent) -> int:

@@ -21,7 +21,7 @@ from ...config.reading import format_value
 from ...config.sections.automatic_augmentation import AutomaticAugmentation
 from ...config.sections.picture_sizes import PictureSize
 from ...config.sections.torchvision_names import TorchvisionTransform
-from ...config.sections.transforms import Transform, is_torchvisions
+from ...config.sections.transforms import is_torchvisions
 from ...core.errors import UserError, collect
 
 # What torchvision raises for arguments and images that it does not accept.
@@ -92,7 +92,7 @@ class SingleImageTransform:
         )
 
 
-def build_singles(transforms: Mapping[int, Transform]) -> dict[int, SingleImageTransform]:
+def build_singles(transforms: Mapping[int, Any]) -> dict[int, SingleImageTransform]:
     """Build torchvision's transforms, by position. Raises UserError for all wrong arguments at once."""
     singles: dict[int, SingleImageTransform] = {}
     problems: list[str] = []
