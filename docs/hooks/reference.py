@@ -146,17 +146,21 @@ def networks_page() -> str:
         "",
         "## Backbones { #backbones }",
         "",
-        "Beside these, every network of timm: `timm/` and its name, such as `timm/resnet18.a1_in1k`.",
+        "Beside these, every network of timm: `timm/` and its name, such as `timm/resnet18.a1_in1k`. Parameters are",
+        "those of the whole network, with its ImageNet layer.",
         "",
-        "| `backbone` | what it is | pictures | for `query` | `weights` |",
-        "|---|---|---|---|---|",
+        "| `backbone` | what it is | parameters | pictures | for `query` | `weights` |",
+        "|---|---|---|---|---|---|",
     ]
     for name, backbone in BACKBONES.items():
         only = backbone.only_size
         pictures = f"{only[0]} x {only[1]} only" if only else f"from {backbone.min_size} x {backbone.min_size}"
-        weights = ", ".join(f"`{weights}`" for weights in backbone.weights)
-        fits = "yes" if backbone.gives_map else "no"
-        lines.append(f"| `{name}` | {backbone.meaning} | {pictures} | {fits} | {weights} |")
+        weights, parameters, fits = "", "", "yes" if backbone.gives_map else "no"
+        if backbone.published is not None:
+            published = backbone.published()
+            weights = ", ".join(f"`{member}`" for member in published.__members__)
+            parameters = f"{published.DEFAULT.meta['num_params'] / 1e6:.1f} million"
+        lines.append(f"| `{name}` | {backbone.meaning} | {parameters} | {pictures} | {fits} | {weights} |")
     return "\n".join(lines) + "\n"
 
 

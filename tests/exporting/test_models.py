@@ -31,7 +31,9 @@ WITH_TORCH = (
     "mobilenet_v2_linear",
     "resnet18_mlp",
     "resnet18_query",
+    "composed",
 )
+COMPOSED = Architecture(backbone="timm/test_convnext", head="query")
 SIZE = (40, 56)
 IMAGES = check.noise((3, *SIZE))[:8]
 FILES = {"torch": (torch_file.to_program, torch_file.Program), "onnx": (onnx_file.to_onnx, onnx_file.Session)}
@@ -49,7 +51,7 @@ def finished_model(pair: str) -> tuple[Pair, ModelDescription]:
     }
     cached = (Resize(name="Resize", size=(48, 64)), CenterCrop(name="CenterCrop", size=SIZE))
     thresholds = {"attribute": np.array([0.25, 0.75])}
-    network = Architecture(name=pair)
+    network = COMPOSED if pair == "composed" else Architecture(name=pair)
     description = ModelDescription(network, tasks, thresholds, (*cached, Normalize(name="Normalize")), "bf16", 8)
     torch.manual_seed(0)
     model = models.build_model(network, tasks, None).eval()
@@ -71,6 +73,8 @@ def finished_model(pair: str) -> tuple[Pair, ModelDescription]:
 
 @pytest.mark.parametrize(("form", "pair"), CASES)
 def test_a_pair_says_the_same_from_its_file(form, pair):
+    if pair == "composed":
+        pytest.importorskip("timm")
     model, description = finished_model(pair)
     write, read = FILES[form]
     content = write(Graph(model, description), description)

@@ -21,6 +21,8 @@ KNOBS = [
     *("early_stopping", "ema_decay", "warmup_epochs", "scheduler", "balancing", "micro_batch_size", "data.sampler"),
     *("tasks.more", "tasks.category.values", "tasks.category.classes", "tasks.attribute.loss", "conflict_every_steps"),
     *("data.wardrobe", "data.split_seed", "data.group_column", "gradient_clip_norm", "trackers", "model.backbone"),
+    *("model.head", "model.img_size", "model.pretrained_cfg", "model.drop_path_rate", "tasks.category.head"),
+    *("model.name", "tasks.attribute.lr_scale"),
 ]
 BRANCHES = st.sampled_from(
     [
@@ -29,6 +31,10 @@ BRANCHES = st.sampled_from(
         {"name": "OneCycleLR", "max_lr": 1e30, "div_factor": 1e-30},
         {"name": "MultiStepLR", "milestones": [1, 1]},
         {"name": "cagrad"},
+        {"name": "query", "width": 16384, "num_heads": 1024},
+        {"name": "mlp", "hidden": 65536},
+        {"backbone": "resnet18", "head": "query"},
+        {"backbone": "timm/test_vit", "head": {"name": "mlp"}, "img_size": [1024, 1024]},
         {"kind": "multilabel", "columns": ["a", "a"], "loss": {"name": "bce", "pos_weight": [1e30]}},
         {"kind": "regression", "columns": ["a"], "log1p": True},
         {"name": "Pad", "padding": 10**9},

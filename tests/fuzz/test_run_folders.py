@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save
 
+from mtl_accel.config.sections.heads import QueryHead
 from mtl_accel.config.sections.losses import BCE
 from mtl_accel.config.sections.model import Architecture
 from mtl_accel.config.sections.transforms import Normalize, Resize
@@ -29,7 +30,9 @@ TASKS = {
 TRANSFORMS = (Resize(name="Resize", size=(32, 32)), Normalize(name="Normalize"))
 LOSSES = {"attribute": BCE(name="bce", pos_weight=(1.0, 2.0))}
 THRESHOLDS = {"attribute": np.array([0.25, 0.5])}
-DESCRIPTION = ModelDescription(Architecture(name="resnet18_linear"), TASKS, THRESHOLDS, TRANSFORMS, "no", 8, LOSSES)
+HEADS = {"price": QueryHead(name="query")}
+NETWORK = Architecture(backbone="resnet18", head="mlp", drop_path_rate=0.5, img_size=(32, 32), pretrained_cfg="a1_in1k")
+DESCRIPTION = ModelDescription(NETWORK, TASKS, THRESHOLDS, TRANSFORMS, "no", 8, LOSSES, HEADS)
 DESCRIBED = json.dumps(DESCRIPTION.describe()).encode()
 METRICS = {"loss": 1.5, "attribute/f1_macro": 0.5}
 LOG = [

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import real_runs as runs
+import small_run
 import torch
 from PIL import Image
 
 import mtl_accel
+from mtl_accel import models
 from mtl_accel.config import read_config
 
 pytestmark = pytest.mark.slow
@@ -24,6 +26,11 @@ TASKS = {
     "attribute": {"kind": "multilabel", "head": {"name": "query", "width": 16}, "lr_scale": 0.5},
 }
 SMALL = {"name": "small"}  # with BatchNorm and dropout
+# Ordered classes have one score, and thresholds of their own around its head.
+OWN_HEADS = {
+    "category": {"kind": "ordinal", "column": "category", "classes": list(runs.CLASSES), "head": "mlp"},
+    "attribute": {"kind": "multilabel", "head": {"name": "relu_linear", "dropout": 0.25}, "lr_scale": 0.5},
+}
 AGAIN = {"gradient_checkpointing": True}
 BALANCED = {"shared": {"name": "upgrad", "where": "shared"}, "features": {"name": "upgrad", "where": "features"}}
 # Name: (keys of the config, numbers of processes).
@@ -32,10 +39,10 @@ SCENARIOS: dict[str, tuple[dict, tuple[int, ...]]] = {
     "plain again": ({"model": MODEL | AGAIN, "tasks": TASKS}, (1, 2)),
     "loaded": ({"model": MODEL | {"weights": "published.pth"}, "tasks": TASKS}, (1,)),
     "always": ({"model": MODEL | {"drop_path_rate": 0.0}, "tasks": TASKS}, (1,)),
-    "shared": ({"model": SMALL, "balancing": BALANCED["shared"]}, (1,)),
-    "shared again": ({"model": SMALL | AGAIN, "balancing": BALANCED["shared"]}, (1,)),
-    "features": ({"model": SMALL, "balancing": BALANCED["features"]}, (2,)),
-    "features again": ({"model": SMALL | AGAIN, "balancing": BALANCED["features"]}, (2,)),
+    "shared": ({"model": SMALL, "balancing": BALANCED["shared"], "tasks": OWN_HEADS}, (1,)),
+    "shared again": ({"model": SMALL | AGAIN, "balancing": BALANCED["shared"], "tasks": OWN_HEADS}, (1,)),
+    "features": ({"model": SMALL, "balancing": BALANCED["features"], "tasks": OWN_HEADS}, (2,)),
+    "features again": ({"model": SMALL | AGAIN, "balancing": BALANCED["features"], "tasks": OWN_HEADS}, (2,)),
 }
 
 
@@ -81,8 +88,9 @@ def test_stochastic_depth_changes_what_is_learned(configs: dict[tuple[str, int],
 
 
 def test_the_config_of_the_run_is_explicit_and_the_finished_model_is_built_from_it(
-    configs: dict[tuple[str, int], Path],
+    configs: dict[tuple[str, int], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(models.MODELS, "small", small_run.Small)
     folder = runs.run_dir(configs["plain", 1])
     written = json.loads((folder / "config.json").read_text())
     head = {"name": "linear", "dropout": 0.0}
@@ -97,6 +105,8 @@ def test_the_config_of_the_run_is_explicit_and_the_finished_model_is_built_from_
         "drop_path_rate": 0.3,
     }
     assert described["tasks"]["category"]["head"] == {"name": "mlp", "hidden": 16, "dropout": 0.5}
+    own = mtl_accel.load(runs.run_dir(configs["features", 2])).model.heads
+    assert own["category"].score[0].out_features == 512 and own["attribute"][1].p == 0.25
     predictor = mtl_accel.load(folder)
     assert predictor.model.heads["category"].head[0].out_features == 16
     assert len(predictor.predict(Image.new("RGB", (32, 32)), probabilities=True)) == 1

@@ -11,6 +11,7 @@ from .heads import Head
 from .transforms import FixedTransform, Transform
 
 COMPOSED = "composed"  # the pair of any backbone and any head
+_MAX_NAME = 256  # characters; what is like a name is looked for among thousands of others
 _MIN_IMG_SIZE, _MAX_IMG_SIZE = 16, 1024
 _Side = Annotated[int, Field(ge=_MIN_IMG_SIZE, le=_MAX_IMG_SIZE)]
 
@@ -25,6 +26,7 @@ class Architecture(Section):
     )
     backbone: str | None = Field(
         None,
+        max_length=_MAX_NAME,
         description="Backbone of composed: a network of mtl_accel.models.BACKBONES, such as resnet18, or timm/ and a "
         "name of timm's, such as timm/resnet18.a1_in1k. That of timm_linear: timm's name alone. Null for other pairs.",
     )
@@ -47,6 +49,7 @@ class Architecture(Section):
     )
     pretrained_cfg: str | None = Field(
         None,
+        max_length=_MAX_NAME,
         description="Tag of timm's published weights, such as a1_in1k, for a backbone of timm without one in its name.",
     )
 

@@ -27,20 +27,14 @@ def torchvision_backbones() -> dict[str, Backbone]:
     return {
         name: Backbone(
             partial(build_network, name),
-            _meaning(name),
-            weights=tuple(get_model_weights(name).__members__),
+            "torchvision's",
+            published=partial(get_model_weights, name),
             only_size=(224, 224) if name.startswith(_ONLY_224) else None,
             min_size=_MIN_SIZES.get(name, MIN_SIZE),
             gives_map=not name.startswith(_TRANSFORMERS_WITHOUT_MAP),
         )
         for name in names
     }
-
-
-def _meaning(name: str) -> str:
-    published = get_model_weights(name)
-    network, number = published.__name__.removesuffix("_Weights"), published.DEFAULT.meta["num_params"] / 1e6
-    return f"torchvision's {network}, {number:.1f} million parameters with its classifier"
 
 
 def build_network(name: str, weights: str | None, as_map: bool) -> nn.Module:

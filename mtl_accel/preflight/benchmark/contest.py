@@ -88,7 +88,7 @@ def _contestants(run: Run, labelled: LabeledDataset, settings: Settings, only_lo
 def _described(run: Run, labelled: LabeledDataset, settings: Settings) -> dict[str, Any]:
     config, device = run.config, run.accelerator.device
     return {
-        "model": config.model.name,
+        "model": config.model.title,
         "image_size": list(run.pipelines.train.model_input_size),
         "batch_size": config.batch_size,
         "micro_batch_size": run.train_loader.order.micro_batch_size,
