@@ -5,9 +5,12 @@ A pair of any backbone and any head needs no file: BACKBONES and HEADS hold what
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import Any
+
+import torch
 
 from ..config.knobs import did_you_mean
 from ..config.sections.heads import Head
@@ -20,6 +23,7 @@ from .base import Pair
 from .composed import Composed
 from .convnext_tiny_linear import ConvNeXtTinyLinear
 from .efficientnet_v2_s_linear import EfficientNetV2SLinear
+from .gradient_checkpointing import checkpoint_gradients
 from .head_types import HEADS, build_head, reads_map
 from .heads import SharedThresholds
 from .mobilenet_v2_linear import MobileNetV2Linear
@@ -39,7 +43,7 @@ from .vgg16_relu_linear import VGG16ReluLinear
 from .vit_b_16_linear import ViTB16Linear
 from .weights import collect_loaded_weights
 
-__all__ = ["BACKBONES", "HEADS", "MODELS", "build_model", "build_pair", "pair_problems"]
+__all__ = ["BACKBONES", "HEADS", "MODELS", "build_model", "build_pair", "building_problems", "pair_problems"]
 
 MODELS: dict[str, type[Pair]] = {
     "resnet18_relu_linear": ResNet18ReluLinear,
@@ -127,6 +131,23 @@ def pair_problems(
         only, smallest = _input_rule(model)
         problems += _map_problems(model, heads or {})
         problems += _size_problems(model.backbone or model.name, only, smallest, sizes)
+    return problems
+
+
+def building_problems(model: ModelConfig, heads: Mapping[str, Head]) -> list[str]:
+    """List what only building a pair shows, such as a head that its backbone does not fit.
+
+    It is built without memory, and only where a knob is set that may be wrong so; arguments as of `build_pair`.
+    """
+    knobs = (model.drop_path_rate, model.img_size)
+    if not (heads or model.gradient_checkpointing or any(knob is not None for knob in knobs)):
+        return []
+    problems: list[str] = []
+    # A network whose construction reads values is built once, in earnest.
+    with collect(problems), contextlib.suppress(RuntimeError), torch.device("meta"):
+        pair = build_pair(model, dict.fromkeys(heads or ["task"], 1), None, heads)
+        if model.gradient_checkpointing:
+            checkpoint_gradients(pair)
     return problems
 
 

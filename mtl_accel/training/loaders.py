@@ -87,7 +87,8 @@ def build_pipelines(config: Config, source_size: PictureSize | None = None) -> P
         "transforms.train": pipelines.train.model_input_size,
         "transforms.eval": pipelines.eval.model_input_size,
     }
-    problems = models.pair_problems(config.model, sizes, task_heads(config.tasks))
+    heads = task_heads(config.tasks)
+    problems = models.pair_problems(config.model, sizes, heads) or models.building_problems(config.model, heads)
     if problems:
         raise UserError(problems)
     return pipelines

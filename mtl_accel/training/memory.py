@@ -48,7 +48,8 @@ def describe(batch_size: int, micro_batch_size: int, device: torch.device) -> st
     )
     return (
         f"micro_batch_size: {device.type} is out of memory with {micro_batch_size} pictures in a forward pass, of a "
-        f"batch_size of {batch_size}; the peak so far was {peak / _GB:.2f} of {total / _GB:.2f} GB; {fix}"
+        f"batch_size of {batch_size}; the peak so far was {peak / _GB:.2f} of {total / _GB:.2f} GB; {fix}; or, if "
+        "it is off, --model.gradient_checkpointing true: a longer step, and the same weights"
     )
 
 

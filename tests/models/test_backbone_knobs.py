@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 from torchvision.ops import StochasticDepth
 
-from mtl_accel.config.sections.model import Architecture
+from mtl_accel.config.sections.model import Architecture, ModelConfig
 from mtl_accel.core.errors import UserError
-from mtl_accel.models import build_pair, pair_problems
+from mtl_accel.models import MODELS, build_pair, building_problems, pair_problems
 from mtl_accel.models.base import Pair
+from mtl_accel.models.heads import Heads, linear
 
 NUM_OUTPUTS = {"category": 3, "price": 1}
 
@@ -112,6 +114,31 @@ def test_the_size_of_the_pictures_follows_from_the_backbone(
     pytest.importorskip("timm")
     found = pair_problems(Architecture(**model), {"transforms.eval": size})
     assert [message in problem for problem in found] == ([] if message is None else [True])
+
+
+@pytest.mark.parametrize(
+    ("model", "heads", "message"),
+    [
+        ({"name": "resnet18_linear", "drop_path_rate": 0.1}, {}, "model.drop_path_rate: 0.1 needs stochastic depth"),
+        ({"name": "resnet18_linear"}, {"a": "query"}, "tasks.a.head: 'query' reads a feature map"),
+        ({"name": "without_blocks", "gradient_checkpointing": True}, {}, "of WithoutBlocks has no blocks of several"),
+        ({"name": "resnet18_linear", "gradient_checkpointing": True}, {"a": "mlp"}, None),
+        ({"name": "resnet18_linear"}, {}, None),
+    ],
+)
+def test_what_only_building_shows_is_told_before_anything_is_read(
+    model: dict[str, Any], heads: dict[str, str], message: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MODELS, "without_blocks", WithoutBlocks)
+    config, found = ModelConfig(**model), {task: ModelConfig(head=head).head for task, head in heads.items()}
+    assert [str(message) in problem for problem in building_problems(config, found)] == [True] * (message is not None)
+
+
+class WithoutBlocks(Pair):
+    def __init__(self, num_outputs: dict[str, int], weights: str | None = None) -> None:
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.heads = Heads({task: linear(4, n) for task, n in num_outputs.items()})
 
 
 def test_a_network_for_one_size_is_interpolated_to_another_and_its_weights_with_it(tmp_path: Path) -> None:
