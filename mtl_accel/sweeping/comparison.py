@@ -13,6 +13,7 @@ from ..report.records.frames import comparison_frame
 from ..report.records.runs import COMPOSITE, read_runs
 from ..report.sections.leaderboard import leaderboard
 from ..report.tables import Cell, Row, Table, figure, markdown
+from .equal_weights import equal_weights_lines
 from .sharing import sharing_table
 from .sweep import Sweep
 from .variants import quality_metrics, variant_table
@@ -39,6 +40,7 @@ def write_comparison(done: Sweep) -> str:
     table = _table(means, varied, list(dict.fromkeys(shown)))
     further = [variant_table(done.members, frame), sharing_table(done.members, frame)]
     text = "\n".join(markdown(one) for one in (table, *further) if one)
+    text += "".join(f"\n{line}\n" for line in equal_weights_lines(done.members))
     whole = f"# Sweep\n\n{text}\n{markdown(leaderboard(records, frame))}"
     atomic_io.write_bytes(done.folder / "comparison.md", whole.encode())
     atomic_io.write_bytes(done.folder / "runs.csv", frame.join(settings).to_csv(index=False).encode())

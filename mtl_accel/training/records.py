@@ -7,6 +7,8 @@ import os
 from torch import Tensor
 
 from ..config.plugin_uses import used_plugins
+from ..config.rules.no_effect import no_effect_lines, no_effect_lines_at_start
+from ..config.rules.no_effect_data import holdout_lines
 from ..core.control_characters import one_line
 from ..data.labels.dataset import LabeledDataset
 from ..data.labels.label_checks import start_lines
@@ -30,6 +32,8 @@ def announce(run: Run, labelled: LabeledDataset, debugging: str | None, changes:
     pictures = [note for data in (run.train_loader.data, run.validation_loader.data) for note in data.pixels.notes]
     weights = () if resumed else run.unwrapped_objective.model.loaded_weights  # a checkpoint has replaced them
     inferred = [*labelled.notes, *pictures, *start_lines(labelled)]
+    # A debug run has other lengths than its config says.
+    inferred += [] if debugging else _without_effect(run, labelled)
     plugins = [f"plugin {name} {record.title}" for name, record in used_plugins(config).items()]
     lines = [_banner(run, labelled, resumed), *plugins, *weights, *_ambient(run), *inferred, *(changes or [])]
     log.say("\n".join(map(one_line, lines)))
@@ -84,6 +88,16 @@ def log_epoch(run: Run, train_values: dict[str, float], validation: dict[str, fl
     run.log.track(num_steps, splits, epoch=epoch, lr=run.schedule.lr, images_per_second=rate)
     run.log.status("running", epoch=epoch, epochs=run.config.epochs)
     run.curves.redraw(run.log)
+
+
+def _without_effect(run: Run, labelled: LabeledDataset) -> list[str]:
+    """Name the knobs that have no effect beside the others, on these data and on so many processes."""
+    config, num_steps = run.config, run.train_loader.order.num_steps
+    return [
+        *no_effect_lines(config),
+        *no_effect_lines_at_start(config, num_steps, run.accelerator.num_processes),
+        *holdout_lines(config, is_held_out=labelled.held_out_ids is not None),
+    ]
 
 
 def _ambient(run: Run) -> list[str]:

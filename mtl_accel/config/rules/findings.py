@@ -32,6 +32,7 @@ def findings_of(config: Root) -> list[Finding]:
     add("data", *_encoding_problems(config.data.encoding), *fold_problems(config.data))
     add("data", *option_problems(config.data.source, config.data.options))
     add("data tasks", *sampler_problems(config.data.sampler, config.tasks), *row_problems(config.data, config.tasks))
+    add("tasks", *_weight_problems(config))
     left_over = [t for t in config.tasks.values() if isinstance(t, MultilabelConfig) and t.columns is t.column is None]
     if len(left_over) > 1:
         add("tasks", "tasks: only one task may leave its columns to be found; name the columns of the others")
@@ -58,6 +59,12 @@ def findings_of(config: Root) -> list[Finding]:
     if config.micro_batch_size is not None:
         add("batch_size micro_batch_size", *_micro_batch_problems(config.batch_size, config.micro_batch_size))
     return found
+
+
+def _weight_problems(config: Root) -> list[str]:
+    if any(task.weight for task in config.tasks.values()):
+        return []
+    return ["tasks: the weight of every task is 0, so nothing is learned; give one a weight above 0"]
 
 
 def _encoding_problems(encoding: str | None) -> list[str]:

@@ -61,7 +61,8 @@ def test_an_optimizer_is_the_library_s_own_with_the_rate_and_takes_groups(name):
     assert optimizer.param_groups[2]["weight_decay"] == 0
     for parameter in (first, *others):
         parameter.grad = torch.ones_like(parameter)
-    optimizer.step()
+    for _ in range(2):  # the first step of ADOPT is one of its moments alone
+        optimizer.step()
     assert not torch.equal(first, parameters()[0])
 
 
