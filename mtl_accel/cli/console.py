@@ -124,8 +124,9 @@ def _tell_torchrun(message: str) -> None:
 def forget_scripts() -> None:
     """Import no script in place of a library: Python searches the script's own folder first, and evaluate.py is there.
 
-    Call it before anything imports the library `evaluate`.
+    For `python -m` that folder is the working one, where a user may have an evaluate.py as well. Call it before
+    anything imports the library `evaluate`.
     """
-    folder = Path(sys.argv[0]).resolve().parent
-    if (folder / "evaluate.py").is_file():
-        sys.path = [entry for entry in sys.path if not entry or Path(entry).resolve() != folder]
+    folders = {Path(sys.argv[0]).resolve().parent, Path.cwd()}
+    with_script = {folder for folder in folders if (folder / "evaluate.py").is_file()}
+    sys.path = [entry for entry in sys.path if Path(entry).resolve() not in with_script]

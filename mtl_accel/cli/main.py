@@ -11,10 +11,12 @@ import mtl_accel
 
 from ..config.knobs import did_you_mean
 from ..core.errors import UserError
-from .commands import COMMANDS
+from . import completion
+from .commands import COMMANDS as OTHERS
 from .console import run_and_report_errors
 from .streams import survive_lost_readers
 
+COMMANDS = {**OTHERS, "completion": completion}
 _PACKAGES = ("torch", "torchvision", "accelerate")
 
 

@@ -17,7 +17,10 @@ _NO_READER = (errno.EPIPE, errno.EIO, errno.EINVAL)
 
 def survive_lost_readers() -> None:
     """Make standard output and error take what nobody reads. Streams that somebody has put in their place stay."""
-    sys.stdout, sys.stderr = _surviving(sys.stdout), _surviving(sys.stderr)
+    if sys.stdout is sys.__stdout__:
+        sys.stdout = _surviving(sys.stdout)
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = _surviving(sys.stderr)
 
 
 class _File(io.FileIO):

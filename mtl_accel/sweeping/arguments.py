@@ -19,7 +19,8 @@ def sweep_arguments(options: Mapping[str, Any], rest: Sequence[str], train: Sequ
     """Return the arguments of `sweep`.
 
     Args:
-        options: config, output, grid, variants, seeds, launch, search and trials, as text where they are JSON.
+        options: config, output, grid, variants, seeds, launch, run_processes, search and trials, as text where they
+            are JSON.
         rest: of the command line: knobs of every run.
         train: what Python or a launcher is given to start a run, such as ["launch/train.py"].
 
@@ -33,7 +34,7 @@ def sweep_arguments(options: Mapping[str, Any], rest: Sequence[str], train: Sequ
             '--launch "accelerate launch ..."'
         )
     readers: dict[str, Callable[[], Any]] = {
-        "command": lambda: _command(options["launch"], train),
+        "command": lambda: _command(options["launch"], options["run_processes"], train),
         "grid": lambda: _object("--grid", options["grid"]),
         "variants": lambda: options["variants"] and read_json(options["variants"], "--variants"),
         "seeds": lambda: _seeds(options["seeds"]),
@@ -49,14 +50,16 @@ def sweep_arguments(options: Mapping[str, Any], rest: Sequence[str], train: Sequ
     return arguments
 
 
-def _command(launch: str | None, train: Sequence[str]) -> list[str]:
+def _command(launch: str | None, processes: int | None, train: Sequence[str]) -> list[str]:
+    if launch is not None and processes is not None:
+        raise UserError("--launch and --processes exclude one another; the launcher says how many processes there are")
     try:
         words = shlex.split(launch) if launch is not None else [sys.executable]
     except ValueError as error:
         raise UserError(f"--launch: {launch!r} cannot be split into words ({error})") from None
     if not words or shutil.which(words[0]) is None:
         raise UserError(f'--launch: {launch!r} does not start with a program that is here, such as "accelerate launch"')
-    return [*words, *train]
+    return [*words, *train, *(() if processes is None else ("--processes", str(processes)))]
 
 
 def _object(name: str, text: str | None) -> dict[str, Any] | None:

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 import mtl_accel
-from mtl_accel.cli.commands import COMMANDS
-from mtl_accel.cli.main import main
+from mtl_accel.cli.main import COMMANDS, main
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted(path.stem for path in ROOT.glob("launch/[a-z]*.py"))

@@ -216,6 +216,7 @@ OPTIONS = {
     "grid": None,
     "seeds": None,
     "launch": None,
+    "run_processes": None,
     "variants": None,
 }
 
@@ -232,3 +233,12 @@ def test_the_options_are_read_and_all_their_problems_told_at_once(monkeypatch):
     assert [problem.split(":")[0].split(",")[0] for problem in caught.value.problems] == [
         *("a sweep is one process", "--launch", "--grid", "--seeds", "'knob'", "--search")
     ]
+
+
+def test_processes_of_each_run_are_handed_to_its_command_and_exclude_a_launcher():
+    given = OPTIONS | {"search": None, "run_processes": 2}
+    assert sweep_arguments(given, [], ["-m", "mtl_accel", "train"])["command"][1:] == (
+        ["-m", "mtl_accel", "train", "--processes", "2"]
+    )
+    with pytest.raises(UserError, match="--launch and --processes exclude one another"):
+        sweep_arguments(given | {"launch": "python"}, [], ["launch/train.py"])

@@ -47,6 +47,7 @@ def main(
     parser.add_argument("--variants", type=Path, metavar="FILE", help='JSON file of {"no mixing": {"mixing": []}, ...}')
     parser.add_argument("--seeds", metavar="0,1,2", help="every combination with each; left out: the config's own")
     parser.add_argument("--launch", metavar="COMMAND", help='what starts a run, such as "accelerate launch --quiet"')
+    parser.add_argument("--processes", dest="run_processes", type=int, metavar="N", help="of each run, in their stead")
     parser.add_argument("--search", metavar="JSON", help='{"optimizer.lr": {"low": 1e-5, "high": 1e-2, "log": true}}')
     parser.add_argument("--trials", type=int, metavar="N", help="of --search, by Optuna")
     return run_command(parser, functools.partial(_sweep, train=train), arguments)
