@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from ..config.shipped import shipped_configs
+from ..config.files.shipped import shipped_configs
 from .commands import COMMANDS
 from .console import run_command
 

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ..core.errors import UserError
-from .class_files import with_class_names
 from .extension.open_unions import BUILT_IN
+from .files.class_files import with_class_names
 from .knobs import TAGS, branch_of, did_you_mean, entry, grouped, sections_at
 from .root import Root
 from .rules.findings import Finding

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from ..core.errors import UserError, collect
 from ..core.plugins.loading import broken_plugins, load_installed
 from .extension.source_options import with_option_names
+from .files.shipped import find_config
 from .inferences import split_given
 from .merging import apply_overrides, override_places
 from .plugin_uses import plugins_required
@@ -22,7 +23,6 @@ from .root import Root
 from .rules.findings import findings_of
 from .saved import is_saved, upgraded
 from .sections.schedules import with_one_highest_rate
-from .shipped import find_config
 
 
 class Config(Root):

@@ -11,8 +11,8 @@ import pytest
 from mtl_accel.cli.completion import options_of
 from mtl_accel.cli.main import COMMANDS, main
 from mtl_accel.config import Config
+from mtl_accel.config.files.shipped import shipped_configs
 from mtl_accel.config.knobs import all_knobs
-from mtl_accel.config.shipped import shipped_configs
 
 ASK = 'COMP_WORDS=("${@:2}"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _mtl_accel; printf "%s\\n" "${COMPREPLY[@]}"'
 

@@ -10,8 +10,8 @@ import pytest
 import mtl_accel
 from mtl_accel.cli.main import main
 from mtl_accel.config import json_schema, validate
+from mtl_accel.config.files.shipped import shipped_configs
 from mtl_accel.config.knobs import all_knobs
-from mtl_accel.config.shipped import shipped_configs
 from mtl_accel.core.json_layout import format_json
 
 

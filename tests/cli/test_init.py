@@ -12,7 +12,7 @@ from real_runs import write_source
 import mtl_accel
 from mtl_accel.cli.main import main
 from mtl_accel.config import json_schema
-from mtl_accel.config.shipped import shipped_configs
+from mtl_accel.config.files.shipped import shipped_configs
 
 
 @pytest.fixture(autouse=True)

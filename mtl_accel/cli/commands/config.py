@@ -12,7 +12,7 @@ from typing import Any
 
 from ...config import Config, json_schema, parse_overrides, read_config
 from ...config.differences import flatten
-from ...config.shipped import shipped_configs
+from ...config.files.shipped import shipped_configs
 from ...core.control_characters import one_line
 from ...core.errors import UserError, collect
 from ...core.json_layout import format_json

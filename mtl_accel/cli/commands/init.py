@@ -17,8 +17,8 @@ from typing import Any
 import mtl_accel
 
 from ...config import parse_overrides, read_config, read_data_config, read_json
+from ...config.files.shipped import find_config, shipped_configs
 from ...config.merging import apply_overrides
-from ...config.shipped import find_config, shipped_configs
 from ...core import atomic_io
 from ...core.control_characters import one_line
 from ...core.errors import UserError

@@ -8,9 +8,9 @@ import pytest
 
 import mtl_accel
 from mtl_accel.config import parse_command_line
-from mtl_accel.config.shipped import find_config, shipped_configs, shipped_folder
+from mtl_accel.config.files.shipped import find_config, shipped_configs, shipped_folder
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NAMES = sorted(shipped_configs())
 
 

@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import TypeVar
 
-from ..core.errors import UserError, collect
-from .root import Root
-from .sections.tasks import TaskConfig, class_problems
+from ...core.errors import UserError, collect
+from ..root import Root
+from ..sections.tasks import TaskConfig, class_problems
 
 Whole = TypeVar("Whole", bound=Root)
 

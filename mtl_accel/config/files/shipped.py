@@ -8,8 +8,8 @@ from __future__ import annotations
 import importlib.resources
 from pathlib import Path
 
-from ..core.errors import UserError
-from .knobs import did_you_mean
+from ...core.errors import UserError
+from ..knobs import did_you_mean
 
 _NO_CONFIGS = ("schema", "variants")  # of the entries of the folder
 
