@@ -126,3 +126,27 @@ def test_every_file_that_a_page_names_exists(page: Path) -> None:
 
 def test_the_readme_can_be_read_in_one_sitting() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 200
+
+
+_OF_CONFIGS = {"Config", "read_config", "read_json", "validate"}  # what needs neither data nor a run
+
+
+def blocks_of_configs() -> list[str]:
+    """Every Python block of the pages that makes configs and uses nothing else of the package."""
+    found = []
+    for block in (block for page in PAGES for block in fenced(page, "python") if not block.startswith("--8<--")):
+        nodes = list(ast.walk(ast.parse(block)))
+        names = {n.attr for n in nodes if isinstance(n, ast.Attribute) and getattr(n.value, "id", "") == "mtl_accel"}
+        froms = [n for n in nodes if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("mtl_accel")]
+        names |= {alias.name for node in froms for alias in node.names}
+        if names and names <= _OF_CONFIGS:
+            found.append(block)
+    return found
+
+
+def test_python_that_makes_configs_works_as_written_in_a_fresh_process() -> None:
+    blocks = blocks_of_configs()
+    assert blocks
+    for block in blocks:
+        done = subprocess.run([sys.executable, "-W", "error", "-c", block], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, f"{block}\n{done.stderr}"
