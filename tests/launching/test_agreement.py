@@ -162,6 +162,30 @@ def test_hosts_that_would_go_on_from_different_steps_end_together(tmp_path, sour
     assert all(re.search(message, output) for output in outputs), outputs
 
 
+PLUGIN = """
+import mtl_accel
+
+
+@mtl_accel.register_loss("own", kind="multiclass")
+def own(section):
+    return lambda logits, target: logits.square().mean(dim=1) * {factor}
+"""
+
+
+def test_hosts_whose_plugins_have_other_code_end_together(tmp_path, source):
+    tasks = {"category": {"kind": "multiclass", "column": "category", "loss": {"name": "own"}}}
+    configs, commands = hosts(tmp_path, source, None, {"tasks": tasks}), []
+    for factor, config in enumerate(configs, start=1):
+        config.write_text(json.dumps(json.loads(config.read_text()) | {"tasks": tasks}))
+        (config.parent / "own_loss.py").write_text(PLUGIN.format(factor=factor))
+        plugin = str(config.parent / "own_loss.py")
+        commands.append(["small_run.py", "--plugin", plugin, "--config", str(config)])
+    codes, outputs = two_hosts(tmp_path, *commands)
+    assert codes == [2, 2], outputs
+    message = r"error: plugin own_loss is without a version \(SHA-256 \w+\.\.\.\) on .* and without a .* on .*--plugin"
+    assert all(re.search(message, output) for output in outputs), outputs
+
+
 @pytest.mark.parametrize("script", ["predict.py", "evaluate.py"])
 def test_hosts_that_ask_other_questions_of_a_model_end_together(tmp_path, source, script):
     first, second = hosts(tmp_path, source, CASES["another name"][0], {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, get_args, get_origin
@@ -70,7 +71,10 @@ class Table:
 def _section_without_knobs(part: Registration, base: type[Section]) -> type[Section]:
     described = (part.code.__doc__ or f"Of the plugin {part.plugin}.").strip().partition("\n")[0]
     name: Any = (Literal[str(part.name)], ...)
-    return create_model(f"{part.name}_section", __base__=base, __module__=part.module, __doc__=described, name=name)
+    title = f"{part.name}_section"
+    section = create_model(title, __base__=base, __module__=part.module, __doc__=described, name=name)
+    vars(sys.modules[part.module])[title] = section  # where the processes of a loader look for it
+    return section
 
 
 def _section_problems(section: Any, name: str, base: type[Section]) -> Sequence[str]:

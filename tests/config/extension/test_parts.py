@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -157,6 +158,8 @@ def test_a_part_is_found_in_configs_help_and_schema_and_gone_without_it(kind: st
 def test_a_part_without_a_section_has_one_of_its_name(kind: str, tmp_path: Path) -> None:
     load_plugin(plugin(tmp_path, source_of(kind, config="None")))
     read_config(V5, overrides(kind))
+    section = find(kind, "own_part").section(name="own_part")
+    assert pickle.loads(pickle.dumps(section)) == section, "the processes of a loader get it so"
     with pytest.raises(UserError, match="own_knob: no such key"):
         read_config(V5, overrides(kind) | {f"{PARTS[kind].place}.own_knob": 5})
 
