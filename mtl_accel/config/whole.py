@@ -17,10 +17,10 @@ from .extension.source_options import with_option_names
 from .files.shipped import find_config
 from .inferences import split_given
 from .merging import apply_overrides, override_places
-from .plugin_uses import plugins_required
 from .reading import add_place, read_json, validated_as
 from .root import Root
 from .rules.findings import findings_of
+from .rules.plugin_uses import plugins_required
 from .saved import is_saved, upgraded
 from .sections.schedules import with_one_highest_rate
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..config import Config
 from ..config.differences import flatten, host_knobs
-from ..config.plugin_uses import Records, used_plugins
+from ..config.rules.plugin_uses import Records, used_plugins
 from ..core import atomic_io
 from ..core.errors import UserError
 from ..data.labels.dataset import LabeledDataset

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from ..config import Config
 from ..config.differences import differences as changed_knobs
 from ..config.inferences import resolve_both
-from ..config.plugin_uses import parse_records, plugin_changes, used_plugins
+from ..config.rules.plugin_uses import parse_records, plugin_changes, used_plugins
 from ..config.saved import upgraded
 from .checkpoint import Checkpoint
 

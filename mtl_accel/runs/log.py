@@ -22,7 +22,7 @@ from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 from tqdm import tqdm
 
 from ..config import Config, differences, inferences
-from ..config.plugin_uses import dump_records, used_plugins
+from ..config.rules.plugin_uses import dump_records, used_plugins
 from ..core import atomic_io
 from ..core.control_characters import escape_control, one_line
 from ..core.errors import EXIT_CODE, UserError

@@ -11,9 +11,9 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from ..config import knobs
 from ..config.base import Strict
 from ..config.extension.open_unions import Open, annotation_of
-from ..config.plugin_uses import PluginRecord, missing_problems, parse_records
 from ..config.reading import format_value
 from ..config.root import MAX_BATCH_SIZE, TaskName
+from ..config.rules.plugin_uses import PluginRecord, missing_problems, parse_records
 from ..config.sections import transform_problems
 from ..config.sections.heads import Head
 from ..config.sections.losses import Loss

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .. import models
 from ..config import Config
-from ..config.plugin_uses import Records, dump_records, used_plugins
+from ..config.rules.plugin_uses import Records, dump_records, used_plugins
 from ..config.sections.heads import Head
 from ..config.sections.losses import Loss
 from ..config.sections.model import Architecture, training_knobs

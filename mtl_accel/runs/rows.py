@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
-from ..config.plugin_uses import PluginRecord
+from ..config.rules.plugin_uses import PluginRecord
 from ..core import atomic_io
 from ..core.errors import UserError
 

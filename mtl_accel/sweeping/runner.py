@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..config.plugin_uses import used_plugins
+from ..config.rules.plugin_uses import used_plugins
 from ..core import atomic_io
 from ..core.control_characters import one_line
 from ..core.errors import UserError

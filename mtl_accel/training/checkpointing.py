@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..config import Config
-from ..config.plugin_uses import dump_records, used_plugins
+from ..config.rules.plugin_uses import dump_records, used_plugins
 from ..core.errors import UserError
 from ..data.labels.reader import Targets
 from ..inference.logits import Predictions

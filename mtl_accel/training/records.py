@@ -6,9 +6,9 @@ import os
 
 from torch import Tensor
 
-from ..config.plugin_uses import used_plugins
 from ..config.rules.no_effect import no_effect_lines, no_effect_lines_at_start
 from ..config.rules.no_effect_data import holdout_lines
+from ..config.rules.plugin_uses import used_plugins
 from ..core.control_characters import one_line
 from ..data.labels.dataset import LabeledDataset
 from ..data.labels.label_checks import start_lines

@@ -162,10 +162,7 @@ def test_hosts_that_would_go_on_from_different_steps_end_together(tmp_path, sour
     assert all(re.search(message, output) for output in outputs), outputs
 
 
-PLUGIN = """
-import mtl_accel
-
-
+PLUGIN = """import mtl_accel
 @mtl_accel.register_loss("own", kind="multiclass")
 def own(section):
     return lambda logits, target: logits.square().mean(dim=1) * {factor}
@@ -174,12 +171,12 @@ def own(section):
 
 def test_hosts_whose_plugins_have_other_code_end_together(tmp_path, source):
     tasks = {"category": {"kind": "multiclass", "column": "category", "loss": {"name": "own"}}}
-    configs, commands = hosts(tmp_path, source, None, {"tasks": tasks}), []
-    for factor, config in enumerate(configs, start=1):
+    commands = []
+    for factor, config in enumerate(hosts(tmp_path, source, None, {})):
         config.write_text(json.dumps(json.loads(config.read_text()) | {"tasks": tasks}))
-        (config.parent / "own_loss.py").write_text(PLUGIN.format(factor=factor))
-        plugin = str(config.parent / "own_loss.py")
-        commands.append(["small_run.py", "--plugin", plugin, "--config", str(config)])
+        plugin = config.with_name("own_loss.py")
+        plugin.write_text(PLUGIN.format(factor=factor))
+        commands.append(["small_run.py", "--plugin", str(plugin), "--config", str(config)])
     codes, outputs = two_hosts(tmp_path, *commands)
     assert codes == [2, 2], outputs
     message = r"error: plugin own_loss is without a version \(SHA-256 \w+\.\.\.\) on .* and without a .* on .*--plugin"

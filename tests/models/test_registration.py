@@ -9,7 +9,7 @@ import torch
 
 from mtl_accel import models
 from mtl_accel.config import read_config
-from mtl_accel.config.plugin_uses import used_plugins
+from mtl_accel.config.rules.plugin_uses import used_plugins
 from mtl_accel.core.plugins.loading import load_plugin
 from mtl_accel.core.tasks import Task
 

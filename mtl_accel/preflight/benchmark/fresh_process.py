@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...config import Config, validate
-from ...config.plugin_uses import used_plugins
+from ...config.rules.plugin_uses import used_plugins
 from ...core.errors import EXIT_CODE, UserError
 from ...core.plugins.loading import load_plugin, plugins_of_children
 from .settings import Settings, read_settings

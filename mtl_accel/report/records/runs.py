@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ...config import Config, validate
 from ...config.inferences import split_given
-from ...config.plugin_uses import plugins_required
+from ...config.rules.plugin_uses import plugins_required
 from ...config.saved import upgraded
 from ...config.sections.tasks import primary_metric
 from ...core import atomic_io

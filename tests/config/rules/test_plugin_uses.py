@@ -9,7 +9,7 @@ import pytest
 
 from mtl_accel.config import read_config
 from mtl_accel.config.extension.open_unions import annotation_of
-from mtl_accel.config.plugin_uses import (
+from mtl_accel.config.rules.plugin_uses import (
     PluginRecord,
     dump_records,
     missing_problems,

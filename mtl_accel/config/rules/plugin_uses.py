@@ -10,14 +10,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from ..core.errors import UserError
-from ..core.plugins import registrations
-from ..core.plugins.identity import SCRIPT, Plugin, describe_plugin
-from ..core.plugins.loading import OPTION, broken_plugins
-from ..core.plugins.registrations import Registration
-from .root import Root
-from .sections.model import COMPOSED
-from .sections.tasks import added_metrics
+from ...core.errors import UserError
+from ...core.plugins import registrations
+from ...core.plugins.identity import SCRIPT, Plugin, describe_plugin
+from ...core.plugins.loading import OPTION, broken_plugins
+from ...core.plugins.registrations import Registration
+from ..root import Root
+from ..sections.model import COMPOSED
+from ..sections.tasks import added_metrics
 
 FILE = "environment.json"  # of a run folder, which names its plugins
 
