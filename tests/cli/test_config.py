@@ -43,6 +43,8 @@ def test_the_schema_is_that_of_the_folder(capsys: pytest.CaptureFixture[str]) ->
 
 def test_every_config_that_is_wrong_is_told_and_the_others_are_valid(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines(capsys, "validate", "v5", "small/best") == ["v5: valid", "small/best: valid"]
+    late = "v5: scheduler.step_size: 30 of a run of 20 epochs; the rate never drops"
+    assert lines(capsys, "validate", "v5", "--scheduler.step_size", "30") == ["v5: valid", late]
     assert main(["config", "validate", "v5", "nothing", "--epochs", "x"]) == 2
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith("error: --epochs: ") and second.startswith("error: nothing: neither a file nor")

@@ -13,6 +13,7 @@ from typing import Any
 from ...config import Config, json_schema, parse_overrides, read_config
 from ...config.differences import flatten
 from ...config.files.shipped import shipped_configs
+from ...config.rules.no_effect import no_effect_lines
 from ...core.control_characters import one_line
 from ...core.errors import UserError, collect
 from ...core.json_layout import format_json
@@ -42,8 +43,10 @@ def _validate(options: argparse.Namespace, rest: Sequence[str]) -> None:
     problems: list[str] = []
     for name in options.configs:
         with collect(problems):
-            read_config(name, parse_overrides(rest))
+            config = read_config(name, parse_overrides(rest))
             print(one_line(f"{name}: valid"))
+            for line in no_effect_lines(config):
+                print(one_line(f"{name}: {line}"))
     if problems:
         raise UserError(problems)
 
@@ -75,7 +78,7 @@ def _refuse(rest: Sequence[str]) -> None:
 _ACTIONS: dict[str, tuple[str, Callable[[argparse.Namespace, Sequence[str]], None]]] = {
     "list": ("the shipped configs", _list),
     "show": ("a config with all of its knobs, and any of them changed", _show),
-    "validate": ("everything that is wrong with configs", _validate),
+    "validate": ("everything that is wrong with configs, and their knobs without an effect", _validate),
     "diff": ("the knobs that differ between two configs", _diff),
     "schema": ("the JSON Schema of config files, for editors", _schema),
 }
