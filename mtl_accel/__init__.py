@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .report import compare, write_report
     from .sweeping.comparison import write_comparison
     from .sweeping.sweep import Sweep, sweep
+    from .training.callbacks import Callback, RunInfo
     from .training.train import Result, train
 
 # The one place of the version: setup.cfg reads this line without importing the package.
@@ -46,6 +47,8 @@ _HOMES = {
     "Config": "config",
     "read_config": "config",
     "UserError": "core.errors",
+    "Callback": "training.callbacks",
+    "RunInfo": "training.callbacks",
     "Result": "training.train",
     "train": "training.train",
     "Predictor": "inference.predictor",
@@ -86,6 +89,7 @@ _HOMES = {
 }
 __all__ = [
     "Balancer",
+    "Callback",
     "Config",
     "Diagnosis",
     "ElementLoss",
@@ -98,6 +102,7 @@ __all__ = [
     "Pair",
     "Predictor",
     "Result",
+    "RunInfo",
     "Section",
     "SourceOptions",
     "Suggestion",

@@ -42,6 +42,10 @@ class Interrupts:
             raise KeyboardInterrupt
         self.reason = signal.Signals(number).name
 
+    def request_stop(self, reason: str) -> None:
+        """Stop for another reason than a signal; the first one counts."""
+        self.reason = self.reason or reason
+
     @property
     def stop_requested(self) -> bool:
         if self.reason is None and self._launcher is not None and os.getppid() != self._launcher:

@@ -148,8 +148,7 @@ class RunLog:
     def track(self, step: int, splits: Mapping[str, Mapping[str, float]], **values: float) -> None:
         """Send metrics to the trackers, where there are any, as "train/category/accuracy" and so on."""
         if self.active and self.accelerator.trackers:
-            named = {f"{split}/{name}": value for split, metrics in splits.items() for name, value in metrics.items()}
-            log_to_trackers(self.accelerator, {**named, **values}, step)
+            log_to_trackers(self.accelerator, {**with_prefixes(splits), **values}, step)
 
     def status(self, status: str, **values: Any) -> None:
         """Write status.json: running, finished, stopped or failed."""
@@ -199,6 +198,11 @@ def _was_before(row: Mapping[str, Any], resumed_at: tuple[int, int] | None) -> b
         return False
     epochs, steps = resumed_at
     return row["epoch"] <= epochs or (row["event"] != "epoch" and (row["epoch"], row["step"]) <= (epochs + 1, steps))
+
+
+def with_prefixes(splits: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Metrics of several splits by the names that trackers get: "train/category/accuracy"."""
+    return {f"{split}/{name}": value for split, metrics in splits.items() for name, value in metrics.items()}
 
 
 def without_nan(value: Any) -> Any:

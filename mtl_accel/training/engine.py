@@ -20,12 +20,15 @@ from ..launching.collectives import DelayedRead, any_process, from_main_process
 from ..launching.interrupts import Interrupts
 from ..metrics.selection import score_of
 from ..objective.objective import Output
+from ..runs.checkpoint import LAST
+from ..runs.log import with_prefixes
 from . import early_stopping, freezing, records
+from .callbacks import NO_CALLBACKS, Callbacks
 from .checkpointing import Checkpoints
 from .run import Run
 
 
-def train(run: Run, checkpoints: Checkpoints, interrupts: Interrupts) -> str:
+def train(run: Run, checkpoints: Checkpoints, interrupts: Interrupts, callbacks: Callbacks = NO_CALLBACKS) -> str:
     """Train from `run.progress` to the last epoch. Returns "finished", or "stopped" when asked to stop.
 
     Raises:
@@ -33,13 +36,13 @@ def train(run: Run, checkpoints: Checkpoints, interrupts: Interrupts) -> str:
     """
     while run.progress.epoch < run.config.epochs and not stops_early(run):
         stopped = any_process(run.accelerator, interrupts.stop_requested)
-        if stopped or not train_epoch(run, checkpoints, interrupts):
-            checkpoints.save(run)
+        if stopped or not train_epoch(run, checkpoints, interrupts, callbacks):
+            save(run, checkpoints, callbacks)
             return "stopped"
         ids, logits = run.predictions.gather(run.accelerator)
         run.predictions = Predictions()
         validation_logits = predict(run, run.validation_loader)
-        better, validation = False, {}
+        better, train_values, validation = False, {}, {}
         if run.accelerator.is_main_process:
             targets = run.train_loader.order.targets_of(run.progress.epoch, ids.numpy(), run.train_targets)
             train_values = score(logits, run.tasks, run.losses, targets)
@@ -48,7 +51,8 @@ def train(run: Run, checkpoints: Checkpoints, interrupts: Interrupts) -> str:
         run.progress.epoch, run.progress.step, run.progress.seconds = run.progress.epoch + 1, 0, 0.0
         run.schedule.after_epoch(agreed_score(run, validation))
         run.balancer.end_epoch()
-        checkpoints.save(run, best=validation_logits if better else None)
+        save(run, checkpoints, callbacks, best=validation_logits if better else None)
+        callbacks.call("on_epoch_end", run, with_prefixes({"train": train_values, "validation": validation}))
     if reason := early_stopping.reason(run.config, run.progress):
         run.log.say(reason)
     return "finished"
@@ -64,6 +68,12 @@ def agreed_score(run: Run, validation: dict[str, float]) -> float | None:
     return from_main_process(score_of(validation, run.tasks, run.config.select_by) if validation else math.nan)
 
 
+def save(run: Run, checkpoints: Checkpoints, callbacks: Callbacks, best: Tensor | None = None) -> None:
+    """Write a checkpoint, see `Checkpoints.save`, and tell the callbacks."""
+    checkpoints.save(run, best)
+    callbacks.call("on_checkpoint", run, checkpoint=checkpoints.root / LAST)
+
+
 def stops_early(run: Run) -> bool:
     """Whether early stopping ends the run; the main process, which alone knows the metrics, decides for all."""
     if run.config.early_stopping is None:
@@ -72,7 +82,9 @@ def stops_early(run: Run) -> bool:
     return any_process(run.accelerator, here)
 
 
-def train_epoch(run: Run, checkpoints: Checkpoints, interrupts: Interrupts) -> bool:
+def train_epoch(
+    run: Run, checkpoints: Checkpoints, interrupts: Interrupts, callbacks: Callbacks = NO_CALLBACKS
+) -> bool:
     """Run the remaining steps of an epoch. Returns False when asked to stop before its end."""
     config, progress, epoch = run.config, run.progress, run.progress.epoch
     num_steps = run.train_loader.order.num_steps
@@ -102,12 +114,12 @@ def train_epoch(run: Run, checkpoints: Checkpoints, interrupts: Interrupts) -> b
                 run.loss_monitor.read(epoch, run.schedule.lr, weights_norm(run) if scales or norm is None else norm)
                 progress.skipped_steps += run.skipped.count()
             shown.update(last_losses, run.schedule.lr)
-            if is_log_step:
-                records.log_step(run, norm)
+            figures = records.log_step(run, norm) if is_log_step else {}
+            callbacks.call("on_step_end", run, figures)
             if stop:
                 return False
             if is_save_step:
-                checkpoints.save(run)
+                save(run, checkpoints, callbacks)
     return True
 
 

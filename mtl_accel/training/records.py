@@ -14,7 +14,7 @@ from ..data.labels.dataset import LabeledDataset
 from ..data.labels.label_checks import start_lines
 from ..launching import allocator, ambient
 from ..launching.accelerator import launcher_precision
-from ..runs.log import log_block
+from ..runs.log import log_block, with_prefixes
 from . import debug
 from .loaders import several_crops_message, slow_transforms_message
 from .run import Run
@@ -46,7 +46,7 @@ def announce(run: Run, labelled: LabeledDataset, debugging: str | None, changes:
 
 
 def log_step(run: Run, gradient_norm: Tensor | None) -> dict[str, float]:
-    """Log the figures of the steps since the last call: mean losses, speed, and the rate after them.
+    """Log the figures of the steps since the last call, and return them: mean losses, speed, and the rate after them.
 
     The losses have been read by then, so nothing here waits long for the device.
 
@@ -61,8 +61,9 @@ def log_step(run: Run, gradient_norm: Tensor | None) -> dict[str, float]:
         others["gradient_norm"] = float(gradient_norm)
     run.log.event("step", epoch=progress.epoch + 1, step=progress.step, train=losses, **others)
     num_steps = progress.epoch * run.train_loader.order.num_steps + progress.step
-    run.log.track(num_steps, {"step": {**losses, **others}})
-    return {**losses, **others}
+    figures = {"step": {**losses, **others}}
+    run.log.track(num_steps, figures)
+    return with_prefixes(figures)
 
 
 def log_epoch(run: Run, train_values: dict[str, float], validation: dict[str, float], is_best: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +21,11 @@ from ..launching.interrupts import Interrupts
 from ..runs import folder, lock
 from ..runs.checkpoint import Checkpoint
 from ..runs.failures import FailureLog
-from ..runs.log import RunLog
+from ..runs.log import RunLog, with_prefixes
 from ..runs.trackers import finish_trackers
 from . import debug, early_stopping, engine, finish, records
 from .build import build_run
+from .callbacks import Callback, Callbacks
 from .checkpointing import Checkpoints
 from .loaders import Pipelines, read_pipelines_and_data
 from .memory import out_of_memory_errors
@@ -54,6 +55,7 @@ def train(
     allow_changes: bool = False,
     debugging: str | None = None,
     data: GivenData | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Result:
     """Run a config, on every process that the launcher started.
 
@@ -62,6 +64,7 @@ def train(
         resume: "auto": from the last checkpoint of the run folder; "none": never; a run folder: from its last one.
         overwrite: empty the run folder first.
         allow_changes: resume although config or data have changed.
+        callbacks: called at fixed points of the run, on every process, which must all be given the same.
         debugging: "batches" for two batches of each split, "overfit" to learn one batch by heart.
 
     Raises:
@@ -71,7 +74,10 @@ def train(
         config, overwrite = debug.config_for(config, debugging), True
     accelerator, micro_batch_size = start_accelerator(config, cache=atomic_io.cache_dir(config.data.cache_dir))
     config = agreement.on_every_process(lambda: with_given_data(config, data))
-    with Interrupts() as interrupts, _owned(accelerator, run_dir := Path(config.run_dir)) as is_owner:
+    interrupts = Interrupts()
+    called = Callbacks(callbacks, interrupts.request_stop)
+    agreement.require_same_callbacks(called.names)
+    with interrupts, _owned(accelerator, run_dir := Path(config.run_dir)) as is_owner:
         log = RunLog(run_dir, accelerator)
         saved = _prepare_folder(accelerator, run_dir, resume, overwrite)
         every_seconds = config.log_every_seconds if accelerator.is_main_process else None
@@ -85,11 +91,12 @@ def train(
             checkpoints = Checkpoints(config, labelled.fingerprint, is_owner, labelled.inferred)
             changes = None if saved is None else _resume(run, checkpoints, saved, allow_changes)
             records.announce(run, labelled, debugging, changes)
-            status = engine.train(run, checkpoints, interrupts)
+            called.call("on_start", run)
+            status = engine.train(run, checkpoints, interrupts, called)
             if status == "stopped":
                 again = resume == "auto" and not overwrite  # whether the same command resumes the run
                 log.say(early_stopping.stop_message(interrupts.reason, run.progress, resumes=again))
-            return _finish(run, status, interrupts.reason, debugging)
+            return _finish(run, status, interrupts.reason, debugging, called)
 
 
 def _prepare_folder(accelerator: Accelerator, run_dir: Path, resume: str, overwrite: bool) -> Checkpoint | None:
@@ -133,7 +140,7 @@ def _resume(run: Run, checkpoints: Checkpoints, saved: Checkpoint, allow_changes
     return changes
 
 
-def _finish(run: Run, status: str, stop_reason: str | None, debugging: str | None) -> Result:
+def _finish(run: Run, status: str, stop_reason: str | None, debugging: str | None, callbacks: Callbacks) -> Result:
     """Write the model of a finished run, and the last rows of its log."""
     log, progress, config = run.log, run.progress, run.config
     result = Result(Path(config.run_dir), status, progress.best_epoch, progress.best)
@@ -144,6 +151,8 @@ def _finish(run: Run, status: str, stop_reason: str | None, debugging: str | Non
         log.say(f"best epoch {progress.best_epoch}; curves: {run_dir / 'curves.png'}, model: {run_dir / 'model'}")
     if debugging:
         debug.check(run, debugging)
+    best = with_prefixes({"best": {**progress.best, **figures.get("fitted", {})}})
+    callbacks.call("on_end", run, best, status=status)
     log.event("end", status=status, best_epoch=progress.best_epoch, best=progress.best, **figures)
     where = {"epoch": progress.epoch, "step": progress.step, "best_epoch": progress.best_epoch}
     message = stop_reason or early_stopping.reason(config, progress)

@@ -5,7 +5,7 @@ process writes one JSON line a step into the run folder: ids, the augmentation's
 FAIL_ON_RANK=R raises on process R in its third step, of the epoch FAIL_IN_EPOCH (0). NAN_AT_STEP=K makes the images
 of step K NaN. With MEMORY set, a line a step in memory.txt says how many bytes are the process's own; LEAK=N keeps N
 bytes more of each step. NOFILE=N: a process may have so many files open. GIVEN=FILE: train on the frame in this
-Parquet file.
+Parquet file. With NOSY set, a callback looks at everything.
 """
 
 import json
@@ -19,6 +19,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import torch
+from nosy import Nosy
 from torch import nn
 from torchvision.models import ResNet18_Weights
 
@@ -125,6 +126,7 @@ def train_one(config, options) -> int:
         allow_changes=bool(options.get("resume.allow_changes", False)),
         debugging=options.get("debug"),
         data=pd.read_parquet(os.environ["GIVEN"]) if "GIVEN" in os.environ else None,
+        callbacks=[Nosy(Path(f"{config.run_dir}-{os.environ.get('RANK', 0)}.jsonl"))] if "NOSY" in os.environ else (),
     )
     return result.exit_code
 
