@@ -164,7 +164,10 @@ def test_the_tests_import_nothing_that_the_test_extra_lacks() -> None:
     assert imported(TESTS) - set(declared) == set()
 
 
-@pytest.mark.parametrize("extra", ["", "test", "report", "balance", "export", "sweep", "timm", "docs"])
+@pytest.mark.parametrize(
+    "extra",
+    ["", "test", "report", "balance", "export", "sweep", "timm", "docs", "tensorboard", "wandb", "mlflow", "trackio"],
+)
 def test_every_dependency_has_a_lower_bound_and_no_upper_one(extra: str) -> None:
     section = ("options.extras_require", extra) if extra else ("options", "install_requires")
     bounds = requirements(*section)

@@ -30,7 +30,7 @@ from ..core.tasks import Task
 from ..metrics import registry
 from . import rows
 from .failures import FailureLog
-from .trackers import log_to_trackers, start_trackers
+from .trackers import log_to_trackers, picture_to_trackers, start_trackers
 
 _PACKAGES = ("mtl_accel", "torch", "torchvision", "accelerate", "datasets", "evaluate", "numpy", "pillow")
 
@@ -41,7 +41,11 @@ def tracker_problems(names: Sequence[str]) -> list[str]:
     known = sorted(LOGGER_TYPE_TO_CLASS)
     problems = [f"trackers: {name!r} is none of {', '.join(known)}" for name in names if name not in known]
     missing = [name for name in names if name in known and name not in installed]
-    problems += [f"trackers: {name!r} is not installed; pip install {name}, or leave it out" for name in missing]
+    packages = {name: f"'mtl_accel[{name}]'" for name in ("tensorboard", "wandb", "mlflow", "trackio")}
+    problems += [
+        f"trackers: {name!r} is not installed; pip install {packages.get(name, name)}, or leave it out"
+        for name in missing
+    ]
     return problems
 
 
@@ -149,6 +153,11 @@ class RunLog:
         """Send metrics to the trackers, where there are any, as "train/category/accuracy" and so on."""
         if self.active and self.accelerator.trackers:
             log_to_trackers(self.accelerator, {**with_prefixes(splits), **values}, step)
+
+    def track_picture(self, name: str, step: int) -> None:
+        """Send a picture of the run folder, such as curves.png, to the trackers, where there are any."""
+        if self.active and self.accelerator.trackers:
+            picture_to_trackers(self.accelerator, name, self.run_dir / name, step)
 
     def status(self, status: str, **values: Any) -> None:
         """Write status.json: running, finished, stopped or failed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from accelerate.tracking import GeneralTracker
+from PIL import Image
 
 from mtl_accel.runs.log import RunLog, tracker_problems
 from mtl_accel.runs.trackers import finish_trackers
@@ -75,6 +76,29 @@ def test_a_tracker_that_cannot_be_reached_is_left_out_and_the_others_get_everyth
     assert kept.logged == [(epoch, {"train/loss": 0.5}) for epoch in (1, 2)]
     (message,) = [record.getMessage() for record in caplog.records]
     assert "the run goes on, and log.jsonl has every figure: ConnectionError: no route to host" in message
+
+
+class Painted(Unreachable):
+    """A tracker that takes pictures, or whose server cannot be reached when it gets one."""
+
+    def __init__(self, call: str) -> None:
+        super().__init__(call)
+        self.images: list = []
+
+    def log_images(self, values: dict, step: int | None, **kwargs) -> None:
+        self.images.append((step, values))
+
+
+def test_a_picture_goes_to_each_tracker_that_takes_any_and_one_that_fails_is_left_out(tmp_path, accelerator, caplog):
+    log, fails, blind, painted = RunLog(tmp_path, accelerator), Painted("log_images"), Kept(), Painted("nothing")
+    Image.new("RGB", (3, 2), "red").save(tmp_path / "curves.png")
+    log.accelerator.trackers = [fails, blind, painted]
+    log.track_picture("curves.png", 10)
+    assert log.accelerator.trackers == [blind, painted]
+    log.accelerator.trackers = []
+    ((step, values),) = painted.images
+    assert step == 10 and values["curves.png"][0].tolist() == [[[255, 0, 0]] * 3] * 2
+    assert "no route to host" in caplog.text
 
 
 def _installed(name: str) -> bool:
