@@ -113,6 +113,11 @@ def metrics_page() -> str:
         "`select_by`. Each task also has a `loss`, and `loss` without a task is the weighted sum. Missing labels count",
         "for nothing; a metric is NaN, or null in a file, where nothing is labelled.",
         "",
+        "Labels and classes that a split lacks: `f1_macro` is the mean over all labels that are labelled in some row,",
+        "and one without a positive has F1 0 there, as with scikit-learn's `zero_division=0`. `map` leaves labels",
+        "without a positive out, and `balanced_accuracy` classes without an image. Where validation lacks some, the",
+        "start of the log counts and names them; so do `launch/evaluate.py`, for its split, and the report.",
+        "",
     ]
     for kind, metrics in REGISTRY.items():
         lines += [f"## {kind.capitalize()} {{ #{kind} }}", "", "| metric | better | meaning |", "|---|---|---|"]

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_curve
 
 from .. import metrics
+from ..metrics.coverage import Coverage
 from ..metrics.registry import decision_metric_names
 from .decisions import HALF, metric_suffix
 from .task_predictions import TaskPredictions
@@ -77,6 +78,8 @@ def task_section(
     for decision in predictions.decisions:
         _add_decision(rows, predictions, decision, intervals)
     section["per_label"] = rows
+    coverage = Coverage.of(task.kind, task.classes, predictions.target, predictions.mask)
+    section["num_in_mean"], section["without_positive"] = coverage.num_in_mean, coverage.without_positive
     if task.is_single_label:
         true, scores = predictions.target[predictions.mask], predictions.scores[predictions.mask]
         labels = np.arange(len(task.classes))

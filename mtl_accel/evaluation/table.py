@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..metrics.coverage import describe_means
 from ..metrics.registry import find, title
 from .decisions import CROSS_FITTED, HALF, LARGEST, MEDIAN, STORED, metric_suffix
 
@@ -23,11 +24,11 @@ def format_table(row: Mapping[str, Any]) -> str:
         *_columns([("", "value", ""), *((_metric_title(name), *_cells(v)) for name, v in row["metrics"].items())]),
     ]
     for name, section in row["tasks"].items():
-        lines += ["", *_task(name, section)]
+        lines += ["", *_task(name, section, row["split"])]
     return "\n".join(lines)
 
 
-def _task(name: str, section: Mapping[str, Any]) -> list[str]:
+def _task(name: str, section: Mapping[str, Any], split: str) -> list[str]:
     head = f"{title(name + '/').strip()} ({section['kind']}): {section['labelled_images']:,} labelled images"
     if section["kind"] == "regression":
         return [head, *_columns(_column_rows(section["per_column"]))]
@@ -40,7 +41,10 @@ def _task(name: str, section: Mapping[str, Any]) -> list[str]:
             cells += [_number(of_decision[column]["value"], 3) for column in ("precision", "recall")]
             cells += _cells(of_decision["f1"], 3, 2)
         columns.append((*cells, *([_number(label["threshold"], 3)] if "threshold" in label else [])))
-    lines = [head, *_columns(columns)]
+    means = describe_means(
+        section["kind"], section["num_in_mean"], len(section["per_label"]), section["without_positive"], split
+    )
+    lines = [head, *([means] if means else []), *_columns(columns)]
     error = _number(section["reliability"]["expected_calibration_error"])
     lines.append(f"expected calibration error over {len(section['reliability']['bins'])} bins: {error}")
     confused = _confusions(section)

@@ -16,7 +16,8 @@ from .weighting import Weights, mean, mean_over_columns, ratio, select
 def f1_macro(decisions: np.ndarray, target: np.ndarray, mask: np.ndarray, sample_weight: Weights = None) -> np.ndarray:
     """Mean F1 over the labels that are labelled in at least one row: [] or [R].
 
-    A label without a true or predicted positive has F1 0.
+    A label without a true or predicted positive has F1 0, as scikit-learn's with `zero_division=0`. So has one without
+    a true positive that is predicted: labels that a split lacks pull the mean down (`coverage` counts them).
     """
     f1 = label_counts(decisions, target, mask, sample_weight).f1
     # numpy.nanmean, without its warning where nothing is labelled.

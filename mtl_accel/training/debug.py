@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ MODES = ("batches", "overfit")
 _NUM_BATCHES = 2
 _MAX_CPU_BATCH, _MAX_DRAWN = 8, 300
 _OVERFIT_EPOCHS = 100
+_OVERFIT_LINES = 10  # that say how the loss falls
 _MAX_LOSS_SHARE = 0.1  # of the first loss, at which a batch counts as learnt
 
 
@@ -102,6 +104,19 @@ def summary(run: Run, labelled: LabeledDataset) -> str:
     for part, module in model.named_children():
         lines.append(f"{part}: {sum(p.numel() for p in module.parameters()):,} parameters")
     return "\n".join(lines)
+
+
+def overfit_line(run: Run, values: Mapping[str, float]) -> str | None:
+    """Loss and primary metrics of the batch after some of the steps; None after the others.
+
+    Args:
+        values: metrics of the epoch that ends, which is one step.
+    """
+    step, num_steps = run.progress.epoch + 1, run.config.epochs
+    if step not in np.linspace(1, num_steps, _OVERFIT_LINES).round():
+        return None
+    parts = [f"loss {values['loss']:.4f}", *(f"{task.metric} {values[task.metric]:.4f}" for task in run.tasks.values())]
+    return f"step {step} of {num_steps}: {', '.join(parts)}"
 
 
 def memory(device: torch.device) -> str:

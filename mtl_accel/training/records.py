@@ -11,7 +11,7 @@ from ..config.rules.no_effect_data import holdout_lines
 from ..config.rules.plugin_uses import used_plugins
 from ..core.control_characters import one_line
 from ..data.labels.dataset import LabeledDataset
-from ..data.labels.label_checks import start_lines
+from ..data.labels.label_checks import coverage_lines, start_lines
 from ..launching import allocator, ambient
 from ..launching.accelerator import launcher_precision
 from ..runs.log import log_block, with_prefixes
@@ -31,7 +31,8 @@ def announce(run: Run, labelled: LabeledDataset, debugging: str | None, changes:
     log.write_skipped(labelled.skipped)
     pictures = [note for data in (run.train_loader.data, run.validation_loader.data) for note in data.pixels.notes]
     weights = () if resumed else run.unwrapped_objective.model.loaded_weights  # a checkpoint has replaced them
-    inferred = [*labelled.notes, *pictures, *start_lines(labelled)]
+    split = "the batch" if debugging == "overfit" else "validation"
+    inferred = [*labelled.notes, *pictures, *start_lines(labelled), *coverage_lines(labelled, split)]
     # A debug run has other lengths than its config says.
     inferred += [] if debugging else _without_effect(run, labelled)
     plugins = [f"plugin {name} {record.title}" for name, record in used_plugins(config).items()]
@@ -70,8 +71,11 @@ def log_epoch(run: Run, train_values: dict[str, float], validation: dict[str, fl
     """Log the metrics of an epoch, and redraw the curves."""
     epoch, progress = run.progress.epoch + 1, run.progress
     rate = run.train_loader.order.num_samples / max(progress.seconds, 1e-9)
-    run.log.say(log_block(epoch, run.tasks, train_values, validation))
-    run.log.say(f"{progress.seconds:.1f} seconds, {rate:.1f} images/s" + (", best so far" if is_best else ""))
+    if run.debugging != "overfit":
+        run.log.say(log_block(epoch, run.tasks, train_values, validation))
+        run.log.say(f"{progress.seconds:.1f} seconds, {rate:.1f} images/s" + (", best so far" if is_best else ""))
+    elif line := debug.overfit_line(run, train_values):
+        run.log.say(line)
     weights = run.balancer.mean_weights()
     run.log.event(
         "epoch",

@@ -55,6 +55,7 @@ class Run:
     shown: StepProgress
     progress: Progress = field(default_factory=Progress)
     predictions: Predictions = field(default_factory=Predictions)  # of this epoch's training samples, so far
+    debugging: str | None = None  # "batches" or "overfit"
     last_save: float = field(default_factory=time.monotonic)
 
     @property

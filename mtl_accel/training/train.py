@@ -88,6 +88,7 @@ def train(
         ):
             pipelines, labelled = _read_data(config, debugging)
             run = _checked(build_run(config, pipelines, accelerator, labelled, micro_batch_size, log))
+            run.debugging = debugging
             checkpoints = Checkpoints(config, labelled.fingerprint, is_owner, labelled.inferred)
             changes = None if saved is None else _resume(run, checkpoints, saved, allow_changes)
             records.announce(run, labelled, debugging, changes)

@@ -1,6 +1,7 @@
 """Debug runs: two batches of everything, or one batch learnt by heart."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -51,12 +52,25 @@ def test_overfit_learns_its_batch_though_the_config_smooths_labels_and_draws_sam
         optimizer={"name": "AdamW", "lr": 0.03},
         model={"name": "deep"},
     )
-    assert "learnt: the loss fell from" in runs.run(config, "--debug", "overfit")
+    output = runs.run(config, "--debug", "overfit")
+    assert "learnt: the loss fell from" in output
+    line = r"^step (\d+) of 100: loss (\d\.\d{4}), category/accuracy \d\.\d{4}, attribute/f1_macro \d\.\d{4}$"
+    steps, losses = zip(*re.findall(line, output, re.MULTILINE), strict=True)
+    assert list(map(int, steps)) == [1, 12, 23, 34, 45, 56, 67, 78, 89, 100]
+    assert float(losses[-1]) < 0.1 * float(losses[0])
+    assert "===== Epoch" not in output
 
 
-def test_overfit_fails_when_nothing_can_be_learnt(source, tmp_path):
-    config = runs.write_config(tmp_path / "c.json", source, optimizer={"name": "SGD", "lr": 1e-9})
+def test_overfit_fails_when_nothing_can_be_learnt_and_says_which_labels_have_no_positive(source, tmp_path):
+    changes = {"optimizer": {"name": "SGD", "lr": 1e-9}, "batch_size": 2, "micro_batch_size": 2, "seed": 3}
+    config = runs.write_config(tmp_path / "c.json", source, **changes)
     code, output = runs.finish(runs.start(config, "--debug", "overfit"))
+    counts = re.search(r"^  big: (\d), red: (\d), left: (\d)$", output, re.MULTILINE)
+    assert counts is not None
+    missing = [name for name, number in zip(runs.LABELS, counts.groups(), strict=True) if number == "0"]
+    named = f"in the batch (F1 0 where labelled): {', '.join(map(repr, missing))}\n"
+    assert missing and f"attribute: f1_macro over 3 of 3 labels, map over {3 - len(missing)} of 3 labels; " in output
+    assert named in output
     assert code == 2
     assert "error: --debug overfit: after 100 steps on one batch the loss is" in output
     assert json.loads((tmp_path / "run-debug" / "status.json").read_text())["status"] == "failed"

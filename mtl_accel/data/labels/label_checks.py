@@ -10,6 +10,7 @@ import numpy as np
 
 from ...core.errors import MAX_LISTED
 from ...core.tasks import Task
+from ...metrics.coverage import Coverage
 from .dataset import LabeledDataset
 from .reader import Targets
 
@@ -22,6 +23,18 @@ def start_lines(labelled: LabeledDataset) -> list[str]:
     found = label_warnings(labelled)
     more = [f"... and {len(found) - _MAX_LINES} more: launch/doctor.py shows all"] if len(found) > _MAX_LINES else []
     return [f"warning: {line}" for line in found[:_MAX_LINES]] + more
+
+
+def coverage_lines(labelled: LabeledDataset, name: str = "validation") -> Iterator[str]:
+    """One line for each task that has labels or classes without an image in validation: what its metrics are means of.
+
+    Args:
+        name: how the lines call the split.
+    """
+    for task, (target, mask) in labelled.targets["validation"].items():
+        kind, classes = labelled.tasks[task].kind, labelled.tasks[task].classes
+        if kind != "regression" and (line := Coverage.of(kind, classes, target, mask).describe(name)):
+            yield f"{task}: {line}"
 
 
 def label_warnings(labelled: LabeledDataset) -> list[str]:

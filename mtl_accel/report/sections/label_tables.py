@@ -61,11 +61,21 @@ def _thresholds(task: TaskFigures, logged: Mapping[str, float | None]) -> Table:
     head = ("label", "images", f"F1 at {DEFAULT_THRESHOLD}", "fitted threshold", "F1 at it")
     rows = [Row((Cell(label.label), Cell(str(label.support)), *_one(label))) for label in task.labels]
     at_half, at_fitted = (values.get(f"{task.name}/f1_macro") for values in (task.metrics, task.fitted))
-    rows.append(_mean("mean of the labels", at_half, at_fitted, "fitted on these images"))
+    rows.append(_mean(_mean_name(task), at_half, at_fitted, "fitted on these images"))
     cross_fitted = logged.get(f"{task.name}/f1_macro_cross_fitted")
     if cross_fitted is not None:
         rows.append(_mean("the same, cross-fitted", at_half, cross_fitted, "fitted on other images"))
     return Table(f"Thresholds of {task.name}: {DEFAULT_THRESHOLD} beside the fitted ones", head, tuple(rows))
+
+
+def _mean_name(task: TaskFigures) -> str:
+    """What the mean F1 is over, where some labels have no positive or no label at all."""
+    zero = sum(not label.support and label.f1 is not None for label in task.labels)
+    unlabelled = sum(label.f1 is None for label in task.labels)
+    parts = [f"{zero} without an image count as 0"] * bool(zero) + [f"{unlabelled} not labelled"] * bool(unlabelled)
+    if not parts:
+        return "mean of the labels"
+    return f"mean of {len(task.labels) - unlabelled} of {len(task.labels)} labels; {', '.join(parts)}"
 
 
 def _mean(name: str, at_half: float | None, at_fitted: float | None, note: str) -> Row:

@@ -9,7 +9,7 @@ import pytest
 
 from mtl_accel.core.tasks import Task
 from mtl_accel.data.labels.dataset import LabeledDataset
-from mtl_accel.data.labels.label_checks import label_warnings, normalized_name, start_lines
+from mtl_accel.data.labels.label_checks import coverage_lines, label_warnings, normalized_name, start_lines
 from mtl_accel.data.labels.reader import Targets
 
 NUM_ROWS = 12
@@ -80,6 +80,23 @@ def test_no_name_is_emptied(name: str) -> None:
 
 def test_names_of_signs_and_numbers_stay_apart() -> None:
     assert len({normalized_name(name) for name in ("+", "-", "1", "10", "C")}) == 5
+
+
+def test_the_start_says_what_the_metrics_of_validation_are_means_of() -> None:
+    parts = [
+        multiclass(("x", "y"), [0, 1], [0]),
+        columns("multilabel", HALF, [[1.0, 0.0]]),
+        columns("regression", HALF, HALF),
+    ]
+    tasks = {f"task{number}": task for number, (task, _) in enumerate(parts)}
+    targets = {"validation": {f"task{number}": splits["validation"] for number, (_, splits) in enumerate(parts)}}
+    assert list(coverage_lines(LabeledDataset({}, tasks, targets, ""))) == [
+        "task0: balanced_accuracy over 1 of 2 classes; 1 has no image in validation: 'y'",
+        "task1: f1_macro over 2 of 2 labels, map over 1 of 2 labels; "
+        "1 has no positive in validation (F1 0 where labelled): 'b'",
+    ]
+    healthy = {"task1": columns("multilabel", HALF, HALF)[1]["validation"]}
+    assert list(coverage_lines(LabeledDataset({}, tasks, {"validation": healthy}, ""))) == []
 
 
 def test_a_run_s_log_begins_with_a_few_lines_at_most() -> None:

@@ -127,6 +127,13 @@ def test_a_multilabel_table_names_both_thresholds_and_the_cross_fitted_mean() ->
     assert shown.rows[3].cells[4].note == "fitted on other images"
 
 
+def test_the_mean_of_the_labels_says_what_it_is_over_where_some_have_no_image() -> None:
+    target = np.array([[1.0, 0.0], [0.0, 0.0], [1.0, 0.0]], np.float32)
+    shown = label_table(figures(LABELS, np.full((3, 2), 0.4), target, np.array([0.25, 0.85])), {})
+    assert shown is not None
+    assert shown.rows[2].cells[0].text == "mean of 2 of 2 labels; 1 without an image count as 0"
+
+
 def test_a_regression_shows_every_metric_of_each_column_in_its_unit() -> None:
     scores = np.array([[1.0, 260_000.0], [3.0, 240_000.0], [5.0, 0.0]])
     target = np.array([[1.0, 250_000.0], [3.0, 250_000.0], [7.0, 123.0]], np.float32)
