@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
@@ -151,13 +152,18 @@ class RunLog:
 
     def track(self, step: int, splits: Mapping[str, Mapping[str, float]], **values: float) -> None:
         """Send metrics to the trackers, where there are any, as "train/category/accuracy" and so on."""
-        if self.active and self.accelerator.trackers:
+        if self.is_tracked:
             log_to_trackers(self.accelerator, {**with_prefixes(splits), **values}, step)
 
-    def track_picture(self, name: str, step: int) -> None:
-        """Send a picture of the run folder, such as curves.png, to the trackers, where there are any."""
-        if self.active and self.accelerator.trackers:
-            picture_to_trackers(self.accelerator, name, self.run_dir / name, step)
+    @property
+    def is_tracked(self) -> bool:
+        """Whether this process sends figures to a tracker."""
+        return self.active and bool(self.accelerator.trackers)
+
+    def track_picture(self, name: str, pixels: np.ndarray, step: int) -> None:
+        """Send a picture, uint8 [H, W, 3], to the trackers, where there are any."""
+        if self.is_tracked:
+            picture_to_trackers(self.accelerator, name, pixels, step)
 
     def status(self, status: str, **values: Any) -> None:
         """Write status.json: running, finished, stopped or failed."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 from accelerate import Accelerator
-from PIL import Image
 
 logger = logging.getLogger(__name__)
 
@@ -55,25 +53,22 @@ def log_to_trackers(accelerator: Accelerator, values: Mapping[str, float], step:
             accelerator.trackers.remove(tracker)
 
 
-def picture_to_trackers(accelerator: Accelerator, name: str, path: Path, step: int) -> None:
-    """Send a picture to each tracker that takes any, on the main process."""
-    with Image.open(path) as image:
-        pixels = np.asarray(image.convert("RGB"))
+def picture_to_trackers(accelerator: Accelerator, name: str, pixels: np.ndarray, step: int) -> None:
+    """Send a picture, uint8 [H, W, 3], to each tracker that takes any, on the main process."""
     for tracker in list(accelerator.trackers):
         with _LeftOut(tracker.name) as attempt:
-            _send_picture(tracker, name, path, pixels, step)
+            _send_picture(tracker, name, pixels, step)
         if attempt.failed:
             accelerator.trackers.remove(tracker)
 
 
-def _send_picture(tracker: Any, name: str, path: Path, pixels: np.ndarray, step: int) -> None:
-    """Send pixels, uint8 [H, W, 3], in the form of each tracker: Accelerate has none that all of them take."""
+def _send_picture(tracker: Any, name: str, pixels: np.ndarray, step: int) -> None:
+    """Send pixels in the form of each tracker: Accelerate has none that all of them take."""
     if tracker.name == "tensorboard":
         tracker.log_images({name: pixels[None]}, step=step, dataformats="NHWC")
     elif tracker.name == "mlflow":
-        tracker.log_artifact(str(path))
+        importlib.import_module("mlflow").log_image(pixels, name)  # an extra, and it is there: the tracker has started
     elif tracker.name == "trackio":
-        # An extra, and it is there: the tracker has started.
         tracker.log({name: importlib.import_module("trackio").Image(pixels)}, step=step)
     elif tracker.name in ("aim", "clearml"):
         tracker.log_images({name: pixels}, step=step)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,10 +17,8 @@ from ..metrics import registry, thresholds
 from ..objective.losses import resolve_balanced
 from ..runs import checkpoint
 from ..runs.model_folder import ModelDescription
-from . import checkpointing
+from . import checkpointing, records
 from .run import Run
-
-_UNUSUAL = re.compile(r"[^A-Za-z0-9_./ -]")
 
 
 def write_model(run: Run) -> dict[str, float]:
@@ -60,21 +57,10 @@ def write_model(run: Run) -> dict[str, float]:
             f"{thresholds.DEFAULT_THRESHOLD}, {honest:.6f} with fitted thresholds (cross-fitted over "
             f"{thresholds.NUM_FOLDS} folds)"
         )
-    _track(run, fitted, figures)
+    if run.log.is_tracked:
+        records.track_end(run, fitted, figures)
+        records.track_pictures(run, logits, targets, fitted)
     return figures
-
-
-def _track(run: Run, fitted: Mapping[str, np.ndarray], figures: Mapping[str, float]) -> None:
-    """Send the trackers the figures of the best epoch, the fitted thresholds, and the curves."""
-    # A label may have any name, and MLflow takes no other signs than these.
-    values = {
-        f"{name}/{_UNUSUAL.sub('_', label)}": float(threshold)
-        for name, of_task in fitted.items()
-        for label, threshold in zip(run.tasks[name].classes, of_task, strict=True)
-    }
-    num_steps = run.progress.epoch * run.train_loader.order.num_steps
-    run.log.track(num_steps, {"best": {**run.progress.best, **figures}, "thresholds": values})
-    run.log.track_picture("curves.png", num_steps)
 
 
 def fit_thresholds(

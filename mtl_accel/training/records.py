@@ -1,9 +1,13 @@
-"""What a run says and writes down: before its first step and after each epoch."""
+"""What a run says, writes down and sends to trackers: before its first step, after steps and epochs, at its end."""
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 
+import numpy as np
+from PIL import Image
 from torch import Tensor
 
 from ..config.rules.no_effect import no_effect_lines, no_effect_lines_at_start
@@ -12,12 +16,18 @@ from ..config.rules.plugin_uses import used_plugins
 from ..core.control_characters import one_line
 from ..data.labels.dataset import LabeledDataset
 from ..data.labels.label_checks import coverage_lines, start_lines
+from ..data.labels.reader import Targets
+from ..inference.logits import split_logits
 from ..launching import allocator, ambient
 from ..launching.accelerator import launcher_precision
+from ..metrics import multilabel, thresholds
+from ..runs.label_pictures import MAX_CLASSES, draw_confusion, draw_label_f1
 from ..runs.log import log_block, with_prefixes
 from . import debug
 from .loaders import several_crops_message, slow_transforms_message
 from .run import Run
+
+_UNUSUAL = re.compile(r"[^A-Za-z0-9_./ -]")
 
 
 def announce(run: Run, labelled: LabeledDataset, debugging: str | None, changes: list[str] | None) -> None:
@@ -61,9 +71,8 @@ def log_step(run: Run, gradient_norm: Tensor | None) -> dict[str, float]:
     if gradient_norm is not None:
         others["gradient_norm"] = float(gradient_norm)
     run.log.event("step", epoch=progress.epoch + 1, step=progress.step, train=losses, **others)
-    num_steps = progress.epoch * run.train_loader.order.num_steps + progress.step
     figures = {"step": {**losses, **others}}
-    run.log.track(num_steps, figures)
+    run.log.track(_num_steps(run), figures)
     return with_prefixes(figures)
 
 
@@ -88,11 +97,58 @@ def log_epoch(run: Run, train_values: dict[str, float], validation: dict[str, fl
         skipped_steps=progress.skipped_steps,
         **({"task_weights": dict(zip(run.tasks, weights, strict=True))} if weights else {}),
     )
-    # The axis of every figure is that of the steps: some trackers take no step that is lower than one before.
-    num_steps, splits = epoch * run.train_loader.order.num_steps, {"train": train_values, "validation": validation}
-    run.log.track(num_steps, splits, epoch=epoch, lr=run.schedule.lr, images_per_second=rate)
+    splits = {"train": train_values, "validation": validation}
+    run.log.track(_num_steps(run), splits, epoch=epoch, lr=run.schedule.lr, images_per_second=rate)
     run.log.status("running", epoch=epoch, epochs=run.config.epochs)
     run.curves.redraw(run.log)
+
+
+def track_end(run: Run, fitted: Mapping[str, np.ndarray], figures: Mapping[str, float]) -> None:
+    """Send the trackers the figures of the best epoch and the fitted thresholds.
+
+    Args:
+        fitted: thresholds [C] of each multilabel task; figures: those that they give on other rows, by their names.
+    """
+    # A label may have any name, and MLflow takes no other signs than these.
+    values = {
+        f"{name}/{_UNUSUAL.sub('_', label)}": float(threshold)
+        for name, of_task in fitted.items()
+        for label, threshold in zip(run.tasks[name].classes, of_task, strict=True)
+    }
+    run.log.track(_num_steps(run), {"best": {**run.progress.best, **figures}, "thresholds": values})
+
+
+def track_pictures(run: Run, logits: Tensor, targets: Mapping[str, Targets], fitted: Mapping[str, np.ndarray]) -> None:
+    """Send the trackers the curves, and of the best epoch the confusion matrices and F1 of each label.
+
+    Args:
+        logits: of validation, [N, outputs]; targets: of the same rows; fitted: thresholds of each multilabel task.
+    """
+    with Image.open(run.curves.path) as image:
+        run.log.track_picture("curves.png", np.asarray(image.convert("RGB")), _num_steps(run))
+    for name, part in split_logits(logits.double(), run.tasks).items():
+        task, (target, mask) = run.tasks[name], targets[name]
+        scores = task.probabilities(part.numpy())
+        if task.kind == "multilabel":
+            levels = {
+                f"at {thresholds.DEFAULT_THRESHOLD}": thresholds.DEFAULT_THRESHOLD,
+                "at fitted": fitted[name],
+            }
+            counts = {words: multilabel.label_counts(scores >= level, target, mask) for words, level in levels.items()}
+            f1 = {words: of_level.f1 for words, of_level in counts.items()}
+            positives = next(iter(counts.values())).positives.astype(np.int64)
+            picture = draw_label_f1(f"F1 of {task.title}", task.classes, positives, f1)
+            run.log.track_picture(f"{name}-f1.png", picture, _num_steps(run))
+        elif task.is_single_label and len(task.classes) <= MAX_CLASSES:
+            matrix = np.zeros((len(task.classes),) * 2, np.int64)
+            np.add.at(matrix, (target[mask], task.predicted_classes(scores)[mask]), 1)
+            picture = draw_confusion(f"{task.title} on validation", task.classes, matrix)
+            run.log.track_picture(f"{name}-confusion.png", picture, _num_steps(run))
+
+
+def _num_steps(run: Run) -> int:
+    """Optimizer steps that are done: one axis for every figure, since some trackers take no step before another."""
+    return run.progress.epoch * run.train_loader.order.num_steps + run.progress.step
 
 
 def _without_effect(run: Run, labelled: LabeledDataset) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from accelerate.tracking import GeneralTracker
-from PIL import Image
 
 from mtl_accel.runs.log import RunLog, tracker_problems
 from mtl_accel.runs.trackers import finish_trackers
@@ -91,9 +91,8 @@ class Painted(Unreachable):
 
 def test_a_picture_goes_to_each_tracker_that_takes_any_and_one_that_fails_is_left_out(tmp_path, accelerator, caplog):
     log, fails, blind, painted = RunLog(tmp_path, accelerator), Painted("log_images"), Kept(), Painted("nothing")
-    Image.new("RGB", (3, 2), "red").save(tmp_path / "curves.png")
     log.accelerator.trackers = [fails, blind, painted]
-    log.track_picture("curves.png", 10)
+    log.track_picture("curves.png", np.full((2, 3, 3), [255, 0, 0], np.uint8), 10)
     assert log.accelerator.trackers == [blind, painted]
     log.accelerator.trackers = []
     ((step, values),) = painted.images

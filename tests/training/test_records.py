@@ -112,6 +112,7 @@ def test_trackers_get_the_config_the_final_figures_and_the_curves(configs) -> No
     model = json.loads((runs.run_dir(config) / "model" / "config.json").read_text())["tasks"]["attribute"]
     for label, threshold in zip(model["classes"], model["thresholds"], strict=True):
         assert found.Scalars(f"thresholds/attribute/{label}")[-1].value == pytest.approx(threshold)
+    assert set(found.Tags()["images"]) == {"curves.png", "category-confusion.png", "attribute-f1.png"}
     picture = np.asarray(Image.open(io.BytesIO(found.Images("curves.png")[-1].encoded_image_string)))
     assert np.array_equal(picture, np.asarray(Image.open(runs.run_dir(config) / "curves.png").convert("RGB")))
     (hparams,) = runs.run_dir(config).glob("**/hparams.yml")
