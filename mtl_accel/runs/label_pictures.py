@@ -14,6 +14,7 @@ MAX_CLASSES = 40  # of a matrix, beyond which nothing can be read in it
 _MAX_LABELS = 40  # the worst ones
 _MAX_NUMBERS = 20  # classes of a matrix, beyond which counts are left to the tint
 _NAME_WIDTH = 22  # characters
+_DARKEST = 1.6  # share of a row with the darkest tint: none is so large, so that numbers can be read on all
 
 
 def draw_confusion(title: str, classes: Sequence[str], counts: np.ndarray) -> np.ndarray:
@@ -25,7 +26,7 @@ def draw_confusion(title: str, classes: Sequence[str], counts: np.ndarray) -> np
     size = len(classes)
     figure = Figure(figsize=(2.5 + 0.32 * size, 2.2 + 0.32 * size), dpi=100, layout="constrained")
     axes = figure.subplots()
-    axes.pcolormesh(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
+    axes.pcolormesh(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=_DARKEST)
     for row, column in np.argwhere(counts) if size <= _MAX_NUMBERS else ():
         axes.text(column + 0.5, row + 0.5, str(counts[row, column]), ha="center", va="center", fontsize=7)
     names = [name[:_NAME_WIDTH] for name in classes]

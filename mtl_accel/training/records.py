@@ -132,7 +132,7 @@ def track_pictures(run: Run, logits: Tensor, targets: Mapping[str, Targets], fit
         if task.kind == "multilabel":
             levels = {
                 f"at {thresholds.DEFAULT_THRESHOLD}": thresholds.DEFAULT_THRESHOLD,
-                "at fitted": fitted[name],
+                "at fitted thresholds": fitted[name],
             }
             counts = {words: multilabel.label_counts(scores >= level, target, mask) for words, level in levels.items()}
             f1 = {words: of_level.f1 for words, of_level in counts.items()}
