@@ -6,7 +6,7 @@ import contextlib
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -147,28 +147,14 @@ class Callbacks:
         """
         if not self._by_hook[hook]:
             return
-        shared = dict(metrics or {})
+        known = dict(metrics or {})
         if hook in _OF_THE_MAIN_PROCESS:
-            shared = broadcast_object_list([shared])[0]
-        position = _position(run)
+            known = broadcast_object_list([known])[0]
+        view = _view(run, known, checkpoint, status)
         for callback in self._by_hook[hook]:
             name = f"callback {type(callback).__name__}.{hook}"
-            with _left_unchanged(run, name) as model:
-                info = RunInfo(
-                    config=run.config,
-                    folder=Path(run.config.run_dir),
-                    epoch=position[0],
-                    step=position[1],
-                    num_steps=run.train_loader.order.num_steps,
-                    lr=run.schedule.lr,
-                    metrics=MappingProxyType(shared),
-                    model=model,
-                    checkpoint=None if checkpoint is None else checkpoint.resolve(),
-                    status=status,
-                    process_index=run.accelerator.process_index,
-                    _stop=partial(self._request_stop, name),
-                    _say=run.log.say,
-                )
+            info = replace(view, _stop=partial(self._request_stop, name))
+            with _left_unchanged(run, name):
                 answer = _call(getattr(callback, hook), info, name)
             if answer == STOP:
                 info.stop()
@@ -179,12 +165,25 @@ class Callbacks:
 NO_CALLBACKS = Callbacks()
 
 
-def _position(run: Run) -> tuple[int, int]:
-    """Epoch of the last step that is done, from 1, and the steps of it that are done."""
-    progress = run.progress
-    if progress.step:
-        return progress.epoch + 1, progress.step
-    return progress.epoch, run.train_loader.order.num_steps if progress.epoch else 0
+def _view(run: Run, metrics: dict[str, float], checkpoint: Path | None, status: str) -> RunInfo:
+    progress, num_steps = run.progress, run.train_loader.order.num_steps
+    finished = progress.epoch, num_steps if progress.epoch else 0
+    epoch, step = (progress.epoch + 1, progress.step) if progress.step else finished
+    return RunInfo(
+        config=run.config,
+        folder=Path(run.config.run_dir),
+        epoch=epoch,
+        step=step,
+        num_steps=num_steps,
+        lr=run.schedule.lr,
+        metrics=MappingProxyType(metrics),
+        model=run.unwrapped_objective.model,
+        checkpoint=None if checkpoint is None else checkpoint.resolve(),
+        status=status,
+        process_index=run.accelerator.process_index,
+        _stop=lambda: None,
+        _say=run.log.say,
+    )
 
 
 def _call(function: Callable[[RunInfo], str | None], info: RunInfo, name: str) -> str | None:
@@ -200,8 +199,8 @@ def _call(function: Callable[[RunInfo], str | None], info: RunInfo, name: str) -
 
 
 @contextmanager
-def _left_unchanged(run: Run, name: str) -> Iterator[nn.Module]:
-    """Give the model out, with the weights of validation, and put back what a look at it may leave behind.
+def _left_unchanged(run: Run, name: str) -> Iterator[None]:
+    """Give the model the weights of validation, and put back what a look at it may leave behind.
 
     Random numbers need no care: all of the run's are keyed (core.rng), and none depends on a state.
 
@@ -217,7 +216,7 @@ def _left_unchanged(run: Run, name: str) -> Iterator[nn.Module]:
         before = _versions(model)
         model.eval().requires_grad_(False)
         try:
-            yield model
+            yield
         finally:
             for module, training in modes:
                 module.training = training

@@ -34,6 +34,7 @@ def train(run: Run, checkpoints: Checkpoints, interrupts: Interrupts, callbacks:
     Raises:
         UserError: a loss is no longer finite, or a checkpoint cannot be written.
     """
+    callbacks.call("on_start", run)
     while run.progress.epoch < run.config.epochs and not stops_early(run):
         stopped = any_process(run.accelerator, interrupts.stop_requested)
         if stopped or not train_epoch(run, checkpoints, interrupts, callbacks):

@@ -57,9 +57,7 @@ def write_model(run: Run) -> dict[str, float]:
             f"{thresholds.DEFAULT_THRESHOLD}, {honest:.6f} with fitted thresholds (cross-fitted over "
             f"{thresholds.NUM_FOLDS} folds)"
         )
-    if run.log.is_tracked:
-        records.track_end(run, fitted, figures)
-        records.track_pictures(run, logits, targets, fitted)
+    records.track_end(run, fitted, figures, logits, targets)
     return figures
 
 

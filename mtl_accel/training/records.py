@@ -103,12 +103,21 @@ def log_epoch(run: Run, train_values: dict[str, float], validation: dict[str, fl
     run.curves.redraw(run.log)
 
 
-def track_end(run: Run, fitted: Mapping[str, np.ndarray], figures: Mapping[str, float]) -> None:
-    """Send the trackers the figures of the best epoch and the fitted thresholds.
+def track_end(
+    run: Run,
+    fitted: Mapping[str, np.ndarray],
+    figures: Mapping[str, float],
+    logits: Tensor,
+    targets: Mapping[str, Targets],
+) -> None:
+    """Send the trackers, where there are any, the figures and pictures of the best epoch, and the fitted thresholds.
 
     Args:
         fitted: thresholds [C] of each multilabel task; figures: those that they give on other rows, by their names.
+        logits: of validation, [N, outputs]; targets: of the same rows.
     """
+    if not run.log.is_tracked:
+        return
     # A label may have any name, and MLflow takes no other signs than these.
     values = {
         f"{name}/{_UNUSUAL.sub('_', label)}": float(threshold)
@@ -116,16 +125,13 @@ def track_end(run: Run, fitted: Mapping[str, np.ndarray], figures: Mapping[str, 
         for label, threshold in zip(run.tasks[name].classes, of_task, strict=True)
     }
     run.log.track(_num_steps(run), {"best": {**run.progress.best, **figures}, "thresholds": values})
-
-
-def track_pictures(run: Run, logits: Tensor, targets: Mapping[str, Targets], fitted: Mapping[str, np.ndarray]) -> None:
-    """Send the trackers the curves, and of the best epoch the confusion matrices and F1 of each label.
-
-    Args:
-        logits: of validation, [N, outputs]; targets: of the same rows; fitted: thresholds of each multilabel task.
-    """
     with Image.open(run.curves.path) as image:
         run.log.track_picture("curves.png", np.asarray(image.convert("RGB")), _num_steps(run))
+    _track_labels(run, fitted, logits, targets)
+
+
+def _track_labels(run: Run, fitted: Mapping[str, np.ndarray], logits: Tensor, targets: Mapping[str, Targets]) -> None:
+    """Send the trackers the confusion matrices and F1 of each label."""
     for name, part in split_logits(logits.double(), run.tasks).items():
         task, (target, mask) = run.tasks[name], targets[name]
         scores = task.probabilities(part.numpy())

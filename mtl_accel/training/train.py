@@ -67,37 +67,44 @@ def train(
         callbacks: called at fixed points of the run, on every process, which must all be given the same.
         debugging: "batches" for two batches of each split, "overfit" to learn one batch by heart.
 
-    Raises:
-        UserError: anything that a user can put right.
+    Raises: UserError for anything that a user can put right.
     """
     if debugging:
         config, overwrite = debug.config_for(config, debugging), True
     accelerator, micro_batch_size = start_accelerator(config, cache=atomic_io.cache_dir(config.data.cache_dir))
     config = agreement.on_every_process(lambda: with_given_data(config, data))
     interrupts = Interrupts()
-    called = Callbacks(callbacks, interrupts.request_stop)
-    agreement.require_same_callbacks(called.names)
+    called = _agreed(Callbacks(callbacks, interrupts.request_stop))
     with interrupts, _owned(accelerator, run_dir := Path(config.run_dir)) as is_owner:
         log = RunLog(run_dir, accelerator)
         saved = _prepare_folder(accelerator, run_dir, resume, overwrite)
-        every_seconds = config.log_every_seconds if accelerator.is_main_process else None
-        with (
-            log.recording(),
-            progress_lines(log.say, every_seconds),
-            out_of_memory_errors(config.batch_size, micro_batch_size, accelerator.device),
-        ):
+        with _recorded(log, config, micro_batch_size):
             pipelines, labelled = _read_data(config, debugging)
-            run = _checked(build_run(config, pipelines, accelerator, labelled, micro_batch_size, log))
-            run.debugging = debugging
+            run = _checked(build_run(config, pipelines, accelerator, labelled, micro_batch_size, log), debugging)
             checkpoints = Checkpoints(config, labelled.fingerprint, is_owner, labelled.inferred)
             changes = None if saved is None else _resume(run, checkpoints, saved, allow_changes)
             records.announce(run, labelled, debugging, changes)
-            called.call("on_start", run)
             status = engine.train(run, checkpoints, interrupts, called)
-            if status == "stopped":
-                again = resume == "auto" and not overwrite  # whether the same command resumes the run
-                log.say(early_stopping.stop_message(interrupts.reason, run.progress, resumes=again))
-            return _finish(run, status, interrupts.reason, debugging, called)
+            return _finish(run, status, interrupts.reason, called, resumes=resume == "auto" and not overwrite)
+
+
+def _agreed(callbacks: Callbacks) -> Callbacks:
+    """The callbacks, if every process has the same ones."""
+    agreement.require_same_callbacks(callbacks.names)
+    return callbacks
+
+
+@contextmanager
+def _recorded(log: RunLog, config: Config, micro_batch_size: int) -> Iterator[None]:
+    """Record how the run goes within the block, and say how far it is."""
+    accelerator = log.accelerator
+    every_seconds = config.log_every_seconds if accelerator.is_main_process else None
+    with (
+        log.recording(),
+        progress_lines(log.say, every_seconds),
+        out_of_memory_errors(config.batch_size, micro_batch_size, accelerator.device),
+    ):
+        yield
 
 
 def _prepare_folder(accelerator: Accelerator, run_dir: Path, resume: str, overwrite: bool) -> Checkpoint | None:
@@ -126,8 +133,9 @@ def _read_data(config: Config, debugging: str | None) -> tuple[Pipelines, Labele
     return pipelines, debug.shrink(labelled, config, debugging) if debugging else labelled
 
 
-def _checked(run: Run) -> Run:
+def _checked(run: Run, debugging: str | None) -> Run:
     """The run, if every process has the same pictures."""
+    run.debugging = debugging
     pixels = {"train": run.train_loader.data.pixels, "validation": run.validation_loader.data.pixels}
     agreement.require_same_pictures(pixels)
     return run
@@ -141,17 +149,23 @@ def _resume(run: Run, checkpoints: Checkpoints, saved: Checkpoint, allow_changes
     return changes
 
 
-def _finish(run: Run, status: str, stop_reason: str | None, debugging: str | None, callbacks: Callbacks) -> Result:
-    """Write the model of a finished run, and the last rows of its log."""
+def _finish(run: Run, status: str, stop_reason: str | None, callbacks: Callbacks, *, resumes: bool) -> Result:
+    """Write the model of a finished run, and the last rows of its log.
+
+    Args:
+        resumes: whether the same command resumes a run that was stopped.
+    """
     log, progress, config = run.log, run.progress, run.config
+    if status == "stopped":
+        log.say(early_stopping.stop_message(stop_reason, progress, resumes=resumes))
     result = Result(Path(config.run_dir), status, progress.best_epoch, progress.best)
     run_dir, figures = result.run_dir, {}
     if status == "finished" and run.accelerator.is_main_process:
         run.curves.redraw(log, last=True)
         figures = {"fitted": finish.write_model(run)}
         log.say(f"best epoch {progress.best_epoch}; curves: {run_dir / 'curves.png'}, model: {run_dir / 'model'}")
-    if debugging:
-        debug.check(run, debugging)
+    if run.debugging:
+        debug.check(run, run.debugging)
     best = with_prefixes({"best": {**progress.best, **figures.get("fitted", {})}})
     callbacks.call("on_end", run, best, status=status)
     log.event("end", status=status, best_epoch=progress.best_epoch, best=progress.best, **figures)

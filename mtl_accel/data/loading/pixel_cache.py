@@ -97,7 +97,7 @@ def _open_stored(
     for identifier in ids_of(split):
         digest.update(f"{identifier}\0".encode())
     final = folder / f"{name}-{'ragged' if size is None else f'{size[0]}x{size[1]}'}-{digest.hexdigest()}"
-    files, partial = pixel_files(len(split), size), final.with_name(final.name + ".partial")
+    files, partial = pixel_files(len(split), size), _partial(final)
     # One process decodes. The others of this machine wait here, and then find the folder.
     with _cache_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -109,10 +109,15 @@ def _open_stored(
                     file = next(iter(sorted(final.glob("pixels*.uint8"))), final)
                     logger.warning("%s was cut short and is built anew", file)
                     atomic_io.discard(final)
-                _build(split, transforms, name, partial, final, files, num_workers)
+                _build(split, transforms, name, final, files, num_workers)
                 stored = files.open(final)
                 assert stored is not None
         return stored
+
+
+def _partial(final: Path) -> Path:
+    """Folder of unfinished files."""
+    return final.with_name(final.name + ".partial")
 
 
 @contextmanager
@@ -140,15 +145,10 @@ def _key(transform: CachedTransform) -> dict[str, Any]:
 
 
 def _build(
-    split: datasets.Dataset,
-    transforms: Transforms,
-    name: str,
-    partial: Path,
-    final: Path,
-    files: PixelFiles,
-    num_workers: int,
+    split: datasets.Dataset, transforms: Transforms, name: str, final: Path, files: PixelFiles, num_workers: int
 ) -> None:
     """Decode the rows that no earlier, killed attempt has decoded, then give the folder its final name."""
+    partial = _partial(final)
     written = sum(path.stat().st_blocks * 512 for path in partial.glob("*"))
     need, have = files.need_bytes or 0, shutil.disk_usage(final.parent).free + written
     if need > have:
