@@ -163,11 +163,6 @@ def require_same_checkpoint(folder: Path | None) -> None:
     require_equal(Facts({"the checkpoint to resume from": where}, fix))
 
 
-def require_same_callbacks(names: Iterable[str]) -> None:
-    """Require the same callbacks, of which some wait for those of other processes."""
-    require_equal(Facts({"callbacks": ", ".join(names) or "none"}, "give all of them the same callbacks"))
-
-
 def require_same_inputs(
     split: str,
     table: datasets.Dataset,

@@ -90,7 +90,8 @@ def train(
 
 def _agreed(callbacks: Callbacks) -> Callbacks:
     """The callbacks, if every process has the same ones."""
-    agreement.require_same_callbacks(callbacks.names)
+    named = {"callbacks": ", ".join(callbacks.names) or "none"}
+    agreement.require_equal(agreement.Facts(named, "give all of them the same callbacks"))
     return callbacks
 
 

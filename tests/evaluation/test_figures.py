@@ -215,6 +215,10 @@ def test_the_counts_of_a_label_and_of_a_confusion_add_up():
         supports = [row["support"] for row in found[task]["per_label"]]
         assert counts.sum(axis=1).tolist() == supports
         assert sum(supports) == found[task]["labelled_images"]
+        missing = [label for label, support in zip(CLASSES, supports, strict=True) if not support]
+        assert found[task]["without_positive"] == missing
+    present = sum(row["support"] > 0 for row in found["category"]["per_label"])
+    assert found["category"]["num_in_mean"] == {"balanced_accuracy": present}
 
 
 def test_a_regression_has_the_metrics_of_each_column_with_its_spread():
