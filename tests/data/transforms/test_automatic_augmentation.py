@@ -14,6 +14,7 @@ from scipy import stats
 from torchvision.transforms import v2
 
 from mtl_accel.data.transforms.automatic.augmentations import _IS_WARP, _SIGNED, OPERATIONS, strengths
+from mtl_accel.data.transforms.automatic.pixels import fused_add_in_float64
 from mtl_accel.data.transforms.automatic.policies import POLICIES
 from mtl_accel.data.transforms.base import as_float
 
@@ -114,6 +115,14 @@ def test_every_colour_gets_the_gray_of_torchvision() -> None:
     drawn = {"operation": np.full((1, 1), OPERATIONS.index("Color")), "strength": np.full((1, 1), -0.9)}
     tested = operation("TrivialAugmentWide", (52 * 256, 256), num_magnitude_bins=31)
     assert torch.equal(tested.apply(cube, drawn), v2.functional.adjust_saturation(cube, 1.0 - 0.9))
+
+
+def test_a_gpu_s_way_to_add_gives_the_bits_of_a_cpu_s_fused_one() -> None:
+    total = as_float(pictures(4, 30, 40)) * 255 * 0.97
+    values, factors = pictures(4, 30, 40, seed=2)[:, :1], np.array([0.1, -0.8999999761581421, 0.587, 1e-3])
+    expected = torch.stack([t.add(v, alpha=f) for t, v, f in zip(total, values, factors.tolist(), strict=True)])
+    on_host = torch.from_numpy(factors.astype(np.float32))[:, None, None, None]
+    assert torch.equal(fused_add_in_float64(total, values, on_host), expected)
 
 
 @pytest.mark.parametrize("is_wide", [False, True])

@@ -32,7 +32,7 @@ def contrast(images: Tensor, strengths: np.ndarray) -> Tensor:
     The sum of its levels is exact; torchvision's is so up to 2**24, which is 256 x 256 white pixels.
     """
     gray = _gray_levels(images)
-    mean = gray.sum(dim=(1, 2, 3), keepdim=True, dtype=torch.float64).to(torch.float32) / gray[0].numel()
+    mean = gray.sum(dim=(1, 2, 3), keepdim=True, dtype=torch.int64).to(torch.float32) / gray[0].numel()
     return _blend(images, mean, 1.0 + strengths)
 
 
@@ -47,8 +47,8 @@ def sharpness(images: Tensor, strengths: np.ndarray) -> Tensor:
     # Sums of levels are whole numbers, and thirteenths of them lie on no half, so rounding depends on no order.
     smoothed = box.add_(inner, alpha=4).div_(13).round_()
     sharpened = images.clone()
-    rest = _of_samples(1.0 - (1.0 + strengths), images)
-    sharpened[:, :, 1:-1, 1:-1] = _as_pixels(_fused_add(inner, smoothed - inner, rest))
+    added = smoothed.sub_(inner)
+    sharpened[:, :, 1:-1, 1:-1] = _as_pixels(_fused_add(inner, added, 1.0 - (1.0 + strengths)))
     return sharpened
 
 
@@ -100,19 +100,27 @@ def _gray_levels(images: Tensor) -> Tensor:
     red, green, blue = images.split(1, dim=1)
     gray = red * _GRAY_WEIGHTS[0]
     for channel, weight in ((green, _GRAY_WEIGHTS[1]), (blue, _GRAY_WEIGHTS[2])):
-        gray = _fused_add(gray, channel, torch.full((), weight, dtype=torch.float32, device=images.device))
+        gray = _fused_add(gray, channel, np.full(len(images), weight))
     return gray.floor_()
 
 
 def _blend(images: Tensor, other: Tensor, factors: np.ndarray) -> Tensor:
     """Compute factor x image + (1 - factor) x other for each sample."""
-    return _as_pixels(_fused_add(images * _of_samples(factors, images), other, _of_samples(1.0 - factors, images)))
+    return _as_pixels(_fused_add(images * _of_samples(factors, images), other, 1.0 - factors))
 
 
-def _fused_add(total: Tensor, values: Tensor, factor: Tensor) -> Tensor:
-    """Compute total + values x factor in float32, rounded once, as a CPU's fused multiply-add does.
+def _fused_add(total: Tensor, values: Tensor, factors: np.ndarray) -> Tensor:
+    """Compute total + values x factor for each sample in float32, rounded once; `total` may be overwritten.
 
-    Torchvision writes it as add_(values, alpha=factor). Here it is computed in float64, in which the product of two
-    float32 numbers is exact, so that every device gives the same.
+    It is torchvision's add_(values, alpha=factor), a fused multiply-add, which knows one factor at a time.
     """
-    return (values.to(torch.float64) * factor.to(torch.float64) + total).to(torch.float32)
+    if total.device.type == "cuda":  # not a kernel for each sample
+        return fused_add_in_float64(total, values, _of_samples(factors, total))
+    for one, value, factor in zip(total, values, factors.tolist(), strict=True):
+        one.add_(value, alpha=factor)
+    return total
+
+
+def fused_add_in_float64(total: Tensor, values: Tensor, factors: Tensor) -> Tensor:
+    """Compute the same in float64, in which the product of two float32 numbers is exact: factors [B, 1, 1, 1]."""
+    return (values.to(torch.float64) * factors.to(torch.float64) + total).to(torch.float32)
