@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -83,6 +84,11 @@ def test_a_run_that_is_stopped_and_resumed_within_an_epoch_ends_with_the_same_we
     code, output = runs.finish(runs.start(cut, FAIL_ON_RANK="0"))  # in the third step
     assert code != 0, output
     assert kill_many.last_step(cut) == 2
+    # As a run saved it before there were batched ones.
+    saved = runs.run_dir(cut) / "config.json"
+    config = json.loads(saved.read_text())
+    del next(t for t in config["transforms"]["train"] if t["name"] == "TrivialAugmentWide")["batched"]
+    saved.write_text(json.dumps(config))
     runs.run(cut)
     assert runs.digest(cut) == runs.digest(whole)
     assert runs.epochs(cut) == runs.epochs(whole)
