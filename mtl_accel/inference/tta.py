@@ -43,7 +43,7 @@ class TTA:
 
     def __str__(self) -> str:
         """The form of the command line."""
-        scales = "scales=" + ":".join(f"{scale:g}" for scale in self.scales)
+        scales = "scales=" + ":".join(repr(scale).removesuffix(".0") for scale in self.scales)
         return ",".join(["mirror"] * self.mirror + [scales] * bool(self.scales) + ["crops=5"] * self.has_crops)
 
 
@@ -90,8 +90,8 @@ def _entries(given: str | Sequence[str | Mapping[str, Any]] | None, problems: li
     if isinstance(items, str):
         try:
             items = json.loads(items) if items.lstrip().startswith("[") else items.split(",")
-        except json.JSONDecodeError as error:
-            problems.append(f"tta: {items!r} is no JSON: {error.msg} at character {error.pos}")
+        except (ValueError, RecursionError) as error:
+            problems.append(f"tta: {items[:100]!r} is no JSON: {error}")
             return []
     if not isinstance(items, list | tuple):
         problems.append(f"tta: {items!r} is no list")
@@ -114,7 +114,7 @@ def _scales(value: Any, problems: list[str]) -> tuple[float, ...]:
     for item in items:
         try:
             scale = math.nan if isinstance(item, bool) else float(item)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             scale = math.nan
         if not MIN_SCALE <= scale <= MAX_SCALE:
             problems.append(f"tta: scales: {item!r} must be a number from {MIN_SCALE:g} to {MAX_SCALE:g}")

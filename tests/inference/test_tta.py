@@ -19,6 +19,7 @@ FORMS: list[tuple[Any, TTA]] = [
     (["mirror", {"scales": [0.9, 1.1], "crops": 5}], TTA(True, (0.9, 1.1), True)),
     (("scales=1.15", "crops=5"), TTA(scales=(1.15,), has_crops=True)),
     ([{"scales": 2}], TTA(scales=(2.0,))),
+    ("scales=1.0000001:2", TTA(scales=(1.0000001, 2.0))),
     (TTA(True), TTA(mirror=True)),
 ]
 
@@ -54,6 +55,8 @@ def test_the_number_of_views_is_that_of_all_combinations() -> None:
         ("crops", ["crops=True must be 5"]),
         ("crops=10,scales=0,zoom", ["crops=10 must be 5", "scales: '0' must be", "'zoom' is none of"]),
         ('["mirror"', ["is no JSON"]),
+        ("[" * 100_000, ["is no JSON"]),
+        ([{"scales": 10**400}], ["must be a number from 0.25 to 4"]),
         ([7], ["7 is neither a name nor a name with a value"]),
         (7, ["7 is no list"]),
     ],
