@@ -57,4 +57,6 @@ def test_a_sweep_says_it_in_its_comparison(tmp_path: Path) -> None:
     )
     text = mtl_accel.write_comparison(done)
     expected = "so optimizer.dampening had no effect (optimizer.dampening: 0.5 dampens the momentum"
+    logs = [(member.folder / "log.txt").read_text() for member in done.members]
+    assert ["optimizer.dampening: 0.5 dampens the momentum" in log for log in logs] == [False, True]
     assert expected in text and expected in (tmp_path / "sweep" / "comparison.md").read_text()

@@ -219,3 +219,12 @@ def test_a_score_of_another_metric_counts_as_the_first():
     assert schedule.lr == pytest.approx(0.001)
     schedule.after_epoch(0.1)
     assert schedule.lr == pytest.approx(0.0001)
+
+
+@pytest.mark.parametrize(("lr", "highest"), [(0.001, 0.002), (0.003, 0.0005)])
+def test_a_highest_rate_of_one_cycle_beside_another_rate_gives_the_rates_of_that_highest_rate(lr, highest):
+    # So a run of before, whose optimizer had another rate that was not used, resumes to what it would have been.
+    config = TypeAdapter(Scheduler).validate_python({"name": "OneCycleLR", "max_lr": highest})
+    alone = TypeAdapter(Scheduler).validate_python({"name": "OneCycleLR"})
+    before, now = (Schedule(optimizer_of(lr=r), c, EPOCHS, STEPS) for r, c in ((lr, config), (highest, alone)))
+    assert whole_run(before) == whole_run(now)
