@@ -97,7 +97,7 @@ def _output_on_meta(backbone: nn.Module, size: tuple[int, int]) -> Tensor:
     state = {name: tensor.to("meta") for name, tensor in own.items()}
     try:
         return torch.func.functional_call(backbone, state, torch.empty(1, 3, *size, device="meta"))
-    except RuntimeError:  # it reads values, or has tensors that it does not register
+    except (RuntimeError, TypeError):  # it reads values, or has tensors that it does not register
         device = next(iter(own.values())).device if own else torch.device("cpu")
         return backbone(torch.zeros(1, 3, *size, device=device))
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from ..base import SPEED, Section
 from .heads import Head
@@ -14,6 +17,18 @@ COMPOSED = "composed"  # the pair of any backbone and any head
 _MAX_NAME = 256  # characters; what is like a name is looked for among thousands of others
 _MIN_IMG_SIZE, _MAX_IMG_SIZE = 16, 1024
 _Side = Annotated[int, Field(ge=_MIN_IMG_SIZE, le=_MAX_IMG_SIZE)]
+
+
+def _from_json(field: FieldInfo | None, value: Any) -> Any:
+    """A list of JSON in the type of its field, which strict validation asks of a value that a validator has seen.
+
+    What has no such type is left as it is, for the validation to report.
+    """
+    if field is not None and isinstance(value, list):
+        annotation: Any = field.annotation
+        with contextlib.suppress(ValidationError, TypeError, ValueError):
+            return TypeAdapter(annotation).validate_json(json.dumps(value), strict=True)
+    return value
 
 
 class Architecture(Section):
@@ -59,7 +74,7 @@ class Architecture(Section):
         """Name the pair of a backbone and a head, which need no name of their own."""
         if not isinstance(values, dict):
             return values
-        found = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        found = {key: _from_json(cls.model_fields.get(key), value) for key, value in values.items()}
         if "name" not in found and (found.get("backbone") is not None or found.get("head") is not None):
             found["name"] = COMPOSED
         if found.get("name") == COMPOSED and found.get("head") is None:
