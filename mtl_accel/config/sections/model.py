@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -22,13 +22,15 @@ _Side = Annotated[int, Field(ge=_MIN_IMG_SIZE, le=_MAX_IMG_SIZE)]
 def _from_json(field: FieldInfo | None, value: Any) -> Any:
     """A list of JSON in the type of its field, which strict validation asks of a value that a validator has seen.
 
-    What has no such type is left as it is, for the validation to report.
+    What is wrong inside of it stays, for the validation to report.
     """
-    if field is not None and isinstance(value, list):
-        annotation: Any = field.annotation
-        with contextlib.suppress(ValidationError, TypeError, ValueError):
-            return TypeAdapter(annotation).validate_json(json.dumps(value), strict=True)
-    return value
+    if field is None or not isinstance(value, list):
+        return value
+    annotation: Any = field.annotation
+    with contextlib.suppress(ValidationError, TypeError, ValueError):
+        return TypeAdapter(annotation).validate_json(json.dumps(value), strict=True)
+    is_list = any(list in (part, get_origin(part)) for part in (annotation, *get_args(annotation)))
+    return value if is_list else tuple(value)
 
 
 class Architecture(Section):
