@@ -124,8 +124,8 @@ def pair_problems(
         heads: of the tasks that have another one than the model's.
     """
     if model.name not in MODELS:
-        hint = did_you_mean(model.name, MODELS) or "; if a plugin brings it, give that by --plugin FILE_OR_MODULE"
-        return [f"model.name: {model.name!r} is none of {', '.join(MODELS)}{hint}"]
+        own = "(one of your own is registered by mtl_accel.register_model, in code that --plugin FILE_OR_MODULE names)"
+        return [f"model.name: {model.name!r} is none of {', '.join(MODELS)}{did_you_mean(model.name, MODELS)} {own}"]
     problems = _knob_problems(model)
     with collect(problems):
         only, smallest = _input_rule(model)

@@ -75,3 +75,11 @@ def test_a_head_of_a_plugin_fits_a_built_in_backbone_by_its_name_alone() -> None
     pair, used = built({"backbone": "resnet18", "head": "scaled"})
     assert pair.heads["category"].bias is not None
     assert used == ["head scaled"]
+
+
+def test_a_network_that_is_not_there_is_told_with_how_one_of_your_own_is_given() -> None:
+    for name in ("put_by_hand", "resnet18_lin"):
+        (problem,) = models.pair_problems(read_config("configs/v5.json", {"model": {"name": name}}).model, {})
+        assert problem.endswith(
+            "is registered by mtl_accel.register_model, in code that --plugin FILE_OR_MODULE names)"
+        )
