@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import runpy
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +16,13 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # the tree of these pages, and not another one that happens to be installed
 
+from mtl_accel.cli.main import COMMANDS, main  # noqa: E402
 from mtl_accel.config import Config  # noqa: E402
 from mtl_accel.config.knobs import Knob, all_knobs, sections_of  # noqa: E402
 from mtl_accel.config.sections.heads import Head  # noqa: E402
 from mtl_accel.metrics.registry import REGISTRY, primary_metric  # noqa: E402
 from mtl_accel.models import BACKBONES, HEADS  # noqa: E402
 
-COMMANDS = ("doctor", "train", "evaluate", "predict", "report", "export", "sweep", "bench")
 EVERY_KNOB = "every key of the config, by its dotted path:"
 
 
@@ -51,7 +50,7 @@ def knobs_page() -> str:
         "# Every knob",
         "",
         "A config is a JSON file. This page lists every key that it may have, with its type, its default and its",
-        "meaning, generated from the code that reads them; `python launch/train.py --help` prints the same list.",
+        "meaning, generated from the code that reads them; `mtl-accel train --help` prints the same list.",
         "Each key can be set on the command line by its dotted path: `--epochs 2`, `--optimizer.lr 3e-4`,",
         '`--tasks.category.weight 2`. A whole branch is given as JSON: `--optimizer \'{"name": "SGD", "lr": 0.01}\'`.',
         "",
@@ -92,15 +91,15 @@ def commands_page() -> str:
     lines = [
         "# Every command",
         "",
-        "Eight scripts in `launch/`. Each prints this text with `--help`. `train.py` and `bench.py` also take",
-        "[every knob](knobs.md) of the config; `evaluate.py`, `predict.py` and `export.py` take those of `data`, such",
-        "as `--data.source my_photos`; `sweep.py` hands every other option to its runs. How a command ends is under",
-        "[exit codes](run-folder.md#exit-codes).",
+        "Each prints this text with `--help`. `train` and `bench` also take [every knob](knobs.md) of the config;",
+        "`evaluate`, `predict` and `export` take those of `data`, such as `--data.source my_photos`; `sweep` hands",
+        "every other option to its runs. How a command ends is under [exit codes](run-folder.md#exit-codes), and what",
+        "they share on [The command](../howto/command.md). The scripts in `launch/` of a clone are the same commands.",
         "",
     ]
     for name in COMMANDS:
         text = help_of(name).split(EVERY_KNOB)[0].rstrip()
-        lines += [f"## {name}.py {{ #{name} }}", "", "```text", text, "```", ""]
+        lines += [f"## {name} {{ #{name} }}", "", "```text", text, "```", ""]
     return "\n".join(lines)
 
 
@@ -176,13 +175,12 @@ def head_knobs(name: str) -> list[Knob]:
 
 
 def help_of(name: str) -> str:
-    """What `python launch/NAME.py --help` prints."""
-    script, printed = f"launch/{name}.py", io.StringIO()
+    """What `mtl-accel NAME --help` prints."""
+    printed = io.StringIO()
     with (
-        mock.patch.object(sys, "argv", [script, "--help"]),
         mock.patch.dict(os.environ, {"COLUMNS": "80"}),
         contextlib.redirect_stdout(printed),
         contextlib.suppress(SystemExit),
     ):
-        runpy.run_path(str(ROOT / script), run_name="__main__")
+        main([name, "--help"])
     return printed.getvalue()

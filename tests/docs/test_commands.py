@@ -1,6 +1,7 @@
 """What README and the pages tell you to type exists: scripts, configs, options, knobs, names of the package."""
 
 import ast
+import itertools
 import re
 import shlex
 import subprocess
@@ -12,13 +13,14 @@ from typing import NamedTuple
 import pytest
 
 import mtl_accel
-from mtl_accel.cli.commands import COMMANDS as COMMANDS_OF_THE_PACKAGE
+from mtl_accel.cli.main import COMMANDS as COMMANDS_OF_THE_PACKAGE
 from mtl_accel.config import parse_command_line, parse_overrides, read_config
+from mtl_accel.config.files.shipped import find_config
 from mtl_accel.core.plugins.loading import take_plugins
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
-SCRIPTS = sorted(path.stem for path in ROOT.glob("launch/[a-z]*.py"))
+SCRIPTS = {path.stem for path in ROOT.glob("launch/[a-z]*.py")}
 STANDS_FOR_ANY = {"mtl_accel/models/NAME.py", "mtl_accel/cli/commands/NAME.py"}
 
 
@@ -39,13 +41,20 @@ def commands() -> list[Command]:
         if page.name == "tutorial.md":  # test_tutorial.py types each command of it
             continue
         blocks = "\n".join(fenced(page, "bash")).replace("\\\n", " ").splitlines()
-        inline = re.findall(r"`([^`\n]*\blaunch/\w+\.py [^`\n]+)`", page.read_text(encoding="utf-8"))
+        inline = re.findall(
+            r"`([^`\n]*(?:\blaunch/\w+\.py|\bmtl-accel [a-z]+) [^`\n]+)`", page.read_text(encoding="utf-8")
+        )
         for line in [*blocks, *inline]:
             words = shlex.split(line, comments=True)
-            place = next((i for i, word in enumerate(words) if re.fullmatch(r"launch/\w+\.py", word)), None)
-            if place is not None:
+            places = (i for i, word in enumerate(words) if re.fullmatch(r"launch/\w+\.py|mtl-accel|mtl_accel", word))
+            place = next(places, None)
+            if place is not None and not words[place].startswith("launch/"):
+                place += 1  # the name of the command follows
+            if place is not None and words[place] not in ("COMMAND", "--version"):
                 script = words[place].removeprefix("launch/").removesuffix(".py")
-                found.append(Command(page.name, script, words[:place], words[place + 1 :]))
+                options = list(itertools.takewhile(lambda word: word not in ("|", ">"), words[place + 1 :]))
+                if options != ["..."]:
+                    found.append(Command(page.name, script, words[:place], options))
     return found
 
 
@@ -57,11 +66,11 @@ def helps() -> dict[str, str]:
     """What each script prints with --help, in a process of its own."""
 
     def text(script: str) -> str:
-        command = [sys.executable, f"launch/{script}.py", "--help"]
+        command = [sys.executable, "-m", "mtl_accel", script, "--help"]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     with ThreadPoolExecutor(2) as pool:
-        return dict(zip(SCRIPTS, pool.map(text, SCRIPTS), strict=True))
+        return dict(zip(COMMANDS_OF_THE_PACKAGE, pool.map(text, COMMANDS_OF_THE_PACKAGE), strict=True))
 
 
 def options_of(text: str) -> set[str]:
@@ -76,17 +85,18 @@ def at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda c: f"{c.page} {c.script} {' '.join(c.options)}"[:80])
 @pytest.mark.usefixtures("no_plugins_left")
 def test_a_command_is_one_that_the_script_takes(command: Command, helps: dict[str, str]) -> None:
-    assert command.script in SCRIPTS
+    assert command.script in COMMANDS_OF_THE_PACKAGE
+    assert {command.script} <= SCRIPTS or not command.before or command.before[-1] in ("mtl-accel", "mtl_accel")
     for option, value in zip(command.before, command.before[1:], strict=False):
         assert option != "--config_file" or Path(value).is_file()
-    options = take_plugins(command.options)
+    # A config of a finished run, or one that init has written, is as good as the one that it came from.
+    written = re.compile(r"(?:runs/)?(?:(v\d)/)?config\.json")
+    options = [(m[1] or "v5") if (m := written.fullmatch(word)) else word for word in take_plugins(command.options)]
     if options == ["--help"]:
         return
     if command.script in ("train", "bench"):
         switches = COMMANDS_OF_THE_PACKAGE[command.script].SWITCHES
-        # A config of a finished run is as good as the one that it came from.
-        given = [re.sub(r"^runs/(v\d)/config\.json$", r"configs/\1.json", word) for word in options]
-        parse_command_line(given, {"config": "", **switches})
+        parse_command_line(options, {"config": "", **switches})
         return
     own = options_of(helps[command.script])
     words, knobs = options, []
@@ -98,13 +108,15 @@ def test_a_command_is_one_that_the_script_takes(command: Command, helps: dict[st
         if word.removeprefix("--").split("=")[0] not in own:
             knobs += [word, *value]
         elif word == "--config":
-            assert Path(value[0]).is_file()
+            assert find_config(value[0]).is_file()
     read_config("configs/quickstart.json", parse_overrides(knobs))
-    assert command.script == "sweep" or all(knob.startswith("--data.") for knob in knobs if knob.startswith("--"))
+    assert command.script in ("sweep", "init", "config") or all(
+        knob.startswith("--data.") for knob in knobs if knob.startswith("--")
+    )
 
 
-def test_there_are_commands_for_every_script() -> None:
-    assert {command.script for command in COMMANDS} == set(SCRIPTS)
+def test_every_command_is_on_a_page() -> None:
+    assert {command.script for command in COMMANDS} == set(COMMANDS_OF_THE_PACKAGE)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

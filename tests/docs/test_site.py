@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import mtl_accel
+from mtl_accel.cli.main import COMMANDS
 from mtl_accel.config import Config
 from mtl_accel.config.knobs import all_knobs
 from mtl_accel.models import BACKBONES, HEADS
@@ -85,7 +86,7 @@ def test_the_reference_has_every_knob_command_network_and_public_name(site: Path
     knobs = (site / "reference/knobs/index.html").read_text(encoding="utf-8")
     assert [knob.path for knob in all_knobs(Config) if f"<code>{knob.path}</code>" not in knobs] == []
     commands = (site / "reference/commands/index.html").read_text(encoding="utf-8")
-    assert [path.name for path in ROOT.glob("launch/[a-z]*.py") if f'id="{path.stem}"' not in commands] == []
+    assert [name for name in COMMANDS if f'id="{name}"' not in commands] == []
     networks = (site / "reference/networks/index.html").read_text(encoding="utf-8")
     assert [name for name in (*BACKBONES, *HEADS) if f"<code>{name}</code>" not in networks] == []
     names = (site / "reference/python/index.html").read_text(encoding="utf-8")

@@ -136,7 +136,7 @@ def test_what_the_page_installs_is_an_extra_that_the_tests_have():
 
 
 def test_the_run_that_was_stopped_goes_on_at_the_next_step(reader):
-    stopped, resumed = (text for text in reader.output_of("python launch/train.py") if "runs/second" in text)
+    stopped, resumed = (text for text in reader.output_of("mtl-accel train") if "runs/second" in text)
     within, step, whole = re.search(
         r"by SIGINT (?:in epoch (\d+) after step (\d+)|after epoch (\d+)),", stopped
     ).groups()

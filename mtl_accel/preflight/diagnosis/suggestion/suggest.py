@@ -86,7 +86,7 @@ def suggest_config(source: str | Path | DataConfig, path: str | Path = "config.j
     data_section, data_notes = _data_section(data, loaded, columns)
     images, image_notes = _image_sections(train)
     run, run_notes = _run_sections(len(train))
-    command = f"accelerate launch launch/train.py --config {path}"
+    command = f"mtl-accel train --config {path}"
     raw = {
         "description": f"Suggested from the columns of {data.source}, to start from. {command}",
         "run_dir": f"runs/{valid_name(Path(data.source).expanduser().resolve().name) or 'run'}",

@@ -156,7 +156,7 @@ def test_the_written_config_is_that_of_the_command_in_its_description(tmp_path):
     found = suggested(CASES[0].folder, tmp_path)
     found.write(tmp_path / "config.json")
     assert read_config(tmp_path / "config.json") == found.config
-    assert found.config.description.endswith(f"launch/train.py --config {tmp_path / 'config.json'}")
+    assert found.config.description.endswith(f"mtl-accel train --config {tmp_path / 'config.json'}")
     with pytest.raises(UserError, match="exists; give the name of a new file"):
         found.write(tmp_path / "config.json")
 
