@@ -26,7 +26,8 @@ def folder(tmp_path_factory) -> Path:
     config["data"]["wardrobe"] = FEW
     for place in ("configs", "photos"):
         (made / place).mkdir()
-    (made / "configs" / "quickstart.json").write_text(json.dumps(config))
+    for file in (made / "quickstart", made / "configs" / "quickstart.json"):  # by its name a file wins
+        file.write_text(json.dumps(config))
     for name in ("photo.jpg", *(f"photos/{number}.jpg" for number in range(1, 5))):
         Image.effect_noise((80, 80), 90).convert("RGB").save(made / name)
     return made
