@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import matplotlib as mpl
@@ -44,7 +45,11 @@ def follow(folder: Path, page: str) -> str:
     found: list[Block] = [b for b in blocks(runs.ROOT / "docs" / page) if b.kind in ("bash", "python")]
     script = folder / f"{Path(page).stem}.py"
     script.write_text("\n\n".join(block.text for block in found if block.kind == "python"))
-    commands = [command for block in found if block.kind == "bash" for command in block.commands()]
+    typed = [command for block in found if block.kind == "bash" for command in block.commands()]
+    # The one thing that is not as on the page: a smaller quickstart.
+    commands = [
+        re.sub(r"--config (configs/)?quickstart(\.json)? ", "--config configs/quickstart.json ", c) for c in typed
+    ]
     printed = ""
     for command in (*commands, f"python {script.name}"):
         code, output = type_in(folder, command, environment)
