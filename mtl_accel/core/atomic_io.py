@@ -11,6 +11,8 @@ import json
 import logging
 import os
 import shutil
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +24,10 @@ logger = logging.getLogger(__name__)
 
 _TEMPORARY = ".tmp-"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_MAX_NAME_BYTES = 255  # of one name in a folder
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 _MAX_SHOWN = 300  # characters of a path
+_NUM_TRIES, _PAUSE_SECONDS = 20, 0.05  # of a rename on Windows
 _FIXES = {
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EMFILE: "allow more open files (ulimit -n 4096), or set data.num_workers lower",
@@ -47,7 +52,10 @@ def _temporary(path: Path, purpose: str = "new") -> Path:
 
 def fsync(path: Path) -> None:
     """Return when a file's bytes, or a folder's list of names, would survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
+    is_posix = hasattr(os, "O_DIRECTORY")
+    if path.is_dir() and not is_posix:  # Windows opens no folder, and writes its names itself
+        return
+    descriptor = os.open(path, os.O_RDONLY if is_posix else os.O_RDWR)
     try:
         os.fsync(descriptor)
     except OSError as error:
@@ -80,10 +88,24 @@ def write_bytes(path: Path, content: bytes) -> None:
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
-            temporary.replace(path)
+            replace_file(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
         fsync(path.parent)
+
+
+def replace_file(temporary: Path, path: Path) -> None:
+    """Rename a file onto another one; on Windows for up to a second, while somebody has that one open."""
+    num_tries = _NUM_TRIES if sys.platform == "win32" else 1
+    while True:
+        num_tries -= 1
+        try:
+            temporary.replace(path)
+            return
+        except PermissionError:
+            if not num_tries:
+                raise
+        time.sleep(_PAUSE_SECONDS)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -130,14 +152,38 @@ def replace_folder(final: Path, before_publish: Callable[[], None] = _nothing) -
 
 
 def switch_link(link: Path, target: str) -> None:
-    """Point a relative symbolic link at its sibling `target`; readers find the old one or the new one."""
+    """Point a relative symbolic link at its sibling `target`; readers find the old one or the new one.
+
+    Where there are none, as on Windows and on some disks, a file is written that holds the name; `follow_link` reads
+    either.
+    """
     if link.is_dir() and not link.is_symlink():
         discard(link)  # A copy of the run that followed its links left a folder here.
     temporary = _temporary(link)
     temporary.unlink(missing_ok=True)
-    temporary.symlink_to(target, target_is_directory=True)
-    temporary.replace(link)
-    fsync(link.parent)
+    try:
+        if sys.platform == "win32":  # it wants a right that few users have, and replaces no link to a folder
+            raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), str(link))
+        temporary.symlink_to(target, target_is_directory=True)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        write_bytes(link, target.encode())
+    else:
+        temporary.replace(link)
+        fsync(link.parent)
+
+
+def follow_link(link: Path) -> Path:
+    """Return where a link of `switch_link` leads; any other path, with its symbolic links resolved.
+
+    A file that holds something else than the name of a sibling leads nowhere: to itself.
+    """
+    here = Path(os.path.realpath(link))  # resolve() would raise for a link to itself
+    if not here.is_file() or here.stat().st_size > _MAX_NAME_BYTES:
+        return here
+    name = here.read_bytes().decode("utf-8", "replace")
+    return next((path for path in here.parent.iterdir() if path.name == name and path.is_dir()), here)
 
 
 def discard(path: Path) -> None:
@@ -167,9 +213,9 @@ def require_space(folder: Path, need_bytes: int) -> None:
     Raises:
         UserError: there is less for us than `need_bytes`.
     """
-    disk = os.statvfs(folder)
-    # f_bavail leaves out the blocks reserved for root. A file system that counts no blocks tells nothing.
-    if disk.f_blocks and disk.f_bavail * disk.f_frsize < need_bytes:
+    disk = shutil.disk_usage(folder)
+    # What is free leaves out the blocks reserved for root. A file system that counts no blocks tells nothing.
+    if disk.total and disk.free < need_bytes:
         raise UserError(_full(folder, need_bytes))
 
 
@@ -195,8 +241,7 @@ def describe_error(error: OSError, path: Path | None = None) -> str:
 
 def _full(path: Path, need_bytes: int) -> str:
     there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-    disk = os.statvfs(there)
-    have = disk.f_bavail * disk.f_frsize
+    have = shutil.disk_usage(there).free
     return (
         f"{path}: the disk is full: {need_bytes:,} bytes are needed and {have:,} are free (a quota may allow less). "
         "What was saved before is whole. Free space there or choose a run_dir on a larger disk, then resume"

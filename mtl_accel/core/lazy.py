@@ -1,9 +1,10 @@
-"""Packages whose names are imported when they are first used."""
+"""Imports that wait until a name is used, or that not every system has."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
 
@@ -21,3 +22,11 @@ def lazy_getattr(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]
         return getattr(importlib.import_module(f".{homes[name]}", package), name)
 
     return attribute
+
+
+def import_of_system(name: str) -> ModuleType | None:
+    """Import a module that Python has on some systems only; None where it has none."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None

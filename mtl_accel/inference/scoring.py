@@ -28,7 +28,7 @@ def score(
     """
     values: dict[str, float] = {}
     total = 0.0
-    for name, part in split_logits(logits.double().cpu(), tasks).items():
+    for name, part in split_logits(logits.cpu().double(), tasks).items():
         task, (target, mask) = tasks[name], targets[name]
         labelled = torch.from_numpy(mask)
         summed = masked_sum(losses[name], part, torch.from_numpy(target), labelled)

@@ -10,7 +10,8 @@ from types import FrameType
 from typing import Any
 
 EXIT_CODE = 85  # of a run that was asked to stop, has saved, and can be resumed
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+# Windows has no SIGUSR1, and sends SIGBREAK where others send SIGTERM.
+SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGUSR1", "SIGBREAK") if hasattr(signal, name)]
 
 
 class Interrupts:

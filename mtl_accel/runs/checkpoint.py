@@ -1,7 +1,7 @@
 """Checkpoints that survive a kill at any moment: written to a temporary, flushed, then renamed; verified when read.
 
     checkpoints/step-00000123/    manifest.json (sizes and hashes), state.json, one .safetensors file a group
-    checkpoints/last, best        links to two of those folders
+    checkpoints/last, best        links to two of those folders, or files with their names where there are no links
 
 Nothing here reads a pickle: files that the manifest does not name are never opened.
 """
@@ -212,12 +212,12 @@ def _checkpoint_names(root: Path) -> list[str]:
 
 def _folders_to_try(path: Path) -> list[Path]:
     """List the folders to try: `last`, then older ones, then newer ones, each newest first."""
-    here = Path(os.path.realpath(path))  # resolve() would raise for a link to itself
+    here = atomic_io.follow_link(path)
     if is_name(here.name) or any((path / name).exists() for name in (manifest.NAME, _STATE)):
         return [here]
     names, last = _checkpoint_names(path), path / LAST
-    if last.is_symlink() or last.is_dir():
-        first = Path(os.path.realpath(last))
+    if last.is_symlink() or last.exists():
+        first = atomic_io.follow_link(last)
         others = [name for name in names if name != first.name]
         others.sort(key=lambda name: _age(name) > _age(first.name))
         return [first, *(path / name for name in others)]
@@ -237,7 +237,7 @@ def _prune(root: Path, saved: str, keep_last: int) -> None:
     earlier save of the same step is replaced.
     """
     newest = {_age(name)[0]: name for name in sorted(_checkpoint_names(root), key=_age) if _age(name) <= _age(saved)}
-    keep = {newest[step] for step in sorted(newest)[-keep_last:]} | {Path(os.path.realpath(root / BEST)).name}
+    keep = {newest[step] for step in sorted(newest)[-keep_last:]} | {atomic_io.follow_link(root / BEST).name}
     for name in _checkpoint_names(root):
         if name not in keep:
             atomic_io.discard(root / name)

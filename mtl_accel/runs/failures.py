@@ -48,13 +48,13 @@ class FailureLog:
             descriptor, first = os.open(self.path, flags | os.O_EXCL, 0o644), True
         except FileExistsError:
             descriptor, first = os.open(self.path, flags, 0o644), False
-        with os.fdopen(descriptor, "a") as file:
+        with os.fdopen(descriptor, "a", encoding="utf-8") as file:
             file.write(escape_control(record))
         return first
 
     def cause(self) -> str:
         """Read the first failure's first line."""
-        return self.path.read_text().partition("\n")[0]
+        return self.path.read_text(encoding="utf-8").partition("\n")[0]
 
     @contextmanager
     def reported_once(self) -> Iterator[None]:

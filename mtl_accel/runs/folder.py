@@ -10,7 +10,7 @@ from ..core import atomic_io
 from ..core.errors import UserError
 from . import checkpoint, manifest, rows
 from .checkpoint import Checkpoint
-from .lock import LOCK
+from .lock import LOCK_FILES
 
 _STATUS = "status.json"
 _RUN_FILES = frozenset({_STATUS, "log.jsonl", "checkpoints"})  # not config.json: other programs have one, too
@@ -22,7 +22,7 @@ def prepare_run_folder(run_dir: Path, resume: str, overwrite: bool) -> None:
     Raises:
         UserError: the folder holds a finished run, a run that is not to be resumed, or something else.
     """
-    names = {path.name for path in run_dir.iterdir()} - {LOCK}
+    names = {path.name for path in run_dir.iterdir()} - set(LOCK_FILES)
     if not names:
         return
     if not names & _RUN_FILES:
@@ -36,7 +36,7 @@ def prepare_run_folder(run_dir: Path, resume: str, overwrite: bool) -> None:
         for path in run_dir.iterdir():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
-            elif path.name != LOCK:
+            elif path.name not in LOCK_FILES:
                 path.unlink()
     elif resume == "none":
         raise UserError(f"run_dir: {run_dir} holds a run already; give --overwrite to replace it, or another run_dir")
@@ -95,7 +95,7 @@ def copy_best(saved: Checkpoint, run_dir: Path) -> None:
         UserError: no space, a disk that refuses, or a best checkpoint that is damaged.
     """
     link, root = saved.folder.parent / checkpoint.BEST, run_dir / "checkpoints"
-    best = Path(os.path.realpath(link))
+    best = atomic_io.follow_link(link)
     if not best.is_dir() or (root / checkpoint.BEST).exists():
         return
     if best.parent != Path(os.path.realpath(link.parent)) or not checkpoint.is_name(best.name):

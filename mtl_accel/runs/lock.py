@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import socket
@@ -16,10 +15,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
+from filelock import BaseFileLock, FileLock, Timeout
+
 from ..core.atomic_io import make_folder, remove_temporaries, storage_errors
 from ..core.errors import UserError
+from ..core.lazy import import_of_system
 
+fcntl = import_of_system("fcntl")  # None on Windows
 LOCK = ".lock"
+_HELD = ".lock.held"  # what is locked where there is no flock: Windows would let nobody read who owns the other one
+LOCK_FILES = (LOCK, _HELD)
 
 # Errors of file systems without locks: NFS without its lock daemon, Lustre without -o flock, some FUSE mounts.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
@@ -32,11 +38,14 @@ class RunLock:
     flock, not POSIX record locks: those vanish when anything in the process closes any descriptor of the file, such as
     a tracker that uploads the run folder. The kernel drops a flock when its owner dies, so no stale lock is left.
     But a forked child shares it: an orphaned loader worker would keep it. So every child closes its copy at birth.
+    (filelock knows flock as well, but truncates the file before it has the lock, and so loses the owner's name.)
+    Where there is no flock, as on Windows, filelock locks a file beside it, in the system's own way.
     """
 
     path: Path
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     _descriptor: int | None = None
+    _held: BaseFileLock | None = None
 
     def still_owned(self) -> bool:
         """Whether the lock file is still the one we locked and names us.
@@ -56,7 +65,7 @@ class RunLock:
         with storage_errors(self.path):
             make_folder(self.path.parent)
             while self._descriptor is None:
-                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
                 try:
                     self._lock(descriptor)
                     # The file may have been deleted between our opening and our locking it: then we hold nothing.
@@ -65,7 +74,7 @@ class RunLock:
                 finally:
                     if self._descriptor is None:
                         os.close(descriptor)
-            _held.add(self)
+            _owned.add(self)
             started = datetime.now().astimezone().isoformat(timespec="seconds")
             owner = {"host": socket.gethostname(), "pid": os.getpid(), "started": started, "token": self.token}
             self._write(json.dumps(owner) + "\n")
@@ -81,12 +90,20 @@ class RunLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-            _held.discard(self)
+            _owned.discard(self)
+        if self._held is not None:
+            self._held.release()
+            self._held = None
 
     def _lock(self, descriptor: int) -> None:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            if fcntl is not None:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            else:
+                held = FileLock(self.path.with_name(_HELD), thread_local=False)
+                held.acquire(blocking=False)
+                self._held = held
+        except (BlockingIOError, Timeout) as error:
             raise UserError(_refusal(self.path)) from error
         except OSError as error:
             if error.errno not in _NO_LOCKS:
@@ -107,16 +124,17 @@ class RunLock:
         assert self._descriptor is not None
         # In place: a renamed file would be another file than the one we locked.
         os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, text.encode(), 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        os.write(self._descriptor, text.encode())
         os.fsync(self._descriptor)
 
 
-_held: weakref.WeakSet[RunLock] = weakref.WeakSet()
+_owned: weakref.WeakSet[RunLock] = weakref.WeakSet()
 _fork_hooks: list[int] = []
 
 
 def _close_in_child() -> None:
-    for lock in list(_held):
+    for lock in list(_owned):
         lock.close()
 
 
@@ -137,7 +155,7 @@ def lock_run_folder(run_dir: Path, key: str = "run_dir") -> Iterator[RunLock]:
             raise UserError(
                 f"{key}: {existing} is a file; give the path of a folder, which is made where it is missing"
             )
-    if not _fork_hooks:
+    if not _fork_hooks and hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_close_in_child)
         _fork_hooks.append(os.getpid())
     lock = RunLock(run_dir / LOCK)
@@ -171,12 +189,9 @@ def may_live(host: object, pid: object) -> bool:
     if not isinstance(pid, int) or host != socket.gethostname():
         return True
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):  # somebody else's process, or no number of any process
+        return psutil.pid_exists(pid)
+    except OverflowError:  # no number of any process
         return True
-    return True
 
 
 def _refusal(path: Path) -> str:

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -121,18 +122,25 @@ def _request_stop(process: subprocess.Popen[bytes], status: dict[str, Any], befo
     """
     begun = status != before and status.get("status") == "running" and status.get("host") == socket.gethostname()
     with suppress(ProcessLookupError):
-        os.kill(status["pid"] if begun else process.pid, signal.SIGTERM)
+        if sys.platform == "win32":  # os.kill would end a process there before it has saved
+            process.send_signal(signal.CTRL_BREAK_EVENT)
+        else:
+            os.kill(status["pid"] if begun else process.pid, signal.SIGTERM)
 
 
 @contextmanager
 def _process(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
     """Start a process in a group of its own, so that Ctrl-C reaches it through us; end what is left of the group."""
-    with subprocess.Popen(command, start_new_session=True) as process:
+    of_windows = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+    with subprocess.Popen(command, start_new_session=True, creationflags=of_windows) as process:
         try:
             yield process
         finally:
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+                if hasattr(os, "killpg"):
+                    os.killpg(process.pid, signal.SIGKILL)
+                else:
+                    process.kill()
 
 
 def _is_owned(folder: Path) -> bool:
@@ -147,7 +155,7 @@ def _is_owned(folder: Path) -> bool:
         with lock_run_folder(folder):
             return False
     except UserError as error:
-        if isinstance(error.__cause__, BlockingIOError):
+        if isinstance(error.__cause__, BlockingIOError | TimeoutError):  # filelock's is one of the latter
             return True
         raise
 

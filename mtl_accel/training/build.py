@@ -11,6 +11,7 @@ from .. import models
 from ..config import Config
 from ..config.sections.tasks import task_heads
 from ..core import rng
+from ..core.dtypes import sum_dtype
 from ..data.labels.dataset import LabeledDataset
 from ..data.loading.loader import TrainingOrder
 from ..launching.accelerator import wrap
@@ -115,6 +116,8 @@ def _objective(
     # Convolutions read all channels of a pixel together; the values are the same.
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)
     balancer = balancing.build_balancer(config.balancing, len(labelled.tasks), num_micro_batches, config.seed)
+    if sum_dtype(accelerator.device) == torch.float32:  # its sums go to the device with the model
+        balancer = balancer.float()
     where = getattr(config.balancing, "where", None)
     by_task = where is not None or config.conflict_every_steps is not None
     objective = Objective(model, labelled.tasks, losses, balancer, by_task=by_task, gated=where == "features")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
-import sys
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,6 +14,7 @@ from ..config.sections.tasks import TaskConfig
 from ..config.sections.transforms import CenterCrop, SeveralCrops
 from ..core import rng
 from ..core.errors import UserError
+from ..core.memory import peak_bytes
 from ..data.labels.dataset import LabeledDataset
 from .run import Run
 
@@ -121,9 +120,7 @@ def overfit_line(run: Run, values: Mapping[str, float]) -> str | None:
 
 def memory(device: torch.device) -> str:
     """Describe the peak memory of this process and of its accelerator."""
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes there, kibibytes elsewhere
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    text = f"peak memory: {peak / 1e9:.2f} GB on the host"
+    text = f"peak memory: {peak_bytes() / 1e9:.2f} GB on the host"
     if device.type == "cuda":
         text += f", {torch.cuda.max_memory_allocated(device) / 1e9:.2f} GB on {torch.cuda.get_device_name(device)}"
     return text

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..core import rng
+from ..core.dtypes import sum_dtype
 from ..core.progress import counted
 from ..data.loading.batch import Batch
 from ..data.loading.loader import EvaluationLoader
@@ -128,7 +129,8 @@ def forward_backward(run: Run, epoch: int, step: int, batches: list[Batch], coun
     """Compute the gradients of one step over this process's micro-batches. Returns its share of the losses: [T]."""
     labelled = torch.tensor([counts[name] for name in run.tasks], dtype=torch.float32)
     labelled = labelled.to(run.accelerator.device, non_blocking=True)
-    losses = torch.zeros_like(labelled, dtype=torch.float64)  # so that the order of summation does not matter
+    # So that the order of summation does not matter.
+    losses = torch.zeros_like(labelled, dtype=sum_dtype(labelled.device))
     run.statistics.begin_step()
     run.balancer.begin_step(epoch, step)
     run.backward.begin_step(epoch, step)

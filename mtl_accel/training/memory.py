@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import resource
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
 from ..core.errors import UserError
+from ..core.memory import peak_bytes, total_bytes
 
 _GB = 1e9
 
@@ -57,6 +55,4 @@ def _peak_and_total(device: torch.device) -> tuple[float, float]:
     """Bytes: the most that this process has held, and what the device or the machine has."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device), torch.cuda.get_device_properties(device).total_memory
-    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
-    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, total
+    return peak_bytes(), total_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from pathlib import Path
@@ -60,3 +61,29 @@ def test_the_cache_is_the_configured_folder_else_that_of_xdg_cache_home_else_tha
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert atomic_io.cache_dir(None) == tmp_path / ".cache" / "mtl_accel"
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_link_leads_to_the_folder_that_it_was_switched_to_last_also_on_a_disk_without_links(
+    has_links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, target: str, target_is_directory: bool = False) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    atomic_io.switch_link(tmp_path / "last", "a")  # by a link: the run began on another disk
+    if not has_links:
+        monkeypatch.setattr(Path, "symlink_to", refuse)
+    for name in ("b", "a"):
+        atomic_io.switch_link(tmp_path / "last", name)
+        assert atomic_io.follow_link(tmp_path / "last") == tmp_path / name
+        assert (tmp_path / "last").is_symlink() == has_links
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "last"]
+
+
+def test_a_file_leads_to_no_folder_but_a_sibling(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    for text in ("..", "../x", str(tmp_path), "gone", "", "x" * 1000):
+        (tmp_path / "inner" / "last").write_text(text)
+        assert atomic_io.follow_link(tmp_path / "inner" / "last") == tmp_path / "inner" / "last"

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from mtl_accel.core.errors import UserError
+from mtl_accel.runs import lock as lock_module
 from mtl_accel.runs.lock import LOCK, lock_run_folder, owner_of
 
 # Newer Pythons warn when a process with threads forks; these children only lock and wait.
@@ -63,7 +64,14 @@ def _hold(run_dir: Path) -> Callable[[], None]:
 _open_contexts: list[object] = []  # Keeps the locks of a child for its life.
 
 
-def test_second_start_is_refused_with_host_process_and_time_of_the_first(tmp_path: Path) -> None:
+@pytest.fixture(params=["flock", "filelock"])
+def _either_lock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of POSIX, and the one of systems without it."""
+    if request.param == "filelock":
+        monkeypatch.setattr(lock_module, "fcntl", None)
+
+
+def test_second_start_is_refused_with_host_process_and_time_of_the_first(_either_lock: None, tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     with _process(_hold(run_dir)) as pid:
         with pytest.raises(UserError) as refusal, lock_run_folder(run_dir):
@@ -75,7 +83,7 @@ def test_second_start_is_refused_with_host_process_and_time_of_the_first(tmp_pat
         assert lock.still_owned()
 
 
-def test_refusal_leaves_the_first_owner_in_possession(tmp_path: Path) -> None:
+def test_refusal_leaves_the_first_owner_in_possession(_either_lock: None, tmp_path: Path) -> None:
     with lock_run_folder(tmp_path) as lock:
         for _ in range(2):
             with pytest.raises(UserError), lock_run_folder(tmp_path):
@@ -84,7 +92,7 @@ def test_refusal_leaves_the_first_owner_in_possession(tmp_path: Path) -> None:
     assert not lock.still_owned()
 
 
-def test_lock_of_a_killed_owner_is_free_at_once(tmp_path: Path) -> None:
+def test_lock_of_a_killed_owner_is_free_at_once(_either_lock: None, tmp_path: Path) -> None:
     with _process(_hold(tmp_path)) as pid:
         _kill(pid)
         with lock_run_folder(tmp_path) as lock:

@@ -22,12 +22,13 @@ from ...config.sections.picture_sizes import extent_after
 from ...config.sections.transforms import CachedTransform, Resize
 from ...core import atomic_io
 from ...core.errors import UserError, shorten
+from ...core.memory import available_bytes
 from ...core.progress import Pace, stage
 from ..sources.splits import ids_of
 from ..transforms.cached import OtherSizeError
 from .bars import bars_on_terminals_only
 from .decoding_notes import Note, collect_notes, summarize
-from .pixel_files import PixelFiles, pixel_files, write_notes
+from .pixel_files import PixelFiles, bytes_on_disk, pixel_files, write_notes
 from .pixels import (
     DecodedPixels,
     DevicePixels,
@@ -83,9 +84,8 @@ def open_pixels(
 
 
 def _free_memory(device: torch.device) -> int:
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0] * 0.5)  # the model and its activations need the rest
-    return int(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 0.5)
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_bytes()
+    return int(free * 0.5)  # the model and its activations need the rest
 
 
 def _open_stored(
@@ -149,8 +149,8 @@ def _build(
 ) -> None:
     """Decode the rows that no earlier, killed attempt has decoded, then give the folder its final name."""
     partial = _partial(final)
-    written = sum(path.stat().st_blocks * 512 for path in partial.glob("*"))
-    need, have = files.need_bytes or 0, shutil.disk_usage(final.parent).free + written
+    have = shutil.disk_usage(final.parent).free + sum(bytes_on_disk(path) for path in partial.glob("*"))
+    need = files.need_bytes or 0
     if need > have:
         raise UserError(
             f"{final}: the decoded pictures of {name} need {need:,} bytes and {have:,} are free; "

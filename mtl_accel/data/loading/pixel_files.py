@@ -210,6 +210,12 @@ def _write_all(file: io.FileIO, content: memoryview) -> None:
         content = content[file.write(content) :]
 
 
+def bytes_on_disk(path: Path) -> int:
+    """Bytes that a file takes: less than its size where nothing was written yet, but Windows does not say so."""
+    status = path.stat()
+    return status.st_blocks * 512 if hasattr(status, "st_blocks") else status.st_size
+
+
 def pixel_files(length: int, size: PictureSize | None) -> PixelFiles:
     """The files of images that have all one size, or several (None)."""
     return RaggedFiles(length) if size is None else FixedSizeFile(length, size)

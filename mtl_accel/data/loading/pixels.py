@@ -100,6 +100,11 @@ class StoredPixels:
         self.path, self.notes = path, notes
         self.array = np.memmap(path, dtype=np.uint8, mode="r", shape=(length, 3, *size))
 
+    def __reduce__(self) -> tuple[type[StoredPixels], tuple[Path, int, PictureSize, Sequence[str]]]:
+        """Let a worker that is sent this open the file again: else all images would be sent."""
+        length, _, height, width = self.array.shape
+        return StoredPixels, (self.path, length, (height, width), self.notes)
+
     def __len__(self) -> int:
         return len(self.array)
 
@@ -119,6 +124,10 @@ class StoredRaggedPixels:
             number: np.memmap(ragged_file(folder, number), dtype=np.uint8, mode="r")
             for number in np.unique(index[:, 0]).tolist()
         }
+
+    def __reduce__(self) -> tuple[type[StoredRaggedPixels], tuple[Path, np.ndarray, Sequence[str]]]:
+        """Let a worker that is sent this open the files again."""
+        return StoredRaggedPixels, (self.folder, self.index, self.notes)
 
     def __len__(self) -> int:
         return len(self.index)

@@ -7,9 +7,8 @@ often have 64 MB there, and a worker that writes beyond is killed by SIGBUS; a l
 from __future__ import annotations
 
 import logging
-import os
 import re
-import resource
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -17,6 +16,7 @@ from typing import Literal, TypeVar
 from torch.utils.data import DataLoader
 
 from ...core.errors import UserError
+from ...core.lazy import import_of_system
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +28,7 @@ _OTHER_FILES = 128  # descriptors of the process itself, its log, libraries and 
 _KILLED = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)(?: is killed by signal: ([^.]*)| exited)")
 _NO_FILES = re.compile("Too many open files|ancdata")
 _NO_MEMORY = re.compile("shared memory|No space left|bus error", re.IGNORECASE)
+resource = import_of_system("resource")  # None on Windows, which has no such limit
 T = TypeVar("T")
 
 
@@ -59,14 +60,15 @@ def choose_way(num_workers: int, batch_bytes: int, batch_tensors: int) -> Way:
 def _free_shared_memory() -> int | None:
     """Bytes; None where there is no such folder, as on other systems than Linux."""
     try:
-        disk = os.statvfs(_SHARED_MEMORY)
+        return shutil.disk_usage(_SHARED_MEMORY).free
     except OSError:
         return None
-    return disk.f_bavail * disk.f_frsize
 
 
 def _raise_file_limit(need: int) -> int:
     """Raise this process's own limit of open files as far as it may be and is needed; returns what holds."""
+    if resource is None:
+        return need
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if resource.RLIM_INFINITY in (soft, hard) or soft >= need or soft == hard:
         return need if soft == resource.RLIM_INFINITY else soft

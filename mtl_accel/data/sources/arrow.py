@@ -55,7 +55,10 @@ def _check_inside(folder: Path) -> None:
     names = json.loads(index.read_text(encoding="utf-8"))["splits"] if index.is_file() else [""]
     problems = []
     for state in (folder / name / "state.json" for name in names):
-        files = [state, *(state.parent / file["filename"] for file in json.loads(state.read_text())["_data_files"])]
+        files = [
+            state,
+            *(state.parent / file["filename"] for file in json.loads(state.read_bytes())["_data_files"]),
+        ]
         problems += [
             f"{file}: it lies outside of {folder}, whose {state.relative_to(folder)} names it. Save the data set anew"
             for file in files

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ...config.sections import transforms
+from ...core.dtypes import sum_dtype
 from .base import Operation, Parameters, as_float, between, to_device
 
 _GRAY_WEIGHTS = (0.2989, 0.587, 0.114)
@@ -31,12 +32,12 @@ def exact_mean(planes: torch.Tensor) -> torch.Tensor:
 
     A float sum depends on its order, and so on the batch size, the number of threads and the device. Here values are
     rounded to a grid that is coarse enough for exact sums: of a row in the 24 bits of float32, of rows in the 53 of
-    float64.
+    float64. (A device without float64 adds the rows in float32, so that the last bit depends on it.)
     """
     height, width = planes.shape[1:]
     grid = 2.0 ** (24 - math.ceil(math.log2(width)))
     rows = (planes * grid).round_().sum(dim=2)
-    return (rows.to(torch.float64).sum(dim=1) / (grid * height * width)).to(torch.float32)
+    return (rows.to(sum_dtype(rows.device)).sum(dim=1) / (grid * height * width)).to(torch.float32)
 
 
 def shift_hue(images: torch.Tensor, sixths: torch.Tensor) -> None:

@@ -79,11 +79,12 @@ class GradientBalancer(Balancer):
         return losses.sum()
 
     def weigh(self, gramian: Tensor, losses: Tensor) -> Tensor:
-        """Return weights float64 [T] for the Gramian float64 [T, T] and the losses float64 [T] of a step, on the CPU.
+        """Return weights float64 [T] for the Gramian [T, T] and the losses [T] of a step, on the CPU.
 
         A task without a gradient in this step has no part in the method and gets weight 1. When gradients are no
         longer finite every weight is 1: the loss scaler skips that step, or the run is stopped.
         """
+        gramian, losses = gramian.double(), losses.double()
         weights = torch.ones_like(losses)
         present = gramian.diagonal() > 0
         if gramian.isfinite().all() and present.any():

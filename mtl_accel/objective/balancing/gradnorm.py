@@ -33,8 +33,9 @@ class GradNorm(GradientBalancer):
 
     def weigh_present(self, gramian: Tensor, losses: Tensor, present: Tensor) -> Tensor:
         """Return the present weights, and update them for the next step."""
-        before = self.weights.cpu().clone()
-        first = self.first_losses.cpu().clone()
+        # In float64, which the buffers are not in on a device without it.
+        before = self.weights.cpu().double().clone()
+        first = self.first_losses.cpu().double().clone()
         first[present & first.isnan()] = losses[first[present].isnan()]
         norms = gramian.diagonal().sqrt()
         weighted = before[present] * norms
@@ -44,6 +45,6 @@ class GradNorm(GradientBalancer):
         after = before.clone()
         after[present] -= self.lr * torch.sign(weighted - target) * norms / norms.mean()
         after.clamp_(min=_MIN_WEIGHT)
-        self.weights.copy_(after * (self.num_tasks / after.sum()))
-        self.first_losses.copy_(first)
+        self.weights.copy_((after * (self.num_tasks / after.sum())).to(self.weights.dtype))
+        self.first_losses.copy_(first.to(self.first_losses.dtype))
         return before[present]

@@ -102,7 +102,7 @@ class RandomLossWeights(Balancer):
         uniforms = rng.uniforms(2, self.seed, rng.BALANCE, epoch, step, np.arange(self.num_tasks))
         normals = np.sqrt(-2 * np.log1p(-uniforms[:, 0])) * np.cos(2 * math.pi * uniforms[:, 1])
         drawn = self.num_tasks * torch.softmax(torch.from_numpy(normals), dim=0)
-        self.weights.copy_(drawn, non_blocking=True)
+        self.weights.copy_(drawn.to(self.weights.dtype), non_blocking=True)
 
     def forward(self, losses: Tensor, present: Tensor) -> Tensor:
         return (self.weights * losses).sum()

@@ -47,7 +47,7 @@ def _ours(config: Config) -> dict[str, float]:
         result = train(config)
         if result.status != "finished":
             raise UserError(f"--accuracy: the run of seed {config.seed} was {result.status}; start again")
-        rows = [json.loads(line) for line in (result.run_dir / "log.jsonl").read_text().splitlines()]
+        rows = [json.loads(line) for line in (result.run_dir / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     last: dict[str, float] = [row for row in rows if row["event"] == "epoch"][-1]["validation"]
     return last
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -13,6 +11,7 @@ import torch
 
 from ...config import Config
 from ...core.errors import UserError
+from ...core.memory import peak_bytes
 from ...data.loading.broken_images import read_training_data
 from ...launching.interrupts import Interrupts
 from ...training import engine
@@ -79,8 +78,7 @@ def _memory_mb(device: torch.device) -> dict[str, float | None]:
         fields = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())
         peak, own = (int(fields[name].split()[0]) * 1024 / 1e6 for name in ("VmHWM", "RssAnon"))
     else:
-        unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes there, kibibytes elsewhere
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+        peak = peak_bytes() / 1e6
     on_device = torch.cuda.max_memory_allocated(device) / 1e6 if device.type == "cuda" else None
     return {"peak_host_memory_mb": peak, "own_host_memory_mb": own, "peak_device_memory_mb": on_device}
 

@@ -14,6 +14,7 @@ from accelerate.utils import broadcast
 from torch import Tensor
 
 from ...config import Config
+from ...core.dtypes import sum_dtype
 from ...objective.balancing import GradientBalancer
 from ...objective.objective import Objective, Output
 from ...runs.log import RunLog
@@ -70,21 +71,22 @@ class GradientBackward(Backward):
 
     def begin_step(self, epoch: int, step: int) -> None:
         super().begin_step(epoch, step)
-        self.losses = torch.zeros_like(self.objective.weights, dtype=torch.float64)
+        weights = self.objective.weights
+        self.losses = torch.zeros_like(weights, dtype=sum_dtype(weights.device))
 
     def _scaled(self, losses: Tensor) -> Tensor:
         """Scale the losses for fp16, so that their gradients do not vanish."""
         return losses if self.accelerator.scaler is None else self.accelerator.scaler.scale(losses)
 
     def _weigh(self, products: Tensor, losses: Tensor) -> Tensor:
-        """Return weights float64 [T] for the Gramian of the scaled gradients and the losses [T], of all processes."""
+        """Return weights [T] for the Gramian of the scaled gradients and the losses [T], of all processes."""
         balancer = self.objective.balancer
         assert isinstance(balancer, GradientBalancer)
         if self.accelerator.scaler is not None:
             products = products / self.accelerator.scaler.get_scale() ** 2
         if self.meter is not None:
             self.meter.write(products)
-        weights = balancer.weigh(products.cpu(), losses.double().cpu()).to(losses.device)
+        weights = balancer.weigh(products.cpu(), losses.cpu()).to(losses)
         # Processors may differ in a last bit, and the parameters of all processes must not.
         weights = broadcast(weights, from_process=0)
         balancer.record_weights(weights)
@@ -127,7 +129,7 @@ class FeatureBackward(GradientBackward):
     def begin_step(self, epoch: int, step: int) -> None:
         super().begin_step(epoch, step)
         num_tasks = len(self.objective.tasks)
-        self.products = torch.zeros(num_tasks, num_tasks, dtype=torch.float64, device=self.objective.weights.device)
+        self.products = self.losses.new_zeros(num_tasks, num_tasks)
 
     def measure(self, output: Output) -> None:
         assert output.weighted_losses is not None and output.features is not None

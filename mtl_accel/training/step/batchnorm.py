@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ...core.dtypes import sum_dtype
+
 
 class RunningStatistics:
     """Makes a step's running mean and variance independent of who ran which micro-batch.
@@ -29,14 +31,14 @@ class RunningStatistics:
         self.active = bool(self._values) and self.num_micro_batches > 1
         self._num_forward = 0
         self._before: Tensor = torch.empty(0)
-        self._sum: Tensor = torch.empty(0, dtype=torch.float64)
+        self._sum: Tensor = torch.empty(0)
 
     def begin_step(self) -> None:
         self._select_layers()
         if self.active:
             self._num_forward, self._before = 0, self._flat()
             # In float64 a sum of a few float32 does not depend on their order.
-            self._sum = torch.zeros_like(self._before, dtype=torch.float64)
+            self._sum = torch.zeros_like(self._before, dtype=sum_dtype(self._before.device))
 
     def begin_micro_batch(self) -> None:
         """Call before each forward pass; one that only measures ends without `end_micro_batch`."""

@@ -8,6 +8,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from ...core.dtypes import sum_dtype
 from ...models.base import Pair
 
 _CHUNK = 2**20  # elements of the gradients that are cast to float64 at once
@@ -68,11 +69,12 @@ class TaskGradients:
 
 
 def gramian(gradients: Sequence[Tensor]) -> Tensor:
-    """Inner products of gradients [P] with one another: float64 [T, T]."""
+    """Inner products of gradients [P] with one another: [T, T] in the dtype of sums."""
     # In float64 the result hardly depends on the order of summation, and no TensorFloat-32 rounds the products.
-    total = torch.zeros(len(gradients), len(gradients), dtype=torch.float64, device=gradients[0].device)
+    device = gradients[0].device
+    total = torch.zeros(len(gradients), len(gradients), dtype=sum_dtype(device), device=device)
     for parts in zip(*(gradient.split(_CHUNK) for gradient in gradients), strict=True):
-        rows = torch.stack([part.double() for part in parts])
+        rows = torch.stack([part.to(total.dtype) for part in parts])
         total += rows @ rows.T
     return total
 

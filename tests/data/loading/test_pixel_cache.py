@@ -6,6 +6,7 @@ import hashlib
 import io
 import logging
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -57,6 +58,8 @@ def test_the_cache_equals_decoding_anew_to_the_bit(tmp_path, num_workers):
     assert stored.read(rows).shape == (5, 3, 6, 5) and stored.read(rows).dtype == torch.uint8
     assert torch.equal(stored.read(rows), anew.read(rows))
     assert torch.equal(stored.read(ALL(300)), anew.read(ALL(300)))
+    sent = pickle.dumps(stored)  # to a worker that is no fork
+    assert len(sent) < 1000 and torch.equal(pickle.loads(sent).read(ALL(300)), stored.read(ALL(300)))
 
 
 def test_a_second_opening_reads_the_file_that_is_there(tmp_path):
@@ -189,7 +192,7 @@ def test_pictures_on_the_device_equal_those_on_disk(tmp_path):
 
 
 def test_where_the_device_has_too_little_memory_the_disk_serves_with_a_warning(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(os, "sysconf", lambda name: {"SC_AVPHYS_PAGES": 10, "SC_PAGE_SIZE": 4096}[name])
+    monkeypatch.setattr(pixel_cache, "available_bytes", lambda: 10 * 4096)
     large = (Resize(name="Resize", size=(500, 500)),)
     with caplog.at_level(logging.WARNING, logger=pixel_cache.__name__):
         found = pixels_of(split_of(40), tmp_path, cache="device", transforms=large)

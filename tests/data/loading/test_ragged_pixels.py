@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 
 import numpy as np
 import pytest
@@ -33,6 +34,8 @@ def test_the_cache_of_several_sizes_equals_decoding_anew_to_the_bit(tmp_path, nu
     stored = pixels_of(split, tmp_path, transforms=KEEP, num_workers=num_workers)
     anew = pixels_of(split, tmp_path, transforms=KEEP, cache="none")
     assert isinstance(stored, StoredRaggedPixels) and isinstance(anew, DecodedPixels)
+    sent = pickle.dumps(stored)  # to a worker that is no fork
+    assert len(sent) < 1000 + stored.index.nbytes and equal(pickle.loads(sent).read(ROWS), stored.read(ROWS))
     assert len(stored) == 300 and not stored.decodes
     found = stored.read(ROWS)
     assert {tuple(image.shape) for image in found} == {(3, 7, 7), (3, 7, 9)}  # of 10 and 8 rows of 11
