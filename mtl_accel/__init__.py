@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from .preflight.diagnosis.diagnose import diagnose
     from .preflight.diagnosis.findings import Diagnosis
     from .preflight.diagnosis.suggestion.suggest import Suggestion, suggest_config
+    from .preflight.learning_rate.finding import LRFinding
+    from .preflight.learning_rate.range_test import find_lr
     from .report import compare, write_report
     from .sweeping.comparison import write_comparison
     from .sweeping.sweep import Sweep, sweep
@@ -65,6 +67,8 @@ _HOMES = {
     "sweep": "sweeping.sweep",
     "write_comparison": "sweeping.comparison",
     "measure": "preflight.benchmark.suite",
+    "find_lr": "preflight.learning_rate.range_test",
+    "LRFinding": "preflight.learning_rate.finding",
     "export": "exporting.export",
     "load_plugin": "core.plugins.loading",
     "register_backbone": "models.registration",
@@ -95,6 +99,7 @@ __all__ = [
     "ElementLoss",
     "GradientBalancer",
     "Heads",
+    "LRFinding",
     "Metric",
     "ModelConfig",
     "OnGradients",
@@ -112,6 +117,7 @@ __all__ = [
     "diagnose",
     "evaluate",
     "export",
+    "find_lr",
     "load",
     "load_plugin",
     "measure",

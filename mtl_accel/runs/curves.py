@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from ..core import atomic_io
 from ..metrics.registry import lower_is_better, title
 from .log import RunLog
 
@@ -49,13 +50,19 @@ class CurvesFile:
 
 def draw(rows: Sequence[Mapping[str, Any]], metric_names: Sequence[str], path: Path) -> None:
     """Write the figure of `plot` as a PNG, whole or not at all; the folder of the path exists."""
+    save_figure(plot(rows, metric_names), path)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG, whole or not at all; the folder of the path exists."""
     # Written to a temporary and renamed, so that nobody who looks during training finds half a picture.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        FigureCanvasAgg(plot(rows, metric_names)).print_png(str(temporary))
-        temporary.replace(path)
+        FigureCanvasAgg(figure).print_png(str(temporary))
+        atomic_io.replace_file(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+        del figure
         # A figure's parts refer to one another. Python would keep some ten figures, 4 MB each, before it collects them.
         gc.collect()
 
@@ -111,6 +118,11 @@ def _draw_panel(axes: Axes, name: str, epochs: np.ndarray, values: Mapping[str, 
 def _style(axes: Axes, epochs: np.ndarray) -> None:
     axes.set_xlabel("Epoch", fontsize=9, color=GREY)
     span_epochs(axes, *((epochs[0], epochs[-1]) if len(epochs) else (1, 1)))
+    style_axes(axes)
+
+
+def style_axes(axes: Axes) -> None:
+    """Grey ticks, two spines, and lines at the values."""
     axes.tick_params(labelsize=8, colors=GREY, length=3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#bbbbbb")

@@ -28,6 +28,7 @@ from mtl_accel import models
 from mtl_accel.cli import console
 from mtl_accel.models.base import Pair
 from mtl_accel.models.heads import Heads, linear
+from mtl_accel.preflight.learning_rate import range_test
 from mtl_accel.training import engine
 from mtl_accel.training.train import train
 
@@ -153,6 +154,17 @@ def main(arguments: list[str], environment: dict[str, str] | None = None, printe
     engine.forward_backward = traced(engine.forward_backward)
     switches = dict.fromkeys(("config", "also", "resume", "resume.allow_changes", "overwrite", "debug"), "")
     sys.exit(console.run_script("small_run.py", "", switches, train_all))
+
+
+def find_lr(arguments: list[str], environment: dict[str, str], printed: Path) -> None:
+    """A range test in one of several processes; arguments: path of a config, path of the picture."""
+    os.environ.update(environment)
+    with printed.open("a") as out:
+        os.dup2(out.fileno(), 1)
+        os.dup2(out.fileno(), 2)
+    models.MODELS["small"] = Small
+    config = config_module.validate(config_module.read_json(Path(arguments[0])), arguments[0])
+    range_test.find_lr(config, steps=20, output=arguments[1])
 
 
 if __name__ == "__main__":

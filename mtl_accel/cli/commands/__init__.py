@@ -5,10 +5,10 @@ Its `main` takes the arguments, the name of the program and the description in -
 
 from types import ModuleType
 
-from . import bench, compare, config, doctor, evaluate, export, init, predict, report, sweep, train
+from . import bench, compare, config, doctor, evaluate, export, find_lr, init, predict, report, sweep, train
 
 # In the order in which a user needs them.
 COMMANDS: dict[str, ModuleType] = {
-    module.__name__.rpartition(".")[2]: module
-    for module in (init, doctor, train, evaluate, predict, compare, report, sweep, export, bench, config)
+    module.__name__.rpartition(".")[2].replace("_", "-"): module
+    for module in (init, doctor, find_lr, train, evaluate, predict, compare, report, sweep, export, bench, config)
 }

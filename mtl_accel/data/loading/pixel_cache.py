@@ -150,8 +150,7 @@ def _build(
     """Decode the rows that no earlier, killed attempt has decoded, then give the folder its final name."""
     partial = _partial(final)
     have = shutil.disk_usage(final.parent).free + sum(bytes_on_disk(path) for path in partial.glob("*"))
-    need = files.need_bytes or 0
-    if need > have:
+    if (need := files.need_bytes or 0) > have:
         raise UserError(
             f"{final}: the decoded pictures of {name} need {need:,} bytes and {have:,} are free; "
             'make room, set data.cache_dir to another disk, or data.cache to "none"'
