@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
+from ..core.errors import UserError
 from .base import NAME, RECORD, SPEED, Section
 from .extension.open_unions import Open
 from .sections.balancing import Balancing, Fixed
@@ -17,6 +19,21 @@ from .sections.schedules import Scheduler
 from .sections.tasks import TaskConfig
 
 MAX_BATCH_SIZE = 1_000_000  # far beyond what any network is trained with; a larger one only exhausts the memory
+
+
+def _number_or_auto(value: Any, validate: ValidatorFunctionWrapHandler) -> int | str:
+    """Refuse other text by both forms of the value, and a number by the rules for numbers alone."""
+    try:
+        found: int | str = validate(value)
+        return found
+    except ValidationError as error:
+        if isinstance(value, str):
+            raise PydanticCustomError("batch_size", 'must be a whole number, or "auto"') from None
+        number = error.errors()[0]
+        raise PydanticKnownError(number["type"], number.get("ctx")) from None  # type: ignore[arg-type]
+
+
+BatchSize = Annotated[Annotated[int, Field(gt=0, le=MAX_BATCH_SIZE)] | Literal["auto"], WrapValidator(_number_or_auto)]
 TaskName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -32,8 +49,10 @@ class Root(Section):
     seed: int = Field(0, ge=0, lt=2**31, description="Start of every random number of the run.")
     run_dir: Annotated[str, NAME] = Field("runs/run", min_length=1, description="Folder that the run writes.")
     epochs: int = Field(20, gt=0, le=1_000_000, description="Passes over the training split.")
-    batch_size: int = Field(
-        64, gt=0, le=MAX_BATCH_SIZE, description="Samples of one optimizer step, over all processes."
+    batch_size: BatchSize = Field(
+        64,
+        description='Samples of one optimizer step, over all processes; "auto": the largest that fits the memory, '
+        "halved from 512 a process, on a CPU from 64.",
     )
     micro_batch_size: int | None = Field(
         None,
@@ -106,3 +125,16 @@ class Root(Section):
     trackers: Annotated[tuple[str, ...], RECORD] = Field(
         (), description="Accelerate's trackers by name: tensorboard, wandb, mlflow, ..."
     )
+
+    @property
+    def samples_per_step(self) -> int:
+        """`batch_size` as a number, which training puts in the place of "auto" before it builds anything.
+
+        Raises:
+            UserError: it is "auto" still.
+        """
+        if self.batch_size == "auto":
+            raise UserError(
+                'batch_size: "auto" is found by training, and "train --debug" prints it; give a number here'
+            )
+        return self.batch_size

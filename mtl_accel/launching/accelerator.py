@@ -80,7 +80,7 @@ def configure_ddp(accelerator: Accelerator, config: Config, micro_batch_size: in
     # No static graph for a process that runs several micro-batches a step and skips the sums after all but the last,
     # nor where each task's gradient is taken by itself.
     by_task = config.balancing.name != "fixed" or config.conflict_every_steps is not None
-    one_each = config.batch_size == micro_batch_size * accelerator.num_processes
+    one_each = config.samples_per_step == micro_batch_size * accelerator.num_processes
     accelerator.ddp_handler.static_graph = one_each and not by_task
 
 
@@ -226,7 +226,7 @@ def check_accelerator(accelerator: Accelerator, config: Config) -> int:
         problems.append("sync_batchnorm: PyTorch has it only on GPUs; set it to false")
     micro_batch_size = 0
     try:
-        micro_batch_size = check_sizes(config.batch_size, config.micro_batch_size, accelerator.num_processes)
+        micro_batch_size = check_sizes(config.samples_per_step, config.micro_batch_size, accelerator.num_processes)
     except UserError as error:
         problems += error.problems
     if problems:

@@ -28,3 +28,9 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(_MMAP_THRESHOLD, _MAX_INT)
         libc.mallopt(_TRIM_THRESHOLD, _MAX_INT)
+
+
+def return_freed_memory() -> None:
+    """Give what `keep_freed_memory` has kept back to the system, where the C library is glibc."""
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)

@@ -43,7 +43,7 @@ def fastest_precision(config: Config, device: torch.device, cache: Path | None =
     path = cache / "precision.json" if cache is not None else None
     known = _read_known(path)
     model, size = config.model, _model_input_size(config)
-    num_samples = _num_samples(config.micro_batch_size or config.batch_size, size)
+    num_samples = _num_samples(config.micro_batch_size or config.samples_per_step, size)
     machine = [platform.node(), torch.backends.cpu.get_cpu_capability(), torch.__version__]
     key = json.dumps([*machine, model.title, [num_samples, *size]])
     if key not in known:

@@ -47,7 +47,7 @@ def build_run(
     losses = build_training_losses(config.tasks, labelled.tasks, labelled.targets["train"])
     train_loader, validation_loader = build_loaders(config, pipelines, accelerator, labelled, micro_batch_size)
     order = train_loader.order
-    objective = _objective(config, labelled, accelerator, losses, order.num_micro_batches)
+    objective = build_objective(config, labelled, accelerator, losses, order.num_micro_batches)
     optimizer = build_optimizer(config.optimizer, parameter_groups(objective, objective.model, config))
     schedule = _schedule(config, optimizer, order.num_steps)
     wrapped, prepared = wrap(accelerator, objective, optimizer)
@@ -99,13 +99,14 @@ def _loss_monitor(labelled: LabeledDataset, order: TrainingOrder) -> LossMonitor
     return LossMonitor(list(labelled.tasks), ids)
 
 
-def _objective(
+def build_objective(
     config: Config,
     labelled: LabeledDataset,
     accelerator: Accelerator,
     losses: dict[str, ElementLoss],
     num_micro_batches: int,
 ) -> Objective:
+    """Build network, losses and balancer, with the weights that the seed gives; the network is on the device."""
     torch.manual_seed(rng.seed_of(config.seed, rng.INITIAL))
     model = models.build_model(config.model, labelled.tasks, config.model.weights, task_heads(config.tasks))
     if config.sync_batchnorm:

@@ -27,20 +27,16 @@ _MAX_LOSS_SHARE = 0.1  # of the first loss, at which a batch counts as learnt
 
 
 def config_for(config: Config, mode: str) -> Config:
-    """Return the config of a debug run: as configured but for its length and its run folder.
-
-    On a CPU a batch holds at most 8 samples a process: two batches of 64 take VGG16 minutes there.
+    """Return the config of a debug run: as configured but for its length, its run folder and the batch on a CPU.
 
     Raises:
         UserError: there is no such mode.
     """
     if mode not in MODES:
         raise UserError(f"--debug: {mode!r} is none of {', '.join(MODES)}")
-    batch_size = config.batch_size
+    if config.batch_size != "auto":
+        config = with_small_batch(config)
     changes: dict[str, object] = {"run_dir": f"{config.run_dir}-debug", "epochs": 1}
-    if not torch.accelerator.is_available():
-        batch_size = min(batch_size, _MAX_CPU_BATCH * int(os.environ.get("WORLD_SIZE", 1)))
-        changes |= {"batch_size": batch_size, "micro_batch_size": None}
     # Few garments are drawn: enough that every category is among them.
     drawn = config.data.wardrobe
     few = {key: min(getattr(drawn, key), _MAX_DRAWN) for key in ("num_train", "num_validation", "num_test")}
@@ -66,6 +62,14 @@ def config_for(config: Config, mode: str) -> Config:
     return config.model_copy(update=changes)
 
 
+def with_small_batch(config: Config) -> Config:
+    """Return the config with at most 8 samples a process on a CPU: two batches of 64 take VGG16 minutes there."""
+    if torch.accelerator.is_available():
+        return config
+    batch_size = min(config.samples_per_step, _MAX_CPU_BATCH * int(os.environ.get("WORLD_SIZE", 1)))
+    return config.model_copy(update={"batch_size": batch_size, "micro_batch_size": None})
+
+
 def _without_smoothing(task: TaskConfig) -> TaskConfig:
     if not isinstance(task.loss, CrossEntropy):
         return task
@@ -74,7 +78,7 @@ def _without_smoothing(task: TaskConfig) -> TaskConfig:
 
 def shrink(labelled: LabeledDataset, config: Config, mode: str) -> LabeledDataset:
     """Keep the rows of two batches of each split; of one, the same for both, when it is to be learnt."""
-    size = config.batch_size * (_NUM_BATCHES if mode == "batches" else 1)
+    size = config.samples_per_step * (_NUM_BATCHES if mode == "batches" else 1)
     for split in ("train", "validation"):
         drawn = rng.random_bits(config.seed, rng.HOLDOUT, np.arange(len(labelled.splits[split])))
         labelled = labelled.select(split, np.sort(np.argsort(drawn)[:size]))

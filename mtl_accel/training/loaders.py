@@ -111,7 +111,7 @@ def build_loaders(
     if problems:
         raise UserError(problems)
     weights = sampler.sample_weights(config.data.sampler, labelled.tasks, labelled.targets["train"])
-    order = TrainingOrder(len(train.pixels), config.batch_size, micro_batch_size, config.seed, weights)
+    order = TrainingOrder(len(train.pixels), config.samples_per_step, micro_batch_size, config.seed, weights)
     process = accelerator.process_index, accelerator.num_processes
     options = config.data.num_workers, accelerator.device
     return TrainingLoader(train, order, *process, *options), EvaluationLoader(

@@ -13,6 +13,7 @@ from ..config import Config
 from ..core import atomic_io
 from ..core.progress import progress_lines
 from ..data.labels.dataset import LabeledDataset
+from ..data.loading.sampler import check_sizes
 from ..data.sources.given import GivenData, with_given_data
 from ..launching import agreement
 from ..launching.accelerator import leave_at_exit, start_accelerator
@@ -28,7 +29,8 @@ from .build import build_run
 from .callbacks import Callback, Callbacks
 from .checkpointing import Checkpoints
 from .loaders import Pipelines, read_pipelines_and_data
-from .memory import out_of_memory_errors
+from .memory import auto_batch
+from .memory.out_of_memory import out_of_memory_errors
 from .optimization.optimizers import check_optimizer
 from .run import Run
 
@@ -71,6 +73,7 @@ def train(
     """
     if debugging:
         config, overwrite = debug.config_for(config, debugging), True
+    finds_size, config = config.batch_size == "auto", auto_batch.with_first_try(config)
     accelerator, micro_batch_size = start_accelerator(config, cache=atomic_io.cache_dir(config.data.cache_dir))
     config = agreement.on_every_process(lambda: with_given_data(config, data))
     interrupts = Interrupts()
@@ -79,9 +82,8 @@ def train(
         log = RunLog(run_dir, accelerator)
         saved = _prepare_folder(accelerator, run_dir, resume, overwrite)
         with _recorded(log, config, micro_batch_size):
-            pipelines, labelled = _read_data(config, debugging)
-            run = _checked(build_run(config, pipelines, accelerator, labelled, micro_batch_size, log), debugging)
-            checkpoints = Checkpoints(config, labelled.fingerprint, is_owner, labelled.inferred)
+            run, labelled = _build(config, finds_size, saved, accelerator, log, debugging)
+            checkpoints = Checkpoints(run.config, labelled.fingerprint, is_owner, labelled.inferred)
             changes = None if saved is None else _resume(run, checkpoints, saved, allow_changes)
             records.announce(run, labelled, debugging, changes)
             status = engine.train(run, checkpoints, interrupts, called)
@@ -103,7 +105,7 @@ def _recorded(log: RunLog, config: Config, micro_batch_size: int) -> Iterator[No
     with (
         log.recording(),
         progress_lines(log.say, every_seconds),
-        out_of_memory_errors(config.batch_size, micro_batch_size, accelerator.device),
+        out_of_memory_errors(config.samples_per_step, micro_batch_size, accelerator.device),
     ):
         yield
 
@@ -122,7 +124,7 @@ def _prepare_folder(accelerator: Accelerator, run_dir: Path, resume: str, overwr
     return saved
 
 
-def _read_data(config: Config, debugging: str | None) -> tuple[Pipelines, LabeledDataset]:
+def _read_data(config: Config) -> tuple[Pipelines, LabeledDataset]:
     """Read the splits and their labels, the same ones on every process. What is quickly checked comes first."""
 
     def read() -> tuple[Pipelines, LabeledDataset]:
@@ -131,15 +133,31 @@ def _read_data(config: Config, debugging: str | None) -> tuple[Pipelines, Labele
 
     pipelines, labelled = agreement.on_every_process(read)
     agreement.require_same_data(labelled)
-    return pipelines, debug.shrink(labelled, config, debugging) if debugging else labelled
+    return pipelines, labelled
 
 
-def _checked(run: Run, debugging: str | None) -> Run:
-    """The run, if every process has the same pictures."""
+def _build(
+    config: Config,
+    finds_size: bool,
+    saved: Checkpoint | None,
+    accelerator: Accelerator,
+    log: RunLog,
+    debugging: str | None,
+) -> tuple[Run, LabeledDataset]:
+    """Build the run, if every process has the same pictures; returns it with the data, which debugging shrinks.
+
+    finds_size: whether the size of the batch is still to be found.
+    """
+    pipelines, labelled = _read_data(config)
+    if finds_size:
+        config, labelled = auto_batch.resolve(config, saved, pipelines, labelled, accelerator, debugging)
+    labelled = debug.shrink(labelled, config, debugging) if debugging else labelled
+    micro_batch_size = check_sizes(config.samples_per_step, config.micro_batch_size, accelerator.num_processes)
+    run = build_run(config, pipelines, accelerator, labelled, micro_batch_size, log)
     run.debugging = debugging
     pixels = {"train": run.train_loader.data.pixels, "validation": run.validation_loader.data.pixels}
     agreement.require_same_pictures(pixels)
-    return run
+    return run, labelled
 
 
 def _resume(run: Run, checkpoints: Checkpoints, saved: Checkpoint, allow_changes: bool) -> list[str]:

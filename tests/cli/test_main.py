@@ -56,7 +56,10 @@ def test_the_installed_command_is_this_one() -> None:
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_script_is_its_command_but_for_the_lines_on_how_it_is_started(script: str) -> None:
-    helps = [run(*command, "--help").stdout for command in ([f"launch/{script}.py"], ["-m", "mtl_accel", script])]
+    helps = [
+        run(*command, "--help").stdout
+        for command in ([f"launch/{script}.py"], ["-m", "mtl_accel", script.replace("_", "-")])
+    ]
     options = [text[text.index("\noptions:\n") :] for text in helps]
     assert options[0] == options[1] != ""
 

@@ -10,10 +10,12 @@ from typing import Any
 
 import mtl_accel
 
+from .. import processes
 from ..console import run_script
 
 SWITCHES = {
     "config": "JSON file of the run.",
+    "processes": processes.HELP,
     "steps": "Steps of the whole range (100); fewer are made where the loss diverges before its end.",
     "min_lr": "First learning rate (1e-7).",
     "max_lr": "Last learning rate (10).",

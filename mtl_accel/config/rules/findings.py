@@ -56,7 +56,7 @@ def findings_of(config: Root) -> list[Finding]:
     if config.select_by not in names:
         hint = did_you_mean(config.select_by, names)
         add("tasks select_by", f"select_by: {config.select_by!r} is none of {', '.join(names)}{hint}")
-    if config.micro_batch_size is not None:
+    if config.micro_batch_size is not None and config.batch_size != "auto":
         add("batch_size micro_batch_size", *_micro_batch_problems(config.batch_size, config.micro_batch_size))
     return found
 

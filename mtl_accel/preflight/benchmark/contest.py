@@ -39,7 +39,7 @@ def contest(config: Config, settings: Settings, only_loops: bool = False) -> dic
     labelled = read_training_data(config)
     with temporary_folders(config) as config:
         images = settings.images or _images_within(settings.seconds, config, accelerator, labelled, micro_batch_size)
-        part = subset(labelled, whole_batches(images, config.batch_size, len(labelled.splits["train"])))
+        part = subset(labelled, whole_batches(images, config.samples_per_step, len(labelled.splits["train"])))
         run = prepare_run(config, accelerator, part, micro_batch_size)
         seconds = measure_in_turn(_contestants(run, part, settings, only_loops), settings.rounds)
         accelerator.free_memory()
@@ -55,7 +55,9 @@ def _images_within(
     seconds: float, config: Config, accelerator: Accelerator, labelled: LabeledDataset, micro_batch_size: int
 ) -> float:
     """Number of images that the model alone works through in some seconds."""
-    few = subset(labelled, whole_batches(config.batch_size, config.batch_size, len(labelled.splits["train"])))
+    few = subset(
+        labelled, whole_batches(config.samples_per_step, config.samples_per_step, len(labelled.splits["train"]))
+    )
     limit = Limit(prepare_run(config, accelerator, few, micro_batch_size))
     limit.seconds(1)  # the first step also chooses kernels and takes memory
     steps: list[float] = []
@@ -63,7 +65,7 @@ def _images_within(
         steps.append(limit.seconds(1))
     accelerator.free_memory()
     # The best of them: a busy machine only ever adds.
-    return max(seconds / min(steps), _MIN_STEPS) * config.batch_size
+    return max(seconds / min(steps), _MIN_STEPS) * config.samples_per_step
 
 
 def _contestants(run: Run, labelled: LabeledDataset, settings: Settings, only_loops: bool) -> dict[str, Contestant]:
@@ -90,7 +92,7 @@ def _described(run: Run, labelled: LabeledDataset, settings: Settings) -> dict[s
     return {
         "model": config.model.title,
         "image_size": list(run.pipelines.train.model_input_size),
-        "batch_size": config.batch_size,
+        "batch_size": config.samples_per_step,
         "micro_batch_size": run.train_loader.order.micro_batch_size,
         "precision": run.accelerator.mixed_precision,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,

@@ -92,9 +92,11 @@ def fill_caches(config: Config) -> None:
 
 def check_scale(config: Config, settings: Settings) -> None:
     """Raises UserError for a size of less than two batches, whose steps could not be timed."""
-    small = [size for size in settings.scale if size < 2 * config.batch_size]
+    small = [size for size in settings.scale if size < 2 * config.samples_per_step]
     if small:
-        raise UserError(f"--scale: {small} images are less than two batches of {config.batch_size}; give larger sizes")
+        raise UserError(
+            f"--scale: {small} images are less than two batches of {config.samples_per_step}; give larger sizes"
+        )
 
 
 def measure_scale(config: Config, settings: Settings) -> list[dict[str, Any]]:

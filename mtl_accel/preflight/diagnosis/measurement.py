@@ -15,6 +15,7 @@ from ...config import Config
 from ...config.sections.tasks import task_heads
 from ...core.tasks import Task
 from ...models.gradient_checkpointing import checkpoint_gradients
+from ...training.memory.out_of_memory import count_kept_bytes
 
 _MIN_BATCH_SIZE, _MAX_BATCH_SIZE = 2, 32  # BatchNorm cannot do with one picture
 _PIXELS = 2 * 224 * 224  # of a batch: a large network takes seconds for each picture of this size on a CPU
@@ -79,16 +80,7 @@ def _loss(model: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
 
 def _kept_bytes(model: torch.nn.Module, images: torch.Tensor) -> int:
     """Bytes that one forward pass keeps for its backward pass, the weights left out."""
-    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    storages: dict[int, int] = {}
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            storages[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with count_kept_bytes(model.parameters()) as storages:
         loss = _loss(model, images)
     loss.backward()
     return sum(storages.values())

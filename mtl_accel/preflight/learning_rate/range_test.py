@@ -23,7 +23,7 @@ from ...runs.log import RunLog
 from ...training import engine, freezing
 from ...training.build import build_run
 from ...training.loaders import read_pipelines_and_data
-from ...training.memory import out_of_memory_errors
+from ...training.memory.out_of_memory import out_of_memory_errors
 from ...training.run import Run
 from .drawing import draw
 from .finding import LRFinding, has_diverged, smooth, suggest
@@ -60,7 +60,7 @@ def find_lr(
     has_one_cycle, config = isinstance(config.scheduler, OneCycleLR), _still(config)
     accelerator, micro_batch_size = start_accelerator(config, cache=atomic_io.cache_dir(config.data.cache_dir))
     config = agreement.on_every_process(lambda: with_given_data(config, data))
-    with out_of_memory_errors(config.batch_size, micro_batch_size, accelerator.device):
+    with out_of_memory_errors(config.samples_per_step, micro_batch_size, accelerator.device):
         pipelines, labelled = agreement.on_every_process(lambda: read_pipelines_and_data(config))
         agreement.require_same_data(labelled)
         log = RunLog(Path(config.run_dir), accelerator)

@@ -101,7 +101,7 @@ class RunRecord:
     def steps_per_epoch(self) -> int:
         """Steps of a whole epoch; before one has ended, the last step that the conflict meter measured."""
         images = [(row.images_per_second or 0.0) * (row.seconds or 0.0) for row in self.epochs]
-        trained = math.ceil(round(max(filter(math.isfinite, images), default=0.0)) / self.config.batch_size)
+        trained = math.ceil(round(max(filter(math.isfinite, images), default=0.0)) / self.config.samples_per_step)
         return max([trained, *(row.step for row in self.conflicts)])
 
     @property

@@ -36,7 +36,7 @@ class HuggingFace(Peer):
         self.accelerator = Accelerator(step_scheduler_with_optimizer=False)
         self.accelerator.native_amp = self.accelerator.native_amp and not plain
         super().__init__(config, labelled, self.accelerator.device)
-        self.num_micro_batches = config.batch_size // micro_batch_size
+        self.num_micro_batches = config.samples_per_step // micro_batch_size
         set_seed(config.seed)
         self.train_data = _read_with(config.transforms.train, labelled, "train")
         eval_data = _read_with(config.transforms.eval, labelled, "validation")

@@ -27,8 +27,8 @@ class Notebook(Peer):
         torch.manual_seed(config.seed)
         train = _Pictures(labelled, "train", config.transforms.train)
         validation = _Pictures(labelled, "validation", config.transforms.eval)
-        self.train_loader = DataLoader(train, config.batch_size, shuffle=True, num_workers=num_workers)
-        self.eval_loader = DataLoader(validation, config.batch_size, num_workers=num_workers)
+        self.train_loader = DataLoader(train, config.samples_per_step, shuffle=True, num_workers=num_workers)
+        self.eval_loader = DataLoader(validation, config.samples_per_step, num_workers=num_workers)
 
     def train_epoch(self) -> dict[str, float]:
         """Returns loss, accuracy and F1 of its samples."""

@@ -63,7 +63,7 @@ class Peer(ABC):
         self.tasks = {name: _plain(task) for name, task in labelled.tasks.items()}
         self.model: nn.Module = ModelWithLoss(config, self.tasks).to(device)
         self.optimizer = build_optimizer(config.optimizer, self.model.parameters(), fused=False)
-        num_steps = math.ceil(len(labelled.splits["train"]) / config.batch_size)
+        num_steps = math.ceil(len(labelled.splits["train"]) / config.samples_per_step)
         self.schedule = Schedule(self.optimizer, config.scheduler, config.epochs, num_steps, config.warmup_epochs)
 
     def __call__(self) -> dict[str, float]:

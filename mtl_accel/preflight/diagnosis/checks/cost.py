@@ -41,7 +41,8 @@ def check_cost(survey: Survey) -> Iterator[Finding]:
     cache = round(_cached_bytes(survey, pipeline) * (size["train"] + size.get("validation", 0)))
     cached = "{} x {} pixels".format(*pipeline.cached_size) if pipeline.cached_size else "pictures of several sizes"
     seconds = step.seconds_per_image * size["train"] + step.seconds_per_image / 3 * size.get("validation", 0)
-    micro_batch = config.micro_batch_size or config.batch_size
+    batch_size = type(config).model_fields["batch_size"].default if config.batch_size == "auto" else config.batch_size
+    micro_batch = config.micro_batch_size or batch_size
     memory = step.state_bytes + micro_batch * step.bytes_per_image
     rows = [
         ("pixel cache, train and validation", f"{cache / 1e9:.2f} GB", f"{cached}, uint8"),
@@ -91,6 +92,8 @@ def check_knobs(survey: Survey) -> Iterator[Finding]:
         return
     yield from _pos_weights(survey)
     num_train, batch = len(survey.labelled.splits["train"]), survey.config.batch_size
+    if batch == "auto":
+        return
     better = max(8, 2 ** int(np.log2(max(num_train / _MIN_STEPS, 1))))
     if num_train // batch < _MIN_STEPS and better < batch:
         steps = max(num_train // batch, 1)

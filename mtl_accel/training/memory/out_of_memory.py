@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
-from ..core.errors import UserError
-from ..core.memory import peak_bytes, total_bytes
+from ...core.errors import UserError
+from ...core.memory import peak_bytes, total_bytes
 
 _GB = 1e9
+_MESSAGES = ("DefaultCPUAllocator", "not enough memory", "bad_alloc")
+_OF_ONEDNN = ("could not create a primitive", "could not create a memory object")  # it tells no cause
 
 
 @contextmanager
@@ -23,16 +26,36 @@ def out_of_memory_errors(batch_size: int, micro_batch_size: int, device: torch.d
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         message = describe(batch_size, micro_batch_size, device)
         raise UserError(f"{message} ({' '.join(str(error).split())[:200] or type(error).__name__})") from error
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error is a lack of memory, of the device or of the machine."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return "DefaultCPUAllocator" in str(error) or "not enough memory" in str(error)
+    return str(error) in _OF_ONEDNN or any(part in str(error) for part in _MESSAGES)
+
+
+@contextmanager
+def count_kept_bytes(parameters: Iterable[Tensor]) -> Iterator[dict[int, int]]:
+    """Collect what the forward passes of the block keep for their backward passes, the parameters left out.
+
+    Yields: bytes of each storage, by its address.
+    """
+    own = {parameter.untyped_storage().data_ptr() for parameter in parameters}
+    storages: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            storages[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        yield storages
 
 
 def describe(batch_size: int, micro_batch_size: int, device: torch.device) -> str:

@@ -25,7 +25,7 @@ from mtl_accel import metrics
 from mtl_accel.core.errors import UserError
 from mtl_accel.data.labels import dataset
 from mtl_accel.data.sources import table_cache
-from mtl_accel.training.memory import out_of_memory_errors
+from mtl_accel.training.memory.out_of_memory import out_of_memory_errors
 
 pytestmark = pytest.mark.slow
 
@@ -209,7 +209,15 @@ def test_a_lack_of_memory_names_the_size_the_peak_and_the_next_size_to_try(micro
     assert fix in message and "DefaultCPUAllocator" in message
 
 
-@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("std::bad_alloc"),
+        RuntimeError("could not create a primitive"),
+    ],
+)
 def test_every_lack_of_memory_is_told_so(error):
     assert "give --micro_batch_size 4: the gradient stays that of the whole batch" in out_of_memory(8, 8, error)
 
