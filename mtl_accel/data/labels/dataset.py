@@ -158,7 +158,7 @@ def _describe_test(splits: Mapping[str, datasets.Dataset], tasks: Mapping[str, T
     """Say of which tasks the test split has columns, which are not read: they may be placeholders. A line at most."""
     there = set(splits["test"].column_names) if "test" in splits else set()
     names = [name for name, task in tasks.items() if there & set(task.columns)]
-    return [f"test: its labels of {', '.join(names)} are not read; launch/evaluate.py reads them"] if names else []
+    return [f"test: its labels of {', '.join(names)} are not read; mtl-accel evaluate reads them"] if names else []
 
 
 def overflow_problems(configs: Mapping[str, TaskConfig], targets: Mapping[str, Targets]) -> list[str]:

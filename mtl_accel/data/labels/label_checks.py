@@ -21,7 +21,7 @@ _MIN_POSITIVES = 5  # rows, below which two equal columns may be chance
 def start_lines(labelled: LabeledDataset) -> list[str]:
     """The first warnings, for the log of a run, and where the rest is said."""
     found = label_warnings(labelled)
-    more = [f"... and {len(found) - _MAX_LINES} more: launch/doctor.py shows all"] if len(found) > _MAX_LINES else []
+    more = [f"... and {len(found) - _MAX_LINES} more: mtl-accel doctor shows all"] if len(found) > _MAX_LINES else []
     return [f"warning: {line}" for line in found[:_MAX_LINES]] + more
 
 

@@ -22,7 +22,7 @@ def measure(config: Config, **options: Any) -> dict[str, Any]:
     """
     settings = read_settings(options)
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        raise UserError("a benchmark measures one process; start it by python launch/bench.py, or with one process")
+        raise UserError("a benchmark measures one process; start it by mtl-accel bench, without a launcher")
     check_scale(config, settings)
     fill_caches(config)
     start = in_fresh_process(measure_start, config, settings)

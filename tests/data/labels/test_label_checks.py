@@ -105,4 +105,4 @@ def test_a_run_s_log_begins_with_a_few_lines_at_most() -> None:
     lines = start_lines(LabeledDataset({}, {"kind": task}, {s: {"kind": t} for s, t in targets.items()}, ""))
     assert len(lines) == 6
     assert lines[0].startswith("warning: kind: 'ax' and 'aX' differ")
-    assert lines[-1] == "... and 5 more: launch/doctor.py shows all"
+    assert lines[-1] == "... and 5 more: mtl-accel doctor shows all"
