@@ -8,12 +8,14 @@ from typing import TypeVar
 from torch import nn
 
 from ..config.base import Section
-from ..config.extension.parts import Table, require_subclass
+from ..config.extension.parts import Table, refuse, require_subclass
 from ..config.sections.model import ModelConfig
+from ..core.errors import UserError
 from ..core.plugins import registrations
 from ..core.plugins.registrations import Registration, calling_module
 from . import BACKBONES, HEADS, MODELS
 from .backbones import MIN_SIZE, Backbone
+from .backbones.any_module import with_backbone_arguments
 from .base import Pair
 from .head_types import HeadType
 
@@ -52,23 +54,28 @@ def register_backbone(
     only_size: tuple[int, int] | None = None,
     min_size: int = MIN_SIZE,
 ) -> Callable[[BuildT], BuildT]:
-    """Register the decorated function as the backbone `name`, for `model.backbone` with any head.
+    """Register the decorated class or function as the backbone `name`, for `model.backbone` with any head.
 
-    It takes the weights, as in `model.weights`, and whether the heads read a feature map. It returns a module from
-    normalized float images [B, 3, H, W] to one tensor: features [B, F], or a feature map [B, F, h, w].
+    It makes a module from normalized float images [B, 3, H, W] to one tensor: features [B, F], or a feature map
+    [B, F, h, w]. Its arguments are none, or one or both of `weights`, as in `model.weights`, and `as_map`, whether a
+    head reads a feature map. Without `weights` the module gets those of a local file afterwards.
 
     Args:
-        gives_map: whether it gives a feature map, if asked for one; else heads of a feature map are refused.
+        gives_map: whether it gives a feature map, always or if asked for one; else heads of a feature map are refused.
         only_size: [height, width] of the only images that it takes; None: any of at least `min_size` pixels.
 
     Raises:
-        UserError: the name is taken.
+        UserError: the name is taken, or it needs another argument.
     """
     module = calling_module()
 
     def decorate(build: BuildT) -> BuildT:
+        try:
+            make = with_backbone_arguments(build, name)
+        except UserError as error:
+            refuse("backbone", name, build, module, error.problems[0])
         said = (build.__doc__ or name).strip().partition("\n")[0]
-        record = Backbone(build, said, only_size=only_size, min_size=min_size, gives_map=gives_map)
+        record = Backbone(make, said, only_size=only_size, min_size=min_size, gives_map=gives_map)
 
         def add() -> None:
             BACKBONES[name] = record

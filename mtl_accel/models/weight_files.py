@@ -123,9 +123,9 @@ def find_local_file(weights: str, names: Sequence[str], owner: str) -> Path:
         raise UserError(f"model.weights: {path} must end in one of {', '.join(SUFFIXES)}, which tells how to read it")
     close = difflib.get_close_matches(weights.upper(), names, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
+    is_no_name = f"is neither a name of {owner} ({', '.join(names)}) nor" if names else f"of {owner} is not"
     raise UserError(
-        f"model.weights: {weights!r} is neither a name of {owner} ({', '.join(names)}) nor the path "
-        f"of a file that exists, seen from {Path.cwd()}{hint}"
+        f"model.weights: {weights!r} {is_no_name} the path of a file that exists, seen from {Path.cwd()}{hint}"
     )
 
 
