@@ -16,6 +16,7 @@ from ..config.knobs import did_you_mean
 from ..config.sections.heads import Head
 from ..config.sections.model import COMPOSED, Architecture, ModelConfig
 from ..core.errors import UserError, collect
+from ..core.plugins.loading import registered_by
 from ..core.tasks import Task
 from .backbones import BACKBONES, find_backbone
 from .backbones.timm_networks import full_name
@@ -124,8 +125,8 @@ def pair_problems(
         heads: of the tasks that have another one than the model's.
     """
     if model.name not in MODELS:
-        own = "(one of your own is registered by mtl_accel.register_model, in code that --plugin FILE_OR_MODULE names)"
-        return [f"model.name: {model.name!r} is none of {', '.join(MODELS)}{did_you_mean(model.name, MODELS)} {own}"]
+        meant = did_you_mean(model.name, MODELS)
+        return [f"model.name: {model.name!r} is none of {', '.join(MODELS)}{meant} {registered_by('register_model')}"]
     problems = _knob_problems(model)
     with collect(problems):
         only, smallest = _input_rule(model)

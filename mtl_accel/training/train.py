@@ -9,8 +9,11 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
+from .. import models
 from ..config import Config
+from ..config.sections.tasks import task_heads
 from ..core import atomic_io
+from ..core.errors import UserError, collect
 from ..core.progress import progress_lines
 from ..data.labels.dataset import LabeledDataset
 from ..data.loading.sampler import check_sizes
@@ -76,6 +79,7 @@ def train(
     finds_size, config = config.batch_size == "auto", auto_batch.with_first_try(config)
     accelerator, micro_batch_size = start_accelerator(config, cache=atomic_io.cache_dir(config.data.cache_dir))
     config = agreement.on_every_process(lambda: with_given_data(config, data))
+    agreement.on_every_process(lambda: _check_network_and_optimizer(config))  # before the run folder is emptied
     interrupts = Interrupts()
     called = _agreed(Callbacks(callbacks, interrupts.request_stop))
     with interrupts, _owned(accelerator, run_dir := Path(config.run_dir)) as is_owner:
@@ -88,6 +92,15 @@ def train(
             records.announce(run, labelled, debugging, changes)
             status = engine.train(run, checkpoints, interrupts, called)
             return _finish(run, status, interrupts.reason, called, resumes=resume == "auto" and not overwrite)
+
+
+def _check_network_and_optimizer(config: Config) -> None:
+    """Check the names and knobs that need no data. Raises UserError with all that is wrong."""
+    problems = models.pair_problems(config.model, {}, task_heads(config.tasks))
+    with collect(problems):
+        check_optimizer(config.optimizer)
+    if problems:
+        raise UserError(problems)
 
 
 def _agreed(callbacks: Callbacks) -> Callbacks:
@@ -125,13 +138,8 @@ def _prepare_folder(accelerator: Accelerator, run_dir: Path, resume: str, overwr
 
 
 def _read_data(config: Config) -> tuple[Pipelines, LabeledDataset]:
-    """Read the splits and their labels, the same ones on every process. What is quickly checked comes first."""
-
-    def read() -> tuple[Pipelines, LabeledDataset]:
-        check_optimizer(config.optimizer)
-        return read_pipelines_and_data(config)
-
-    pipelines, labelled = agreement.on_every_process(read)
+    """Read the splits and their labels, the same ones on every process."""
+    pipelines, labelled = agreement.on_every_process(lambda: read_pipelines_and_data(config))
     agreement.require_same_data(labelled)
     return pipelines, labelled
 

@@ -95,12 +95,20 @@ def test_a_head_of_a_plugin_fits_a_built_in_backbone_by_its_name_alone() -> None
     assert used == ["head scaled"]
 
 
-def test_a_network_that_is_not_there_is_told_with_how_one_of_your_own_is_given() -> None:
-    for name in ("put_by_hand", "resnet18_lin"):
-        (problem,) = models.pair_problems(read_config("configs/v5.json", {"model": {"name": name}}).model, {})
-        assert problem.endswith(
-            "is registered by mtl_accel.register_model, in code that --plugin FILE_OR_MODULE names)"
-        )
+@pytest.mark.parametrize(
+    ("model", "decorator"),
+    [
+        ({"name": "put_by_hand"}, "register_model"),
+        ({"name": "resnet18_lin"}, "register_model"),
+        ({"backbone": "put_by_hand", "head": "linear"}, "register_backbone"),
+        ({"backbone": "resnet19", "head": "linear"}, "register_backbone"),
+    ],
+)
+def test_a_network_that_is_not_there_is_told_with_how_one_of_your_own_is_given(
+    model: dict[str, str], decorator: str
+) -> None:
+    (problem,) = models.pair_problems(read_config("configs/v5.json", {"model": model}).model, {})
+    assert problem.endswith(f"is registered by mtl_accel.{decorator}, in code that --plugin FILE_OR_MODULE names)")
 
 
 def test_a_module_that_takes_no_weights_gets_them_from_a_file(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import pytest
 import real_runs as runs
 import torch
 
+import mtl_accel
+from mtl_accel.core.errors import UserError
 from mtl_accel.runs import checkpoint
 
 pytestmark = pytest.mark.slow
@@ -141,6 +143,13 @@ def test_overwrite_does_not_delete_what_the_run_is_to_go_on_from(trained):
     code, output = runs.finish(runs.start(trained, "--overwrite", "--resume", str(runs.run_dir(trained))))
     assert code == 2
     assert "--overwrite" in output
+    assert last_weights(trained)
+
+
+def test_overwrite_with_names_that_are_not_there_leaves_the_run_as_it_is(trained):
+    wrong = {"model.name": "resnet19_linear", "optimizer": {"name": "RMSprop", "lr": 1e-3, "alhpa": 0.9}}
+    with pytest.raises(UserError, match=r"model\.name(.|\n)*alhpa"):
+        mtl_accel.train(mtl_accel.read_config(trained, wrong), overwrite=True)
     assert last_weights(trained)
 
 

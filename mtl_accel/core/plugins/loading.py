@@ -29,6 +29,11 @@ _broken: dict[str, str] = {}  # by the plugin's name: why an installed one could
 _digests: dict[Path, str] = {}  # of files that were given, when they were imported
 
 
+def registered_by(decorator: str) -> str:
+    """End of a message on an unknown name: how one of a plugin is given. `decorator`: such as "register_model"."""
+    return f"(one of your own is registered by mtl_accel.{decorator}, in code that {OPTION} FILE_OR_MODULE names)"
+
+
 def take_plugins(arguments: Sequence[str]) -> list[str]:
     """Load the plugins that --plugin names among the arguments of a command; returns the other arguments.
 

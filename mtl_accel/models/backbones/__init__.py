@@ -8,6 +8,7 @@ import importlib.util
 from ...config.knobs import did_you_mean
 from ...config.sections.model import Architecture
 from ...core.errors import UserError
+from ...core.plugins.loading import registered_by
 from .record import MIN_SIZE, Backbone
 from .timm_networks import PREFIX, full_name, timm_backbone
 from .torchvision_networks import torchvision_backbones
@@ -33,7 +34,7 @@ def find_backbone(model: Architecture) -> Backbone:
         chosen = full_name(name.removeprefix(PREFIX), model.pretrained_cfg)
         return timm_backbone(chosen or "", model.img_size)
     if name not in BACKBONES:
-        raise UserError(f"model.backbone: there is no {name!r}{_meant(name)}")
+        raise UserError(f"model.backbone: there is no {name!r}{_meant(name)} {registered_by('register_backbone')}")
     given = {"img_size": model.img_size, "pretrained_cfg": model.pretrained_cfg}
     problems = [
         f"model.{knob}: {value!r} is for networks of timm, such as timm/{name}, and {name} is none; set it to null"
