@@ -70,11 +70,8 @@ def register_backbone(
     module = calling_module()
 
     def decorate(build: BuildT) -> BuildT:
-        try:
-            make = with_backbone_arguments(build, name)
-        except UserError as error:
-            refuse("backbone", name, build, module, error.problems[0])
         said = (build.__doc__ or name).strip().partition("\n")[0]
+        make = _with_arguments(build, name, module)
         record = Backbone(make, said, only_size=only_size, min_size=min_size, gives_map=gives_map)
 
         def add() -> None:
@@ -89,6 +86,13 @@ def register_backbone(
         return build
 
     return decorate
+
+
+def _with_arguments(build: BuildT, name: str, module: str) -> Callable[[str | None, bool], nn.Module]:
+    try:
+        return with_backbone_arguments(build, name)
+    except UserError as error:
+        refuse("backbone", name, build, module, error.problems[0])
 
 
 def register_head(

@@ -79,12 +79,11 @@ def train(
     finds_size, config = config.batch_size == "auto", auto_batch.with_first_try(config)
     accelerator, micro_batch_size = start_accelerator(config, cache=atomic_io.cache_dir(config.data.cache_dir))
     config = agreement.on_every_process(lambda: with_given_data(config, data))
-    agreement.on_every_process(lambda: _check_network_and_optimizer(config))  # before the run folder is emptied
     interrupts = Interrupts()
     called = _agreed(Callbacks(callbacks, interrupts.request_stop))
     with interrupts, _owned(accelerator, run_dir := Path(config.run_dir)) as is_owner:
         log = RunLog(run_dir, accelerator)
-        saved = _prepare_folder(accelerator, run_dir, resume, overwrite)
+        saved = _prepare_folder(accelerator, config, resume, overwrite)
         with _recorded(log, config, micro_batch_size):
             run, labelled = _build(config, finds_size, saved, accelerator, log, debugging)
             checkpoints = Checkpoints(run.config, labelled.fingerprint, is_owner, labelled.inferred)
@@ -123,10 +122,12 @@ def _recorded(log: RunLog, config: Config, micro_batch_size: int) -> Iterator[No
         yield
 
 
-def _prepare_folder(accelerator: Accelerator, run_dir: Path, resume: str, overwrite: bool) -> Checkpoint | None:
+def _prepare_folder(accelerator: Accelerator, config: Config, resume: str, overwrite: bool) -> Checkpoint | None:
     """Make the run folder ready, and find the checkpoint to resume from, the same one on every process."""
+    run_dir = Path(config.run_dir)
 
     def prepare() -> None:
+        _check_network_and_optimizer(config)  # first: overwriting empties the folder
         if accelerator.is_main_process:
             folder.prepare_run_folder(run_dir, resume, overwrite)
             FailureLog(run_dir, accelerator.process_index).clear()
