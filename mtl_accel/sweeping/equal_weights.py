@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 from ..config.differences import flatten
 from ..config.rules.no_effect import no_effect_lines
 from ..runs.model_folder import WEIGHTS
+from ..runs.model_weights import sha256
 from .plan import Member
-
-_CHUNK_BYTES = 1 << 20
 
 
 def equal_weights_lines(members: Sequence[Member]) -> list[str]:
@@ -21,16 +18,8 @@ def equal_weights_lines(members: Sequence[Member]) -> list[str]:
     for member in members:
         path = member.folder / "model" / WEIGHTS
         if path.is_file():
-            groups.setdefault(_digest(path), []).append(member)
+            groups.setdefault(sha256(path), []).append(member)
     return [_line(group) for group in groups.values() if len(group) > 1]
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while part := file.read(_CHUNK_BYTES):
-            digest.update(part)
-        return digest.hexdigest()
 
 
 def _line(group: Sequence[Member]) -> str:

@@ -87,7 +87,7 @@ class CosineAnnealingWarmRestarts(Section):
     every: Every = Field("epoch", description=_EVERY)
 
 
-Part = Annotated[
+_Single = (
     StepLR
     | MultiStepLR
     | ConstantLR
@@ -95,9 +95,9 @@ Part = Annotated[
     | ExponentialLR
     | PolynomialLR
     | CosineAnnealingLR
-    | CosineAnnealingWarmRestarts,
-    Field(discriminator="name"),
-]
+    | CosineAnnealingWarmRestarts
+)
+Part = Annotated[_Single, Field(discriminator="name")]
 
 
 class SequentialLR(Section):
@@ -137,20 +137,7 @@ class ReduceLROnPlateau(Section):
     eps: NonNegative = Field(1e-8, description="A drop by no more than this is left out.")
 
 
-Scheduler = Annotated[
-    StepLR
-    | MultiStepLR
-    | ConstantLR
-    | LinearLR
-    | ExponentialLR
-    | PolynomialLR
-    | CosineAnnealingLR
-    | CosineAnnealingWarmRestarts
-    | SequentialLR
-    | OneCycleLR
-    | ReduceLROnPlateau,
-    Field(discriminator="name"),
-]
+Scheduler = Annotated[_Single | SequentialLR | OneCycleLR | ReduceLROnPlateau, Field(discriminator="name")]
 
 
 def rate_problems(scheduler: Scheduler | None, optimizer: Optimizer) -> list[str]:

@@ -21,11 +21,12 @@ def draw(finding: LRFinding, path: Path) -> None:
 
 def plot(finding: LRFinding) -> Figure:
     """One panel of the total loss with the suggestions, and one of each task's loss where there are several."""
-    panels = {"Loss": finding.total} | (finding.losses if len(finding.losses) > 1 else {})
+    # A list: a task may be named "Loss".
+    panels = [("Loss", finding.total), *(finding.losses.items() if len(finding.losses) > 1 else ())]
     size = (PANEL_INCHES[0] * len(panels), PANEL_INCHES[1] + 0.4)
     figure = Figure(figsize=size, dpi=120, layout="constrained", facecolor="white")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for each, (name, losses) in zip(axes, panels.items(), strict=True):
+    for each, (name, losses) in zip(axes, panels, strict=True):
         _draw_panel(each, name, np.array(finding.rates), np.array(losses))
     marks = ((finding.suggestion, COLOURS["validation"], "steepest"), (finding.tenth_of_minimum, GREY, "minimum / 10"))
     for rate, colour, text in marks:

@@ -97,17 +97,16 @@ def _finding(run: Run, rates: list[float], has_one_cycle: bool) -> LRFinding:
     weights = np.array([task.weight for task in run.tasks.values()])
     rows: list[list[float]] = []
     total: list[float] = []
-    groups = run.optimizer.param_groups
-    ratios = [group["lr"] / groups[0]["lr"] for group in groups]
+    smoothed: list[float] = []
     freezing.begin_epoch(run)
     for rate, step in zip(rates, _steps(run), strict=False):
-        for group, ratio in zip(run.optimizer.param_groups, ratios, strict=True):
-            group["lr"] = rate * ratio
+        run.schedule.set_lr(rate)
         rows.append(_step(run, *step))
         total.append(float(weights @ np.array(rows[-1])))
-        if has_diverged(smooth(total)):
+        smoothed = smooth(total)
+        if has_diverged(smoothed):
             break
-    smoothed, tried = smooth(total), rates[: len(rows)]
+    tried = rates[: len(rows)]
     losses = {name: [row[task] for row in rows] for task, name in enumerate(run.tasks)}
     return LRFinding(tried, losses, total, smoothed, *suggest(tried, smoothed), has_diverged(smoothed), has_one_cycle)
 

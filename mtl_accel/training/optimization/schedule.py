@@ -88,6 +88,11 @@ class Schedule:
         for group, ratio in zip(others, self._ratios[1:], strict=True):
             group["lr"] = first["lr"] * ratio
 
+    def set_lr(self, rate: float) -> None:
+        """Set the learning rate of the heads, and all others in their ratio to it."""
+        self.optimizer.param_groups[0]["lr"] = rate
+        self._keep_ratios()
+
     def after_step(self) -> None:
         self._step(self._every_step)
         for warmup in self._warmup:
