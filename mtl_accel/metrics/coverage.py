@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.errors import MAX_LISTED
-from .multiclass import one_hot
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Coverage:
         """Look at a split; arrays as in `metrics.compute`."""
         if kind == "multilabel":
             return cls(kind, classes, np.any(mask, axis=0), np.any(mask & (target == 1), axis=0))
-        found = np.any(one_hot(target[mask], len(classes)), axis=0)
+        found = np.bincount(target[mask], minlength=len(classes)) > 0
         return cls(kind, classes, found, found)
 
     @property

@@ -108,8 +108,8 @@ def build_pair(
     if model.drop_path_rate is not None and "drop_path_rate" not in kind.takes:
         set_drop_path_rate(pair.backbone, model.drop_path_rate, model.name)
     if "task_heads" not in kind.takes and own:
-        size = kind.only_size(model.backbone) or (kind.min_size(model.backbone),) * 2
-        features = pair.feature_shape(size)
+        only, smallest = _input_rule(model)
+        features = pair.feature_shape(only or (smallest,) * 2)
         for task, head in own.items():
             pair.heads[task] = build_head(head, features, num_outputs[task], f"tasks.{task}.head")
     return pair

@@ -16,6 +16,7 @@ from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 
 from ..config import Config
+from ..core import atomic_io
 from ..core.errors import UserError
 from .run import Run
 
@@ -178,7 +179,7 @@ def _view(run: Run, metrics: dict[str, float], checkpoint: Path | None, status: 
         lr=run.schedule.lr,
         metrics=MappingProxyType(metrics),
         model=run.unwrapped_objective.model,
-        checkpoint=None if checkpoint is None else checkpoint.resolve(),
+        checkpoint=None if checkpoint is None else atomic_io.follow_link(checkpoint),
         status=status,
         process_index=run.accelerator.process_index,
         _stop=lambda: None,

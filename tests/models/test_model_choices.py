@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from mtl_accel import UserError, train
 from mtl_accel.config import read_config
+from mtl_accel.config.sections.heads import MLPHead
 from mtl_accel.config.sections.model import Architecture
 from mtl_accel.config.sections.transforms import Normalize, Resize
 from mtl_accel.core.tasks import Task
@@ -134,6 +135,13 @@ def test_a_run_tells_a_wrong_size_before_it_reads_the_data(tmp_path: Path) -> No
     with pytest.raises(UserError) as error:
         train(read_config(path))
     assert [problem.partition(":")[0] for problem in error.value.problems] == ["transforms.train", "transforms.eval"]
+
+
+def test_a_head_of_one_task_reads_the_features_of_pictures_of_the_size_that_the_network_is_made_for() -> None:
+    model = Architecture(name="timm_linear", backbone="test_vit", img_size=(96, 96))
+    pair = build_pair(model, OUTPUTS, None, {next(iter(OUTPUTS)): MLPHead(name="mlp")})
+    logits = pair.eval()(torch.zeros(1, 3, 96, 96))
+    assert {task: values.shape[1] for task, values in logits.items()} == OUTPUTS
 
 
 def test_the_stages_of_timm_are_opened_into_their_blocks() -> None:

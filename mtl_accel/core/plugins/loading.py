@@ -76,6 +76,8 @@ def load_plugin(plugin: str | Path) -> ModuleType:
     if is_path:
         _make_importable(path.resolve(), name)
     module = _imported(name, f"{OPTION} {text}")
+    if (found := module_path(module)) is not None:
+        _digests[found] = digest(found)
     if not registrations(plugin=plugin_name(module.__name__)):
         raise UserError(f"{OPTION} {text}: registers nothing; a plugin calls {_REGISTER} when it is imported")
     return module
@@ -134,8 +136,6 @@ def _imported(name: str, place: str) -> ModuleType:
             unregister(registration)
         problems = error.problems if isinstance(error, UserError) else [_cause(error, name)]
         raise UserError([f"{place}: {problem}" for problem in problems]) from error
-    if (path := module_path(module)) is not None:
-        _digests[path] = digest(path)
     return module
 
 
